@@ -1,0 +1,283 @@
+//! What can go wrong with a child process, as one opaque error with a kind.
+//!
+//! Everything in an [`Error`] is plain data, so that an error can itself travel from a child to its parent.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+mod remote;
+mod status;
+
+pub use remote::RemoteError;
+pub use status::ExitStatus;
+
+/// Why a call in a child process gave no value.
+///
+/// [`kind`](Error::kind) is for programs, `Display` is for people: it says what failed, in which entry, and what to
+/// do about it. An error that the entry itself *returned* is not here: it is in the value, as
+/// `Result<Result<T, E>, Error>`.
+///
+/// An `Error` may be returned by an entry, so that a child can report what happened to its own children.
+/// Its sources then arrive as text.
+///
+/// ```
+/// # #[spawnsafe::process_main]
+/// # fn main() -> Result<(), spawnsafe::Error> {
+/// use spawnsafe::{child_entry, ErrorKind};
+///
+/// #[child_entry]
+/// fn divide(a: u32, b: u32) -> u32 { a / b }
+///
+/// let error = divide::run(1, 0).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Panicked);
+/// assert!(error.panic().unwrap().message().contains("divide by zero"));
+/// # Ok(()) }
+/// ```
+#[derive(Serialize, Deserialize)]
+pub struct Error(Box<Inner>);
+
+#[derive(Serialize, Deserialize)]
+struct Inner {
+    kind: ErrorKind,
+    entry: Option<Cow<'static, str>>,
+    message: String,
+    panic: Option<Panic>,
+    exit_status: Option<ExitStatus>,
+    source: Option<Source>,
+}
+
+/// The general category of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// `main` lacks `#[process_main]`, so a child would run it again: nothing was started.
+    NoProcessMain,
+    /// The system could not start the process.
+    Spawn,
+    /// An argument could not be encoded (nothing was started), or a result could not.
+    Encode,
+    /// The child could not rebuild an argument, or the parent could not rebuild the result.
+    Decode,
+    /// The child's program has no entry of that name.
+    UnknownEntry,
+    /// Two entries of the program have the same name: nothing was started.
+    DuplicateEntry,
+    /// The child was started from another build of the program.
+    BuildMismatch,
+    /// The entry panicked: see [`Error::panic`].
+    Panicked,
+    /// The process exited before its entry returned: see [`Error::exit_status`].
+    Exited,
+    /// The process was ended by a signal or a crash: see [`Error::exit_status`].
+    Signaled,
+    /// The time limit passed and the child was killed.
+    TimedOut,
+    /// The child was killed by [`Child::kill`](crate::Child::kill).
+    Cancelled,
+    /// There is nothing more to wait for: the result was already taken, or the connection was lost.
+    Closed,
+    /// The child sent bytes that are no answer, and was killed.
+    Protocol,
+}
+
+/// What a child reported of the panic that ended its entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: Option<Location>,
+    pub(crate) thread: Option<String>,
+    pub(crate) backtrace: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Location {
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+/// A cause: as it was in this process, or as the text that came from another one.
+enum Source {
+    Local(Box<dyn std::error::Error + Send + Sync>),
+    Remote(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            entry: None,
+            message: message.into(),
+            panic: None,
+            exit_status: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn in_entry(mut self, entry: impl Into<Cow<'static, str>>) -> Self {
+        self.0.entry = Some(entry.into());
+        self
+    }
+
+    pub(crate) fn with_panic(mut self, panic: Panic) -> Self {
+        self.0.panic = Some(panic);
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: ExitStatus) -> Self {
+        self.0.exit_status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Source::Local(source.into()));
+        self
+    }
+
+    /// Which kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The name of the entry that was to run, where one is concerned.
+    #[must_use]
+    pub fn entry(&self) -> Option<&str> {
+        self.0.entry.as_deref()
+    }
+
+    /// The panic that ended the entry, for [`ErrorKind::Panicked`].
+    #[must_use]
+    pub fn panic(&self) -> Option<&Panic> {
+        self.0.panic.as_ref()
+    }
+
+    /// How the process ended, if it has and the system told. It never does for a process whose parent ignores
+    /// `SIGCHLD`, or reaps foreign children, on Linux before 6.15.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.0.exit_status
+    }
+}
+
+impl Panic {
+    /// The message that the panic was raised with; `Box<dyn Any>` where the payload was no string.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The source file in which the panic was raised, as the compiler saw it. `None` if the entry replaced the panic
+    /// hook or raised the panic with `resume_unwind`.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.location.as_ref().map(|location| location.file.as_str())
+    }
+
+    /// The line of the panic, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<u32> {
+        self.location.as_ref().map(|location| location.line)
+    }
+
+    /// The column of the panic, counted from 1.
+    #[must_use]
+    pub fn column(&self) -> Option<u32> {
+        self.location.as_ref().map(|location| location.column)
+    }
+
+    /// The name of the thread that panicked: the entry runs on the thread `main`.
+    #[must_use]
+    pub fn thread(&self) -> Option<&str> {
+        self.thread.as_deref()
+    }
+
+    /// The backtrace, if `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` enables it in the child.
+    #[must_use]
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Some(Location { file, line, column }) => write!(f, "{} ({file}:{line}:{column})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(entry) = &self.0.entry {
+            write!(f, "child entry `{entry}`: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+/// `main` prints the error that it returns with `Debug`, so this is the form for people, with the causes and the
+/// child's backtrace; `{:#?}` shows the fields.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f
+                .debug_struct("Error")
+                .field("kind", &self.0.kind)
+                .field("entry", &self.0.entry)
+                .field("message", &self.0.message)
+                .field("panic", &self.0.panic)
+                .field("exit_status", &self.0.exit_status)
+                .field("source", &std::error::Error::source(self).map(ToString::to_string))
+                .finish();
+        }
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        if let Some(backtrace) = self.panic().and_then(Panic::backtrace) {
+            write!(f, "\n\nbacktrace of the child:\n{backtrace}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.source {
+            Some(Source::Local(source) | Source::Remote(source)) => Some(&**source),
+            None => None,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::TimedOut => io::ErrorKind::TimedOut,
+            ErrorKind::Encode => io::ErrorKind::InvalidInput,
+            ErrorKind::Decode | ErrorKind::Protocol => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl Serialize for Source {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (Source::Local(source) | Source::Remote(source)) = self;
+        RemoteError::new(&**source).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RemoteError::deserialize(deserializer).map(|error| Source::Remote(error.into()))
+    }
+}
