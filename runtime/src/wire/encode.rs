@@ -1,0 +1,450 @@
+//! From serde's data model to CBOR.
+
+use ciborium_ll::{Encoder, Header, simple};
+use serde::ser::{self, Serialize};
+
+use super::stack::{StackBounds, StackGuard};
+use super::{BLOB_MIN, CodecError, Packed, tag};
+
+/// `null`, the encoding of `None`, of `()` and of unit structs.
+const NULL: u8 = 0xf6;
+
+/// The encoded form of [`tag::SOME`].
+pub(super) const SOME_PREFIX: [u8; 3] = [0xd9, (tag::SOME >> 8) as u8, tag::SOME as u8];
+
+/// Packs values, one after another, into a frame's content.
+#[derive(Debug)]
+pub struct Packer {
+    pub(super) packed: Packed,
+    guard: StackGuard,
+}
+
+type Done = Result<(), CodecError>;
+
+impl Packer {
+    /// Packs nothing yet. `bounds` tells where the stack of the thread ends that is going to pack.
+    pub(crate) fn new(bounds: StackBounds) -> Self {
+        Self { packed: Packed::default(), guard: StackGuard::new(bounds) }
+    }
+
+    /// What was packed.
+    pub fn finish(self) -> Packed {
+        self.packed
+    }
+
+    /// Appends any value.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        value.serialize(self)
+    }
+
+    /// Appends a byte string.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Done {
+        if self.wants_blob(bytes.len()) {
+            return self.blob(tag::BYTES, bytes.to_vec());
+        }
+        self.header(Header::Bytes(Some(bytes.len())));
+        self.packed.items.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends a byte string, without a copy if it is long.
+    pub fn owned_bytes(&mut self, bytes: Vec<u8>) -> Done {
+        if self.wants_blob(bytes.len()) { self.blob(tag::BYTES, bytes) } else { self.bytes(&bytes) }
+    }
+
+    /// Appends a text, without a copy if it is long.
+    pub fn owned_text(&mut self, text: String) -> Done {
+        if self.wants_blob(text.len()) { self.blob(tag::TEXT, text.into_bytes()) } else { self.text(&text) }
+    }
+
+    /// Appends what the closure packs as the content of the variant `name` of an enum.
+    pub fn variant(&mut self, name: &str, content: impl FnOnce(&mut Self) -> Done) -> Done {
+        self.header(Header::Map(Some(1)));
+        self.text(name)?;
+        content(self)
+    }
+
+    fn text(&mut self, text: &str) -> Done {
+        if self.wants_blob(text.len()) {
+            return self.blob(tag::TEXT, text.as_bytes().to_vec());
+        }
+        self.header(Header::Text(Some(text.len())));
+        self.packed.items.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    /// The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
+    fn wants_blob(&self, len: usize) -> bool {
+        len >= BLOB_MIN && self.packed.blobs.len() < usize::from(u16::MAX)
+    }
+
+    fn blob(&mut self, tag: u64, bytes: Vec<u8>) -> Done {
+        self.header(Header::Tag(tag));
+        self.header(Header::Positive(self.packed.blobs.len() as u64));
+        self.packed.blobs.push(bytes);
+        Ok(())
+    }
+
+    fn header(&mut self, header: Header) {
+        // A `Vec` takes all that is written to it. The type of the error depends on the features that other crates
+        // enable in `ciborium-io`; the error itself does not exist.
+        let _ = Encoder::from(&mut self.packed.items).push(header);
+    }
+
+    fn integer(&mut self, value: i128) {
+        if let Ok(positive) = u64::try_from(value) {
+            self.header(Header::Positive(positive));
+        } else if let Ok(inverted) = u64::try_from(!value) {
+            self.header(Header::Negative(inverted));
+        } else if value < 0 {
+            self.big(tag::BIG_NEGATIVE, !value as u128);
+        } else {
+            self.big(tag::BIG_POSITIVE, value as u128);
+        }
+    }
+
+    fn big(&mut self, tag: u64, magnitude: u128) {
+        let bytes = magnitude.to_be_bytes();
+        let significant = &bytes[magnitude.leading_zeros() as usize / 8..];
+        self.header(Header::Tag(tag));
+        self.header(Header::Bytes(Some(significant.len())));
+        self.packed.items.extend_from_slice(significant);
+    }
+
+    /// Floats keep their width and every bit: `ciborium-ll` would go through `f64` and shorten where it can, which
+    /// turns a signalling NaN into a quiet one.
+    fn float(&mut self, initial: u8, bits: &[u8]) {
+        self.packed.items.push(initial);
+        self.packed.items.extend_from_slice(bits);
+    }
+
+    fn nested(&mut self, content: impl FnOnce(&mut Self) -> Done) -> Done {
+        self.guard.enter()?;
+        let done = content(self);
+        self.guard.leave();
+        done
+    }
+
+    fn sequence(&mut self, len: Option<usize>) -> Result<Compound<'_>, CodecError> {
+        self.guard.enter()?;
+        self.header(Header::Array(len));
+        Ok(Compound { packer: self, announced: len, count: 0 })
+    }
+
+    fn map(&mut self, len: Option<usize>) -> Result<Compound<'_>, CodecError> {
+        self.guard.enter()?;
+        self.header(Header::Map(len));
+        Ok(Compound { packer: self, announced: len, count: 0 })
+    }
+}
+
+impl<'a> ser::Serializer for &'a mut Packer {
+    type Ok = ();
+    type Error = CodecError;
+    type SerializeSeq = Compound<'a>;
+    type SerializeTuple = Compound<'a>;
+    type SerializeTupleStruct = Compound<'a>;
+    type SerializeTupleVariant = Compound<'a>;
+    type SerializeMap = Compound<'a>;
+    type SerializeStruct = Compound<'a>;
+    type SerializeStructVariant = Compound<'a>;
+
+    /// Serde reads the fields of flattened structs and of tagged enums back in their human-readable form, whatever
+    /// the format says. So only this answer lets an `IpAddr` or a `Uuid` in such a place arrive at all.
+    fn is_human_readable(&self) -> bool {
+        true
+    }
+
+    fn serialize_bool(self, value: bool) -> Done {
+        self.header(Header::Simple(if value { simple::TRUE } else { simple::FALSE }));
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Done {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Done {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Done {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Done {
+        self.header(match u64::try_from(value) {
+            Ok(positive) => Header::Positive(positive),
+            Err(_) => Header::Negative(!value as u64),
+        });
+        Ok(())
+    }
+
+    fn serialize_i128(self, value: i128) -> Done {
+        self.integer(value);
+        Ok(())
+    }
+
+    fn serialize_u8(self, value: u8) -> Done {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Done {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Done {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Done {
+        self.header(Header::Positive(value));
+        Ok(())
+    }
+
+    fn serialize_u128(self, value: u128) -> Done {
+        match u64::try_from(value) {
+            Ok(small) => self.header(Header::Positive(small)),
+            Err(_) => self.big(tag::BIG_POSITIVE, value),
+        }
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Done {
+        self.float(0xfa, &value.to_bits().to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_f64(self, value: f64) -> Done {
+        self.float(0xfb, &value.to_bits().to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Done {
+        self.text(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Done {
+        self.text(value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Done {
+        self.bytes(value)
+    }
+
+    fn serialize_none(self) -> Done {
+        self.packed.items.push(NULL);
+        Ok(())
+    }
+
+    /// `Some(x)` is just `x`, as everywhere in CBOR and JSON, unless `x` itself reads as `None`. Only what has been
+    /// written tells (the content may be a newtype around an `Option`, or serialize itself as a unit), so the tag is
+    /// put in front afterwards; what it moves is a `null` and some tags.
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
+        let start = self.packed.items.len();
+        self.nested(|packer| value.serialize(packer))?;
+        let written = &self.packed.items[start..];
+        if written.first() == Some(&NULL) || written.starts_with(&SOME_PREFIX) {
+            self.packed.items.splice(start..start, SOME_PREFIX);
+        }
+        Ok(())
+    }
+
+    fn serialize_unit(self) -> Done {
+        self.serialize_none()
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Done {
+        self.serialize_none()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Done {
+        self.text(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
+        self.nested(|packer| value.serialize(packer))
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Done {
+        self.nested(|packer| packer.variant(variant, |packer| value.serialize(packer)))
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Compound<'a>, CodecError> {
+        self.sequence(len)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Compound<'a>, CodecError> {
+        self.sequence(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Compound<'a>, CodecError> {
+        self.sequence(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Compound<'a>, CodecError> {
+        self.header(Header::Map(Some(1)));
+        self.text(variant)?;
+        self.sequence(Some(len))
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Compound<'a>, CodecError> {
+        self.map(len)
+    }
+
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Compound<'a>, CodecError> {
+        self.map(Some(len))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Compound<'a>, CodecError> {
+        self.header(Header::Map(Some(1)));
+        self.text(variant)?;
+        self.map(Some(len))
+    }
+}
+
+/// A sequence or map that is being written.
+#[derive(Debug)]
+pub struct Compound<'a> {
+    packer: &'a mut Packer,
+    announced: Option<usize>,
+    count: usize,
+}
+
+impl Compound<'_> {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        self.count += 1;
+        value.serialize(&mut *self.packer)
+    }
+
+    /// A wrong announcement would make the reader take what follows for elements.
+    fn end(self) -> Done {
+        match self.announced {
+            None => self.packer.header(Header::Break),
+            Some(announced) if announced == self.count => {}
+            Some(announced) => {
+                return Err(CodecError::new(format!(
+                    "its `Serialize` announced {announced} elements and wrote {}",
+                    self.count
+                )));
+            }
+        }
+        self.packer.guard.leave();
+        Ok(())
+    }
+}
+
+impl ser::SerializeSeq for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        self.element(value)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}
+
+impl ser::SerializeTuple for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        self.element(value)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}
+
+impl ser::SerializeTupleStruct for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        self.element(value)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}
+
+impl ser::SerializeTupleVariant for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        self.element(value)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}
+
+impl ser::SerializeMap for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
+        self.element(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        value.serialize(&mut *self.packer)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}
+
+impl ser::SerializeStruct for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
+        self.element(key)?;
+        value.serialize(&mut *self.packer)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}
+
+impl ser::SerializeStructVariant for Compound<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
+        self.element(key)?;
+        value.serialize(&mut *self.packer)
+    }
+
+    fn end(self) -> Done {
+        self.end()
+    }
+}

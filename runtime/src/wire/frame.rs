@@ -1,0 +1,127 @@
+//! The envelope of everything that goes through a connection.
+//!
+//! ```text
+//! offset 0   3 bytes  "spw"
+//!        3   1 byte   version of this format
+//!        4   1 byte   kind
+//!        5   1 byte   zero
+//!        6   2 bytes  number of blobs, little-endian
+//!        8   8 bytes  length of the items, little-endian
+//!       16            the items
+//! then for each blob: 8 bytes length, little-endian, and the bytes
+//! ```
+//! The header is fixed binary and not CBOR: it is read in one step, and a foreign byte stream is recognized by its
+//! first bytes and not by a length that it happens to spell.
+
+use std::fmt;
+
+/// Changes whenever an older reader would misread a newer writer.
+const VERSION: u8 = 1;
+const MAGIC: [u8; 3] = *b"spw";
+
+/// The length of an encoded [`Header`].
+pub(crate) const HEADER_LEN: usize = 16;
+
+/// The length of the length before each blob.
+pub(crate) const BLOB_HEADER_LEN: usize = 8;
+
+/// The greatest length of the items of a frame, and of each blob: 1 TiB, or what the address space allows.
+/// Memory is only ever allocated for what has arrived, so this guards against nonsense, not against size.
+pub(crate) const MAX_FRAME: u64 = if usize::BITS > 40 { 1 << 40 } else { 1 << 30 };
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Parent to child: run this entry.
+    Call,
+    /// Child to parent: what the entry returned.
+    Value,
+    /// Child to parent: why there is no value, as an encoded `Error`.
+    Failure,
+    /// Child to parent: what is about to be lost, as an encoded `Error`, should nothing else follow.
+    LastWords,
+}
+
+/// The first 16 bytes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) blobs: u16,
+    pub(crate) len: u64,
+}
+
+/// Bytes that are no frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FrameError {
+    /// The first bytes are not ours.
+    NotAFrame([u8; 4]),
+    /// A frame of another version of this crate.
+    Version(u8),
+    /// A kind that this version does not know.
+    Kind(u8),
+    /// A length beyond [`MAX_FRAME`].
+    TooLong(u64),
+}
+
+impl Header {
+    pub(crate) fn encode(self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        bytes[..3].copy_from_slice(&MAGIC);
+        bytes[3] = VERSION;
+        bytes[4] = match self.kind {
+            Kind::Call => 1,
+            Kind::Value => 2,
+            Kind::Failure => 3,
+            Kind::LastWords => 4,
+        };
+        bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.len.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, FrameError> {
+        let [m0, m1, m2, version, kind, zero, b0, b1, len @ ..] = *bytes;
+        if [m0, m1, m2] != MAGIC {
+            return Err(FrameError::NotAFrame([m0, m1, m2, version]));
+        }
+        if version != VERSION {
+            return Err(FrameError::Version(version));
+        }
+        let kind = match (kind, zero) {
+            (1, 0) => Kind::Call,
+            (2, 0) => Kind::Value,
+            (3, 0) => Kind::Failure,
+            (4, 0) => Kind::LastWords,
+            _ => return Err(FrameError::Kind(kind)),
+        };
+        let len = Self::check_len(u64::from_le_bytes(len))?;
+        Ok(Self { kind, blobs: u16::from_le_bytes([b0, b1]), len })
+    }
+
+    /// A length that a frame may have.
+    pub(crate) fn check_len(len: u64) -> Result<u64, FrameError> {
+        if len > MAX_FRAME { Err(FrameError::TooLong(len)) } else { Ok(len) }
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::NotAFrame(bytes) => write!(f, "it begins with {bytes:02x?}, which is no frame of spawnsafe"),
+            FrameError::Version(version) => {
+                write!(f, "the frame has format version {version}, and this program knows version {VERSION} only")
+            }
+            FrameError::Kind(kind) => write!(f, "the frame is of the unknown kind {kind}"),
+            FrameError::TooLong(len) => write!(f, "the frame claims to be {len} bytes long, the limit is {MAX_FRAME}"),
+        }
+    }
+}
+
+/// What the environment tells a child besides the way to its parent: to take over at the start of `main` …
+pub(crate) const TOKEN_MAIN: &str = "main";
+
+/// … or before `main`, which belongs to a test harness.
+pub(crate) const TOKEN_BEFORE_MAIN: &str = "before-main";
+
+/// The exit status of a child that has an answer and no connection to send it through.
+pub(crate) const EXIT_UNREPORTED: i32 = 183;

@@ -1,0 +1,64 @@
+//! What crosses the process boundary, as pure bytes: values as CBOR, and the frames that carry them.
+//!
+//! Nothing here does I/O or knows of processes. Bytes that come in are input, not truth: each length is checked
+//! before it is believed, and no input makes these functions panic, recurse without bound or allocate more than
+//! a small multiple of what has really arrived.
+//!
+//! # Values
+//! A value is one CBOR item ([RFC 8949]) in the data model that serde's self-describing formats share, so any CBOR
+//! reader can read it: structs are maps with text keys, enums are a text or a map of one. `ciborium-ll` reads and
+//! writes the item headers; the serde layer above it is ours, because ciborium's own does not always return what it
+//! was given (`Some(())` and `Some(None)` come back as `None`, byte strings of 4 KiB and more fail, and so does
+//! nesting of more than 256 levels). Ours adds two things to plain CBOR:
+//! - tag [`tag::SOME`] on a `Some` whose content would itself read as `None`;
+//! - tag [`tag::BYTES`] or [`tag::TEXT`] on the number of a *blob*: a byte or text string of [`BLOB_MIN`] and more,
+//!   which travels behind the item in the same frame, so that neither side copies it once more.
+//!
+//! [RFC 8949]: https://www.rfc-editor.org/rfc/rfc8949
+
+mod bytes;
+mod call;
+mod decode;
+mod encode;
+mod fault;
+mod frame;
+mod stack;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use call::CallHead;
+pub use decode::Unpacker;
+pub use encode::Packer;
+pub(crate) use fault::CodecError;
+pub use fault::Fault;
+pub(crate) use fault::Phase;
+#[cfg(test)]
+pub(crate) use frame::MAX_FRAME;
+pub(crate) use frame::{
+    BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
+};
+
+/// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
+mod tag {
+    /// `Some` around something that by itself reads as `None`.
+    pub(super) const SOME: u64 = 0x5350;
+    /// The number of a blob that holds a byte string.
+    pub(super) const BYTES: u64 = 0x5351;
+    /// The number of a blob that holds a text string.
+    pub(super) const TEXT: u64 = 0x5352;
+    /// RFC 8949, 3.4.3: an unsigned integer as a byte string.
+    pub(super) const BIG_POSITIVE: u64 = 2;
+    /// RFC 8949, 3.4.3: a negative integer as a byte string.
+    pub(super) const BIG_NEGATIVE: u64 = 3;
+}
+
+/// From this length on, a byte or text string travels as a blob. Below it, one more copy is cheaper than one more
+/// buffer and one more system call.
+pub(crate) const BLOB_MIN: usize = 64 << 10;
+
+/// What one frame carries: CBOR items, one after another, and the blobs that they refer to.
+#[derive(Debug, Default)]
+pub struct Packed {
+    pub(crate) items: Vec<u8>,
+    pub(crate) blobs: Vec<Vec<u8>>,
+}
