@@ -1,0 +1,186 @@
+//! A frame on its way in.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use crate::sys;
+use crate::wire::{BLOB_HEADER_LEN, FrameError, HEADER_LEN, Header, Kind};
+
+/// What is allocated at once for a piece, however long it claims to be. Beyond it memory grows with what arrives.
+const FIRST_ALLOCATION: usize = 64 << 20;
+
+/// A frame that has arrived.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) items: Vec<u8>,
+    pub(crate) blobs: Vec<Vec<u8>>,
+}
+
+/// How far the current frame is.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// All of it is here.
+    Complete(Frame),
+    /// More is to come.
+    Pending,
+    /// The other side has closed the connection. `partial` if it did so within a frame.
+    Closed { partial: bool },
+}
+
+/// What is there of one frame.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    head: Vec<u8>,
+    header: Option<Header>,
+    items: Piece,
+    blobs: Vec<Vec<u8>>,
+    blob_head: Vec<u8>,
+    blob: Option<Piece>,
+}
+
+/// Some bytes whose number is known.
+#[derive(Debug, Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+/// How an attempt to read one part of a frame ended.
+enum Part {
+    Complete,
+    Pending,
+    Closed,
+}
+
+/// Why there will be no frame.
+#[derive(Debug)]
+pub(crate) enum InboxError {
+    Frame(FrameError),
+    Io(io::Error),
+}
+
+impl fmt::Display for InboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InboxError::Frame(error) => error.fmt(f),
+            InboxError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+macro_rules! complete {
+    ($self:ident, $part:expr) => {
+        match $part {
+            Part::Complete => {}
+            Part::Pending => return Ok(Progress::Pending),
+            Part::Closed => return Ok(Progress::Closed { partial: !$self.head.is_empty() }),
+        }
+    };
+}
+
+impl Inbox {
+    /// Reads until a frame is complete, the source would block, or it ends. Never reads beyond the frame.
+    pub(crate) fn pump(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Progress, InboxError> {
+        complete!(self, fill(source, &mut self.head, HEADER_LEN)?);
+        let header = match self.header {
+            Some(header) => header,
+            None => {
+                let bytes = self.head.first_chunk().expect("it was filled");
+                let header = Header::decode(bytes).map_err(InboxError::Frame)?;
+                self.items = Piece::of(header.len)?;
+                *self.header.insert(header)
+            }
+        };
+        complete!(self, self.items.fill(source)?);
+        while self.blobs.len() < usize::from(header.blobs) {
+            complete!(self, self.fill_blob(source)?);
+        }
+        let done = std::mem::take(self);
+        Ok(Progress::Complete(Frame { kind: header.kind, items: done.items.bytes, blobs: done.blobs }))
+    }
+
+    fn fill_blob(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Part, InboxError> {
+        if self.blob.is_none() {
+            match fill(source, &mut self.blob_head, BLOB_HEADER_LEN)? {
+                Part::Complete => {}
+                part => return Ok(part),
+            }
+            let len = *self.blob_head.first_chunk().expect("it was filled");
+            self.blob = Some(Piece::of(Header::check_len(u64::from_le_bytes(len)).map_err(InboxError::Frame)?)?);
+        }
+        let Some(blob) = &mut self.blob else { unreachable!("it was just set") };
+        let part = blob.fill(source)?;
+        if let Part::Complete = part {
+            self.blobs.extend(self.blob.take().map(|blob| blob.bytes));
+            self.blob_head.clear();
+        }
+        Ok(part)
+    }
+}
+
+impl Piece {
+    fn of(len: u64) -> Result<Self, InboxError> {
+        let len = usize::try_from(len).map_err(|_| InboxError::Frame(FrameError::TooLong(len)))?;
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(len.min(FIRST_ALLOCATION))
+            .map_err(|_| InboxError::Io(io::ErrorKind::OutOfMemory.into()))?;
+        sys::advise_large(&mut bytes);
+        Ok(Self { bytes, len })
+    }
+
+    fn fill(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Part, InboxError> {
+        fill(source, &mut self.bytes, self.len)
+    }
+}
+
+/// Reads into `bytes` until it has `len` of them.
+fn fill(source: &mut (impl Read + ?Sized), bytes: &mut Vec<u8>, len: usize) -> Result<Part, InboxError> {
+    let missing = (len - bytes.len()) as u64;
+    if missing == 0 {
+        return Ok(Part::Complete);
+    }
+    // What was read before an error stays in `bytes`; std retries where a signal interrupts.
+    match Read::take(&mut *source, missing).read_to_end(bytes) {
+        Ok(_) if bytes.len() == len => Ok(Part::Complete),
+        Ok(_) => Ok(Part::Closed),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Part::Pending),
+        // The other side was killed with bytes of ours unread.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Part::Closed),
+        Err(error) => Err(InboxError::Io(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pump(bytes: &[u8]) -> Result<Progress, InboxError> {
+        Inbox::default().pump(&mut &bytes[..])
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        assert!(matches!(pump(b""), Ok(Progress::Closed { partial: false })));
+        assert!(matches!(pump(b"spw"), Ok(Progress::Closed { partial: true })));
+        let header = Header { kind: Kind::Value, blobs: 0, len: 5 }.encode();
+        assert!(matches!(pump(&header), Ok(Progress::Closed { partial: true })));
+    }
+
+    #[test]
+    fn garbage_is_an_error() {
+        assert!(matches!(pump(b"HTTP/1.1 200 OK\r\n"), Err(InboxError::Frame(FrameError::NotAFrame(_)))));
+        let mut header = Header { kind: Kind::Value, blobs: 0, len: 5 }.encode();
+        header[3] = 9;
+        assert!(matches!(pump(&header), Err(InboxError::Frame(FrameError::Version(9)))));
+    }
+
+    #[test]
+    fn a_claim_of_a_huge_length_allocates_little_and_ends_with_the_bytes() {
+        let header = Header { kind: Kind::Value, blobs: 1, len: crate::wire::MAX_FRAME }.encode();
+        assert!(matches!(pump(&header), Ok(Progress::Closed { partial: true })));
+        let header = Header { kind: Kind::Value, blobs: 0, len: u64::MAX }.encode();
+        assert!(matches!(pump(&header), Err(InboxError::Frame(FrameError::TooLong(u64::MAX)))));
+    }
+}

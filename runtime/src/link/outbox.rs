@@ -1,0 +1,123 @@
+//! A frame on its way out.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use crate::wire::{Header, Kind, Packed};
+
+/// How many pieces one system call is given.
+const PIECES: usize = 16;
+
+/// What is still to be written of one frame. The pieces are written from where they are, not joined first.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pieces: VecDeque<Vec<u8>>,
+    /// How much of the first piece is written.
+    written: usize,
+}
+
+impl Outbox {
+    /// A frame with `head` before the packed items.
+    pub(crate) fn new(kind: Kind, head: &[u8], packed: Packed) -> Self {
+        let Packed { items, blobs } = packed;
+        let header = Header {
+            kind,
+            blobs: u16::try_from(blobs.len()).expect("the packer makes no more blobs than a frame can have"),
+            len: (head.len() + items.len()) as u64,
+        };
+        let mut start = Vec::with_capacity(crate::wire::HEADER_LEN + head.len());
+        start.extend_from_slice(&header.encode());
+        start.extend_from_slice(head);
+        let mut pieces = VecDeque::from([start, items]);
+        for blob in blobs {
+            pieces.push_back((blob.len() as u64).to_le_bytes().to_vec());
+            pieces.push_back(blob);
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        Self { pieces, written: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// How much is left to write.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(Vec::len).sum::<usize>() - self.written
+    }
+
+    /// Writes until all is written (`true`) or the connection takes no more for now (`false`).
+    pub(crate) fn pump(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<bool> {
+        while !self.is_empty() {
+            let mut slices = Vec::with_capacity(PIECES);
+            slices.extend(self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)));
+            slices[0] = IoSlice::new(&self.pieces[0][self.written..]);
+            match write(&slices) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Drops what is written, so that the memory of a long piece is free as soon as it can be.
+    fn advance(&mut self, count: usize) {
+        self.written += count;
+        while let Some(first) = self.pieces.front().filter(|first| first.len() <= self.written) {
+            self.written -= first.len();
+            self.pieces.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Inbox, Progress};
+
+    fn packed() -> Packed {
+        Packed { items: vec![1; 1000], blobs: vec![vec![2; 5000], vec![], vec![3]] }
+    }
+
+    #[test]
+    fn a_frame_survives_writes_and_reads_of_every_size() {
+        for step in [1, 2, 7, 64, 4096, 1 << 20] {
+            let mut outbox = Outbox::new(Kind::Value, b"head", packed());
+            let mut bytes = Vec::new();
+            let total = outbox.len();
+            let mut blocked = false;
+            while !outbox
+                .pump(|slices| {
+                    blocked = !blocked;
+                    if blocked {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    let before = bytes.len();
+                    let all = slices.iter().flat_map(|slice| slice.iter().copied());
+                    bytes.extend(all.take(step));
+                    Ok(bytes.len() - before)
+                })
+                .unwrap()
+            {}
+            assert_eq!(bytes.len(), total);
+            assert_eq!(outbox.len(), 0);
+
+            let mut inbox = Inbox::default();
+            let mut chunks = bytes.chunks(step);
+            let frame = loop {
+                let mut chunk = chunks.next().expect("the frame is complete before the bytes end");
+                if let Progress::Complete(frame) = inbox.pump(&mut chunk).unwrap_or_else(|_| panic!()) {
+                    break frame;
+                }
+                assert!(chunk.is_empty());
+            };
+            assert_eq!(frame.kind, Kind::Value);
+            assert_eq!(&frame.items[..4], b"head");
+            assert_eq!(&frame.items[4..], &packed().items[..]);
+            assert_eq!(frame.blobs, packed().blobs);
+        }
+    }
+}

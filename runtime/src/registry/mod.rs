@@ -1,0 +1,141 @@
+//! The entries of the program, as data, and the part that this process plays.
+//!
+//! Entries register with `inventory` before `main`; running them is for whoever imports this.
+
+mod role;
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::wire::{Fault, Packed, Unpacker};
+
+pub(crate) use role::{Dispatch, dispatch, set_process_main};
+
+/// A function that can run in a child process.
+pub struct Entry {
+    name: &'static str,
+    file: &'static str,
+    line: u32,
+    column: u32,
+    origin: Origin,
+    run: Run,
+}
+
+/// What the macro knows about how an entry came to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Whether the user chose the name, with `name = "…"`.
+    pub named: bool,
+    /// Whether the entry's crate was built with `--test`.
+    pub tested: bool,
+}
+
+/// Unpacks the arguments, calls the function and packs what it returned.
+type Run = fn(&mut Unpacker<'_>) -> Result<Packed, Fault>;
+
+impl Entry {
+    /// Describes an entry; called by `#[child_entry]` only.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        (file, line, column): (&'static str, u32, u32),
+        origin: Origin,
+        run: Run,
+    ) -> Self {
+        Self { name, file, line, column, origin, run }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where the entry is written. In another build the same name may be elsewhere; in the same one, two functions
+    /// of one name (in different function bodies) differ in this only.
+    pub(crate) fn position(&self) -> (u32, u32) {
+        (self.line, self.column)
+    }
+
+    pub(crate) fn run(&self, unpacker: &mut Unpacker<'_>) -> Result<Packed, Fault> {
+        (self.run)(unpacker)
+    }
+
+    fn is(&self, name: &str, position: (u32, u32)) -> bool {
+        self.position() == position && self.name == name
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` at {}:{}:{}", self.name, self.file, self.line, self.column)
+    }
+}
+
+/// What `inventory` collects: `Call` refers to the entry itself, so an entry that can be called is always linked.
+#[derive(Debug)]
+pub struct Registered(pub &'static Entry);
+
+inventory::collect!(Registered);
+
+/// Set by `test_harness!`: the `main` of this program belongs to a test harness.
+#[derive(Debug)]
+pub struct TestHarness;
+
+inventory::collect!(TestHarness);
+
+/// All entries, in an order that is the same in every process of one build.
+pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
+    inventory::iter::<Registered>.into_iter().map(|registered| registered.0)
+}
+
+/// Finds an entry in a child. No map is built: the parent has said where it is, so that a child with 10,000 entries
+/// compares one name.
+pub(crate) fn find(index: u32, name: &str, position: (u32, u32)) -> Option<&'static Entry> {
+    let at_index = usize::try_from(index).ok().and_then(|index| entries().nth(index));
+    at_index.filter(|entry| entry.is(name, position)).or_else(|| entries().find(|entry| entry.is(name, position)))
+}
+
+/// Two entries with one name.
+#[derive(Debug)]
+pub(crate) struct Duplicate {
+    pub(crate) first: &'static Entry,
+    pub(crate) second: &'static Entry,
+}
+
+/// The entry's position in [`entries`]. It is an error if another one has the same name.
+///
+/// Two functions of one name in different function bodies are no duplicates as long as neither name was chosen:
+/// their default names are equal, and their positions tell them apart.
+pub(crate) fn index_of(entry: &'static Entry) -> Result<u32, Duplicate> {
+    let sorted = sorted_by_name();
+    let start = sorted.partition_point(|&(_, other)| other.name < entry.name);
+    let mut index = 0;
+    for &(position, other) in sorted[start..].iter().take_while(|(_, other)| other.name == entry.name) {
+        if std::ptr::eq(other, entry) {
+            index = position;
+        } else if entry.is_ambiguous_with(other) {
+            return Err(Duplicate { first: other, second: entry });
+        }
+    }
+    Ok(index)
+}
+
+impl Entry {
+    fn is_ambiguous_with(&self, other: &Entry) -> bool {
+        self.position() == other.position() || self.origin.named || other.origin.named
+    }
+}
+
+/// For the parent, which looks at names often: sorted once, at the first spawn.
+fn sorted_by_name() -> &'static [(u32, &'static Entry)] {
+    static SORTED: OnceLock<Vec<(u32, &'static Entry)>> = OnceLock::new();
+    SORTED.get_or_init(|| {
+        let mut all: Vec<_> = (0..).zip(entries()).collect();
+        all.sort_by_key(|(_, entry)| (entry.name, entry.position()));
+        all
+    })
+}
+
+/// Whether some crate of this program was built with `--test`, so that its `main` is a test harness's.
+fn in_test_build() -> bool {
+    entries().any(|entry| entry.origin.tested) || inventory::iter::<TestHarness>.into_iter().next().is_some()
+}
