@@ -1,0 +1,43 @@
+//! Where the stack ends, and how large buffers become cheap.
+
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// The lowest address of this thread's stack.
+pub(crate) fn stack_end() -> Option<usize> {
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: pthread_self(3) has no preconditions.
+    let this_thread = unsafe { libc::pthread_self() };
+    // SAFETY: this thread is alive; pthread_getattr_np(3) initializes the object if it returns 0.
+    if unsafe { libc::pthread_getattr_np(this_thread, attributes.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the call above has succeeded.
+    let mut attributes = unsafe { attributes.assume_init() };
+    let (mut start, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the object is initialized; the call writes to the two variables.
+    let error = unsafe { libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut size) };
+    // SAFETY: it was initialized, and is not used any more.
+    unsafe { libc::pthread_attr_destroy(&raw mut attributes) };
+    (error == 0).then_some(start as usize)
+}
+
+/// The size of a huge page on the systems that matter; another one makes the advice useless, not wrong.
+const HUGE: usize = 2 << 20;
+
+/// Asks for huge pages behind the capacity of a large buffer that is about to be filled: most of what a large message
+/// costs is fresh pages, 4 KiB at a time.
+pub(crate) fn advise_large(buffer: &mut Vec<u8>) {
+    let address = buffer.as_mut_ptr() as usize;
+    let start = address.next_multiple_of(HUGE);
+    let end = (address + buffer.capacity()) / HUGE * HUGE;
+    if end < start + 2 * HUGE {
+        return;
+    }
+    let first = buffer.as_mut_ptr().wrapping_add(start - address);
+    // SAFETY: the range lies within the buffer's allocation and begins at a page boundary; MADV_HUGEPAGE changes how
+    // the range is backed, never what it contains.
+    unsafe { libc::madvise(first.cast(), end - start, libc::MADV_HUGEPAGE) };
+}

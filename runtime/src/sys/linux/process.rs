@@ -1,0 +1,140 @@
+//! A child process, by its descriptor: unlike a process id, that never names another process.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+
+use super::Stream;
+use crate::error::ExitStatus;
+use crate::sys::Ended;
+
+/// A process that this one has started.
+#[derive(Debug)]
+pub(crate) struct Process {
+    id: u32,
+    /// `None` if it had ended before a descriptor could be had, and somebody else had reaped it.
+    pidfd: Option<Arc<OwnedFd>>,
+    ended: Option<Ended>,
+    /// The write end of the pipe whose closing kills the child; nobody ever writes to it.
+    lifeline: OwnedFd,
+}
+
+/// Can kill a process and tell that it has ended, whoever owns it. Stays harmless after it was reaped.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch(Option<Arc<OwnedFd>>);
+
+impl Process {
+    pub(super) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => Ok(Self { id, pidfd: Some(Arc::new(fd)), ended: None, lifeline }),
+            Err(Errno::SRCH) => Ok(Self { id, pidfd: None, ended: Some(Ended::Unknown), lifeline }),
+            Err(error) => {
+                // Without a descriptor it could not be waited for; it has not been reaped, so the id is still its own.
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                Err(error.into())
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Ends the process at once. No error if it has ended.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.watch().kill()
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(self.pidfd.clone())
+    }
+
+    /// Reaps the process if it has ended. Returns the same answer ever after.
+    pub(crate) fn try_wait(&mut self) -> io::Result<Option<Ended>> {
+        let (None, Some(pidfd)) = (self.ended, &self.pidfd) else { return Ok(self.ended) };
+        let status =
+            rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        self.ended = match status {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.exit_status().map_or_else(
+                || {
+                    let signal = status.terminating_signal().unwrap_or_default();
+                    Ended::With(ExitStatus::from_signal(signal, status.dumped()))
+                },
+                |code| Ended::With(ExitStatus::from_code(code)),
+            )),
+            // The program ignores SIGCHLD, or reaps with `waitpid(-1)`: the status went elsewhere.
+            Err(Errno::CHILD) => Some(exit_info(pidfd).map_or(Ended::Unknown, Ended::With)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(self.ended)
+    }
+
+    /// Lets the process live on when this one ends.
+    ///
+    /// The child's kernel side kills it when the last write end of its lifeline closes, and the child itself is busy
+    /// with its entry. So the write end goes into the queue of the child's connection, which holds it open as long as
+    /// the child lives; the child need not read it.
+    pub(crate) fn release(&self, stream: &Stream) -> io::Result<()> {
+        stream.park(self.lifeline.as_fd())
+    }
+
+    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(|fd| fd.as_fd())
+    }
+}
+
+impl Watch {
+    /// Ends the process at once. No error if it has ended.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let Some(pidfd) = &self.0 else { return Ok(()) };
+        match rustix::process::pidfd_send_signal(pidfd, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(|fd| fd.as_fd())
+    }
+}
+
+/// `struct pidfd_info` of `linux/pidfd.h`, in its first published size.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+const PIDFD_INFO_EXIT: u64 = 1 << 3;
+const PIDFD_GET_INFO: u64 = 0xc040_ff0b; // _IOWR(0xff, 11, struct pidfd_info)
+
+/// How a process that somebody else has reaped ended; known to Linux from 6.15 on.
+#[allow(unsafe_code)]
+fn exit_info(pidfd: &OwnedFd) -> Option<ExitStatus> {
+    use std::os::fd::AsRawFd as _;
+
+    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: ioctl(2) with PIDFD_GET_INFO reads and writes one `struct pidfd_info` of the size that its number
+    // encodes, 64 bytes, which is the size of `PidfdInfo`; the descriptor is open and `info` is borrowed for the call.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as libc::Ioctl, &raw mut info) };
+    if done != 0 || info.mask & PIDFD_INFO_EXIT == 0 {
+        return None;
+    }
+    let status = info.exit_code;
+    Some(if libc::WIFEXITED(status) {
+        ExitStatus::from_code(libc::WEXITSTATUS(status))
+    } else {
+        ExitStatus::from_signal(libc::WTERMSIG(status), libc::WCOREDUMP(status))
+    })
+}
+
+const _: () = assert!(size_of::<PidfdInfo>() == 64);

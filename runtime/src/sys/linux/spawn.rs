@@ -1,0 +1,237 @@
+//! Starting the program anew with `posix_spawn`.
+//!
+//! `posix_spawn` and not `fork`: its cost does not grow with the parent's memory, and nothing of the parent runs in
+//! the child. Not `std::process::Command`: it cannot hand over descriptors without `pre_exec`, which makes it fork.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::ptr;
+
+use rustix::pipe::PipeFlags;
+
+use super::{Handover, Process};
+use crate::sys::{CHILD_VARIABLE, Command, Started, Stdio, StdioKind};
+
+/// The very file that this process runs, even if it was replaced or deleted since: the link belongs to the memory
+/// map, which the child shares until it executes.
+const THIS_PROGRAM: &std::ffi::CStr = c"/proc/self/exe";
+
+/// The parent's ends of the streams that were asked for as pipes.
+#[derive(Debug, Default)]
+pub(crate) struct Piped {
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdout: Option<ChildStdout>,
+    pub(crate) stderr: Option<ChildStderr>,
+}
+
+/// Starts this program with one end of a connection.
+///
+/// Every descriptor is made with CLOEXEC and handed over by `adddup2` onto its own number, which clears the flag in
+/// the child alone (glibc 2.29, musl 1.1.24): a child that another thread starts meanwhile gets none of them.
+pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started> {
+    let connection = above_stdio(handover.0)?;
+    let (lifeline, held) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let lifeline = above_stdio(lifeline)?;
+
+    let mut actions = FileActions::new()?;
+    let mut piped = Piped::default();
+    let stdin = Source::of(&command.stdin, 0)?;
+    let stdout = Source::of(&command.stdout, 1)?;
+    let stderr = Source::of(&command.stderr, 2)?;
+    for (source, target) in [(&stdin, 0), (&stdout, 1), (&stderr, 2)] {
+        if let Some(fd) = source.fd() {
+            actions.duplicate(fd, target)?;
+        }
+    }
+    actions.duplicate(connection.as_raw_fd(), connection.as_raw_fd())?;
+    actions.duplicate(lifeline.as_raw_fd(), lifeline.as_raw_fd())?;
+
+    let args = command.args.iter().map(|arg| c_string(arg, "an argument")).collect::<io::Result<Vec<_>>>()?;
+    let place = format!("{};{};{}", command.token, connection.as_raw_fd(), lifeline.as_raw_fd());
+    let env = environment(&command, &place)?;
+    let id = posix_spawn(&actions, &args, &env)?;
+    let process = Process::new(id, held)?;
+    piped.stdin = stdin.into_parent_end().map(Into::into);
+    piped.stdout = stdout.into_parent_end().map(Into::into);
+    piped.stderr = stderr.into_parent_end().map(Into::into);
+    Ok(Started { process, piped })
+}
+
+/// A file that holds nothing and takes everything.
+fn null_handle() -> io::Result<OwnedFd> {
+    Ok(File::options().read(true).write(true).open("/dev/null")?.into())
+}
+
+/// Where a standard stream of the child comes from.
+enum Source<'a> {
+    Inherited,
+    Borrowed(&'a OwnedFd),
+    Moved(OwnedFd),
+    Pipe { child: OwnedFd, parent: OwnedFd },
+}
+
+impl<'a> Source<'a> {
+    fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
+        Ok(match stdio.kind() {
+            StdioKind::Inherit => Source::Inherited,
+            StdioKind::Null => Source::Moved(above_stdio(null_handle()?)?),
+            StdioKind::Handle(fd) if fd.as_raw_fd() > 2 => Source::Borrowed(fd),
+            // Putting it in its place could overwrite it before it is used, or be overwritten.
+            StdioKind::Handle(fd) => Source::Moved(above_stdio(fd.try_clone()?)?),
+            StdioKind::Piped => {
+                let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+                let (child, parent) = if target == 0 { (read, write) } else { (write, read) };
+                Source::Pipe { child: above_stdio(child)?, parent }
+            }
+        })
+    }
+
+    fn fd(&self) -> Option<RawFd> {
+        match self {
+            Source::Inherited => None,
+            Source::Borrowed(fd) => Some(fd.as_raw_fd()),
+            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_raw_fd()),
+        }
+    }
+
+    fn into_parent_end(self) -> Option<OwnedFd> {
+        match self {
+            Source::Pipe { parent, .. } => Some(parent),
+            _ => None,
+        }
+    }
+}
+
+/// The same open file under a number above 2: a program that runs with a closed standard stream gets that stream's
+/// number for the next file it opens, and the child's streams are put there.
+fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+}
+
+fn c_string(text: &OsStr, what: &str) -> io::Result<CString> {
+    CString::new(text.as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} contains a zero byte")))
+}
+
+fn environment(command: &Command, place: &str) -> io::Result<Vec<CString>> {
+    let mut env = Vec::with_capacity(command.env.len() + 1);
+    for (key, value) in &command.env {
+        let mut variable = Vec::with_capacity(key.len() + value.len() + 2);
+        variable.extend_from_slice(key.as_bytes());
+        variable.push(b'=');
+        variable.extend_from_slice(value.as_bytes());
+        env.push(c_string(OsStr::from_bytes(&variable), "an environment variable")?);
+    }
+    env.push(c_string(OsStr::new(&format!("{CHILD_VARIABLE}={place}")), "the child's place")?);
+    Ok(env)
+}
+
+/// Null-terminated, as the system wants its arrays of strings.
+fn pointers(strings: &[CString]) -> Vec<*mut libc::c_char> {
+    strings.iter().map(|string| string.as_ptr().cast_mut()).chain([ptr::null_mut()]).collect()
+}
+
+fn posix_spawn(actions: &FileActions, args: &[CString], env: &[CString]) -> io::Result<u32> {
+    let attributes = Attributes::new()?;
+    let (args, env) = (pointers(args), pointers(env));
+    let mut pid = 0;
+    // SAFETY: posix_spawn(3) reads its arguments and writes the process id. The path is a C string; `actions` and
+    // `attributes` were initialized and not yet destroyed; both arrays end in a null pointer and their strings are
+    // alive, borrowed by the caller; the system does not write to them, the pointers are `mut` for historical reasons.
+    let error = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            THIS_PROGRAM.as_ptr(),
+            &raw const *actions.0,
+            &raw const *attributes.0,
+            args.as_ptr(),
+            env.as_ptr(),
+        )
+    };
+    check(error)?;
+    Ok(pid.unsigned_abs())
+}
+
+/// These functions return the error and do not set `errno`.
+fn check(error: libc::c_int) -> io::Result<()> {
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// What happens to descriptors between the new process's birth and the program's start. Boxed, as POSIX does not say
+/// that such an object may be moved.
+struct FileActions(Box<libc::posix_spawn_file_actions_t>);
+
+impl FileActions {
+    fn new() -> io::Result<Self> {
+        let mut actions = Box::new(MaybeUninit::uninit());
+        // SAFETY: posix_spawn_file_actions_init(3) initializes the object that it is given.
+        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
+        // SAFETY: it was initialized, or the line above has returned.
+        Ok(Self(unsafe { actions.assume_init() }))
+    }
+
+    fn duplicate(&mut self, from: RawFd, to: RawFd) -> io::Result<()> {
+        // SAFETY: the object is initialized; the call only records the numbers.
+        check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut *self.0, from, to) })
+    }
+}
+
+impl Drop for FileActions {
+    fn drop(&mut self) {
+        // SAFETY: the object was initialized by `new` and is destroyed once.
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut *self.0) };
+    }
+}
+
+/// The child starts with no signal blocked (the spawning thread may block some, to receive them elsewhere), and with
+/// the default action for SIGPIPE, which Rust ignores, and for SIGCHLD, which would lose the status of its own
+/// children. Other signals that are ignored stay so: `nohup` relies on it.
+struct Attributes(Box<libc::posix_spawnattr_t>);
+
+impl Attributes {
+    fn new() -> io::Result<Self> {
+        let mut attributes = Box::new(MaybeUninit::uninit());
+        // SAFETY: posix_spawnattr_init(3) initializes the object that it is given.
+        check(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
+        // SAFETY: it was initialized, or the line above has returned.
+        let mut attributes = Self(unsafe { attributes.assume_init() });
+        let object = &raw mut *attributes.0;
+        let none = signals(&[]);
+        let defaults = signals(&[libc::SIGPIPE, libc::SIGCHLD]);
+        // SAFETY: the object is initialized, and the set is copied into it.
+        check(unsafe { libc::posix_spawnattr_setsigmask(object, &raw const none) })?;
+        // SAFETY: as above.
+        check(unsafe { libc::posix_spawnattr_setsigdefault(object, &raw const defaults) })?;
+        let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        // SAFETY: the object is initialized. The flags fit: they are small bits.
+        check(unsafe { libc::posix_spawnattr_setflags(object, flags as libc::c_short) })?;
+        Ok(attributes)
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: the object was initialized by `new` and is destroyed once.
+        unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
+    }
+}
+
+fn signals(members: &[libc::c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset(3) initializes the set that it is given, and fails for no valid pointer.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: it was just initialized.
+    let mut set = unsafe { set.assume_init() };
+    for &signal in members {
+        // SAFETY: the set is initialized. The call fails only for numbers that are no signals.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    set
+}

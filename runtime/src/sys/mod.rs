@@ -1,0 +1,101 @@
+//! The only place that knows which system this is: starting processes, waiting for them, and the bytes between them.
+//!
+//! One contract, the list below, and one folder for each system. Everything above is the same on all of them. What a
+//! name means is documented here or at its Linux form; another system's may differ in how, not in what.
+
+#[cfg(all(target_os = "linux", not(spawnsafe_unsupported)))]
+#[path = "linux/mod.rs"]
+mod imp;
+// `--cfg spawnsafe_unsupported` lets the twin be type-checked on a supported system.
+#[cfg(not(all(target_os = "linux", not(spawnsafe_unsupported))))]
+#[path = "unsupported.rs"]
+mod imp;
+mod stdio;
+
+use std::time::Instant;
+
+use crate::error::ExitStatus;
+
+#[cfg(feature = "tokio")]
+pub(crate) use imp::AsyncWait;
+pub(crate) use imp::{
+    // Being started.
+    Adopted,
+    // Starting: a connection, and a process that gets one end of it.
+    OwnedHandle,
+    Piped,
+    Process,
+    Stream,
+    // Waiting.
+    Waker,
+    Watch,
+    adopt,
+    // The process itself.
+    advise_large,
+    build_id,
+    connection,
+    has_raised_privileges,
+    os_string,
+    prepare_before_main,
+    process_name,
+    set_process_name,
+    stack_end,
+    start,
+    wait,
+    wait_any,
+};
+pub(crate) use imp::{before_main, for_each_native_handle};
+pub use stdio::Stdio;
+pub(crate) use stdio::StdioKind;
+
+/// Tells a process that it is a child, and how to reach its parent. Gone before the entry runs.
+pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
+
+/// What to start; the program is always this one.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// All arguments, the program's name first.
+    pub(crate) args: Vec<std::ffi::OsString>,
+    /// The whole environment, without [`CHILD_VARIABLE`].
+    pub(crate) env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    pub(crate) stdin: Stdio,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Stdio,
+    /// Put in front of what [`CHILD_VARIABLE`] says, with a `;` between.
+    pub(crate) token: &'static str,
+}
+
+/// A process that has just been started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    pub(crate) piped: Piped,
+}
+
+/// How a process ended; the system may have told somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    With(ExitStatus),
+    Unknown,
+}
+
+/// What a parent waits for on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Read,
+    ReadOrWrite,
+}
+
+/// What has come true while waiting; nothing if the deadline passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// The connection can be read or written, or is closed.
+    pub(crate) stream: bool,
+    /// The process has ended.
+    pub(crate) ended: bool,
+}
+
+/// How long until the deadline; `None` for ever.
+fn time_left(deadline: Option<Instant>) -> Option<std::time::Duration> {
+    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}

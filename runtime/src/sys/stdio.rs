@@ -1,0 +1,73 @@
+//! What a child's standard streams are connected to.
+
+use super::OwnedHandle;
+
+/// What a standard stream of a child process is connected to.
+///
+/// The same as [`std::process::Stdio`], which cannot be used as it does not let out what it holds. The default is
+/// [`inherit`](Stdio::inherit) for all three streams. Files and the pipes of another child convert into it.
+#[derive(Debug)]
+pub struct Stdio(StdioKind);
+
+#[derive(Debug)]
+pub(crate) enum StdioKind {
+    Inherit,
+    Null,
+    Piped,
+    Handle(OwnedHandle),
+}
+
+impl Stdio {
+    /// The child uses the parent's stream.
+    #[must_use]
+    pub fn inherit() -> Self {
+        Self(StdioKind::Inherit)
+    }
+
+    /// The child reads nothing, and what it writes is discarded.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(StdioKind::Null)
+    }
+
+    /// The stream is a pipe whose other end is in [`Child`](crate::Child).
+    ///
+    /// A pipe holds some 64 KiB: a child that writes more waits until the parent reads, so read before
+    /// [`join`](crate::Child::join).
+    #[must_use]
+    pub fn piped() -> Self {
+        Self(StdioKind::Piped)
+    }
+
+    pub(crate) fn handle(handle: OwnedHandle) -> Self {
+        Self(StdioKind::Handle(handle))
+    }
+
+    pub(crate) fn kind(&self) -> &StdioKind {
+        &self.0
+    }
+}
+
+impl Default for Stdio {
+    fn default() -> Self {
+        Self::inherit()
+    }
+}
+
+macro_rules! from_handles {
+    ($($type:ty),* $(,)?) => {$(
+        impl From<$type> for Stdio {
+            fn from(stream: $type) -> Self {
+                Self::handle(stream.into())
+            }
+        }
+    )*};
+}
+
+from_handles!(
+    OwnedHandle,
+    std::fs::File,
+    std::process::ChildStdin,
+    std::process::ChildStdout,
+    std::process::ChildStderr,
+);

@@ -1,0 +1,179 @@
+//! The contract on a system that is not supported yet: everything compiles, and every start is an error.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IoSlice, Read};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::time::Instant;
+
+use super::{Command, Ended, Interest, Ready, Started};
+
+/// Nobody makes any of these.
+#[derive(Clone, Copy, Debug)]
+enum Never {}
+
+#[derive(Debug)]
+pub(crate) struct OwnedHandle(Never);
+#[derive(Debug)]
+pub(crate) struct Stream(Never);
+#[derive(Debug)]
+pub(crate) struct Handover(Never);
+#[derive(Debug)]
+pub(crate) struct Process(Never);
+#[derive(Clone, Debug)]
+pub(crate) struct Watch(Never);
+#[derive(Debug)]
+pub(crate) struct Waker(Never);
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    pub(crate) stream: Stream,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Piped {
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdout: Option<ChildStdout>,
+    pub(crate) stderr: Option<ChildStderr>,
+}
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "spawnsafe does not support this system yet"))
+}
+
+pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
+    unsupported()
+}
+
+pub(crate) fn start(_: Command, handover: Handover) -> io::Result<Started> {
+    match handover.0 {}
+}
+
+impl Stream {
+    pub(crate) fn write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn prepare_to_write(&self, _: usize) {
+        match self.0 {}
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0 {}
+    }
+}
+
+impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        match self.0 {}
+    }
+
+    pub(crate) fn try_wait(&mut self) -> io::Result<Option<Ended>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn release(&self, _: &Stream) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+impl Watch {
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+impl Waker {
+    pub(crate) fn new() -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn wake(&self) {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn wait(process: &Process, _: Option<(&Stream, Interest)>, _: Option<Instant>) -> io::Result<Ready> {
+    match process.0 {}
+}
+
+pub(crate) fn wait_any<'a>(
+    _: impl Iterator<Item = &'a Watch>,
+    waker: &Waker,
+    _: Option<Instant>,
+) -> io::Result<Vec<bool>> {
+    match waker.0 {}
+}
+
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct AsyncWait(Never);
+
+#[cfg(feature = "tokio")]
+impl AsyncWait {
+    pub(crate) fn new(process: &Process, _: &Stream) -> io::Result<Self> {
+        match process.0 {}
+    }
+
+    pub(crate) async fn wait(&self, _: Option<Instant>) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+impl Adopted {
+    pub(crate) fn is_intact(&self) -> bool {
+        match self.stream.0 {}
+    }
+}
+
+pub(crate) fn adopt(_: &OsStr) -> Result<Adopted, String> {
+    Err("spawnsafe does not support this system yet".into())
+}
+
+pub(crate) fn has_raised_privileges() -> bool {
+    false
+}
+
+pub(crate) fn prepare_before_main() {}
+
+pub(crate) fn process_name() -> String {
+    String::new()
+}
+
+pub(crate) fn set_process_name(_: &str) {}
+
+pub(crate) fn build_id() -> u64 {
+    0
+}
+
+pub(crate) fn stack_end() -> Option<usize> {
+    None
+}
+
+pub(crate) fn advise_large(_: &mut Vec<u8>) {}
+
+pub(crate) fn os_string(_: &[u8]) -> OsString {
+    OsString::new()
+}
+
+macro_rules! for_each_native_handle {
+    ($macro:ident) => {
+        $macro! {}
+    };
+}
+pub(crate) use for_each_native_handle;
+
+macro_rules! before_main {
+    ($function:path) => {
+        const _: fn() = $function;
+    };
+}
+pub(crate) use before_main;
