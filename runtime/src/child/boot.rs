@@ -1,0 +1,98 @@
+//! The moment at which a process learns that it is a child.
+
+use std::ffi::{OsStr, OsString};
+use std::process::exit;
+use std::sync::Arc;
+
+use super::invoke;
+use crate::link::{Frame, Inbox, Progress};
+use crate::registry;
+use crate::sys::{self, Adopted, CHILD_VARIABLE};
+use crate::wire::{Kind, TOKEN_BEFORE_MAIN};
+
+/// The exit status of a process whose variable makes no sense: `EX_USAGE`.
+const EXIT_NOT_A_CHILD: i32 = 64;
+
+/// The exit status of a child whose parent is gone: nobody reads it.
+const EXIT_ABANDONED: i32 = 1;
+
+/// The first statement of every `main` with `#[process_main]`. Returns in the root process only.
+pub(crate) fn enter_main() {
+    if let Some(value) = std::env::var_os(CHILD_VARIABLE) {
+        become_child(value);
+    }
+    registry::set_process_main();
+}
+
+// In a test binary `main` belongs to the harness, which would run tests in the child.
+sys::before_main!(before_main);
+
+fn before_main() {
+    let Some(value) = std::env::var_os(CHILD_VARIABLE) else { return };
+    if split(&value).is_some_and(|(token, _)| token == TOKEN_BEFORE_MAIN) {
+        sys::prepare_before_main();
+        become_child(value);
+    }
+}
+
+fn become_child(value: OsString) -> ! {
+    let adopted = adopt(&value).unwrap_or_else(|reason| {
+        eprintln!(
+            "spawnsafe: the environment variable {CHILD_VARIABLE} is set to {value:?}, which makes this program a \
+             child process, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
+        );
+        exit(EXIT_NOT_A_CHILD)
+    });
+    forget_variable();
+    if split(&value).is_some_and(|(token, _)| token != TOKEN_BEFORE_MAIN) {
+        registry::set_process_main();
+    }
+    let adopted = Arc::new(adopted);
+    match receive(&adopted) {
+        Some(call) => invoke::answer(call, adopted),
+        None => exit(EXIT_ABANDONED),
+    }
+}
+
+fn adopt(value: &OsStr) -> Result<Adopted, String> {
+    if sys::has_raised_privileges() {
+        return Err("it runs with raised privileges and does not take orders from its environment".into());
+    }
+    let (_, place) = split(value).ok_or("it is malformed")?;
+    sys::adopt(place)
+}
+
+/// The token, and where the connection is.
+fn split(value: &OsStr) -> Option<(&str, &OsStr)> {
+    let (token, place) = value.to_str()?.split_once(';')?;
+    matches!(token, crate::wire::TOKEN_MAIN | TOKEN_BEFORE_MAIN).then_some((token, OsStr::new(place)))
+}
+
+/// Children of this process must not see the variable, nor the user's code.
+#[allow(unsafe_code)]
+fn forget_variable() {
+    // SAFETY: no other thread may read or write the environment meanwhile. This runs as the first thing in `main`, or
+    // before it, in a process that was started as a child: none of the program's code that starts threads has run,
+    // except for what constructors of foreign libraries may do, as for any program that sets a variable in `main`.
+    unsafe { std::env::remove_var(CHILD_VARIABLE) };
+}
+
+/// The call; `None` if the parent has gone away or what came is none.
+fn receive(adopted: &Adopted) -> Option<Frame> {
+    let mut inbox = Inbox::default();
+    loop {
+        match inbox.pump(&mut &adopted.stream) {
+            Ok(Progress::Complete(frame)) if frame.kind == Kind::Call => return Some(frame),
+            Ok(Progress::Pending) => {}
+            Ok(Progress::Closed { partial: false }) => return None,
+            Ok(Progress::Closed { .. } | Progress::Complete(_)) => {
+                eprintln!("spawnsafe: the parent process sent something that is no call");
+                return None;
+            }
+            Err(error) => {
+                eprintln!("spawnsafe: the call cannot be read: {error}");
+                return None;
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a panic says, caught where it is still known: in the panic hook.
+//!
+//! The hook records and then calls the hook that was there, so the message appears on stderr as in any program.
+//! `catch_unwind` then has the payload, but neither place nor backtrace.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
+
+use super::invoke::{pack_error, send};
+use crate::error::{Error, ErrorKind, Location, Panic};
+use crate::sys::Adopted;
+use crate::wire::Kind;
+
+/// The last panic of the thread that runs the entry.
+static LAST: Mutex<Option<Panic>> = Mutex::new(None);
+
+/// Records panics from now on. Where one is about to abort the process, tells the parent at once.
+pub(super) fn watch_for(adopted: &Arc<Adopted>, entry: &'static str) {
+    let adopted = Arc::clone(adopted);
+    let entry_thread = std::thread::current().id();
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let message = message(info.payload());
+        if aborts(&message) {
+            let panic = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let panic = match panic {
+                Some(first) => Panic { message: format!("{} (then: {message})", first.message), ..first },
+                None => describe(info, message, entry_thread),
+            };
+            let error = panicked(panic).in_entry(entry);
+            send(Kind::LastWords, pack_error(&error), &adopted);
+        } else if std::thread::current().id() == entry_thread {
+            let panic = describe(info, message, entry_thread);
+            *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+        }
+        previous(info);
+    }));
+}
+
+/// Whether the process cannot survive this panic. The runtime says so only in the texts of the panics that it raises
+/// itself while it unwinds; should it ever change them, such a death is reported as a signal, without a message.
+fn aborts(message: &str) -> bool {
+    cfg!(panic = "abort")
+        || message == "panic in a destructor during cleanup"
+        || message == "panic in a function that cannot unwind"
+}
+
+fn describe(info: &PanicHookInfo<'_>, message: String, entry_thread: ThreadId) -> Panic {
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    Panic {
+        message,
+        location: info.location().map(|location| Location {
+            file: location.file().to_owned(),
+            line: location.line(),
+            column: location.column(),
+        }),
+        // Before `main` (in tests) the main thread has no name yet.
+        thread: match thread.name() {
+            Some(name) => Some(name.to_owned()),
+            None if thread.id() == entry_thread => Some("main".to_owned()),
+            None => None,
+        },
+        backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+    }
+}
+
+/// The error for an entry that has panicked with this payload.
+pub(super) fn error(payload: &(dyn Any + Send)) -> Error {
+    let message = message(payload);
+    let recorded = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // A payload that was raised again without the hook is not the panic that was recorded last.
+    let panic = recorded.filter(|panic| panic.message == message);
+    panicked(panic.unwrap_or(Panic { message, location: None, thread: None, backtrace: None }))
+}
+
+fn panicked(panic: Panic) -> Error {
+    Error::new(ErrorKind::Panicked, format!("panicked: {panic}")).with_panic(panic)
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "Box<dyn Any>".to_owned()
+    }
+}

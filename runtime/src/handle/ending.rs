@@ -1,0 +1,118 @@
+//! The texts: what failed, and what to do about it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::registry::Duplicate;
+use crate::sys::Ended;
+use crate::wire::EXIT_UNREPORTED;
+
+pub(super) fn no_process_main() -> Error {
+    Error::new(
+        ErrorKind::NoProcessMain,
+        "no process was started: `main` of this program does not carry `#[spawnsafe::process_main]`, so the child \
+         would run `main` again; put the attribute on `fn main` (if `main` belongs to a test harness and no entry is \
+         defined in this crate, write `spawnsafe::test_harness!();` once in it)",
+    )
+}
+
+pub(super) fn raised_privileges() -> Error {
+    Error::new(
+        ErrorKind::Spawn,
+        "no process was started: this program runs with raised privileges (set-user-id, or capabilities of its file), \
+         and a child of it would not take orders from its environment",
+    )
+}
+
+pub(super) fn duplicate(Duplicate { first, second }: &Duplicate) -> Error {
+    Error::new(
+        ErrorKind::DuplicateEntry,
+        format!("no process was started: there are two entries of this name, {first:?} and {second:?}; rename one"),
+    )
+}
+
+pub(super) fn not_started(error: io::Error) -> Error {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; is the program's file still executable?",
+        io::ErrorKind::NotFound => "; is `/proc` mounted?",
+        io::ErrorKind::OutOfMemory => "; the system is out of memory",
+        io::ErrorKind::ArgumentListTooLong => "; arguments and environment are too long together",
+        io::ErrorKind::WouldBlock => "; the limit of processes is reached (`ulimit -u`)",
+        _ if is_out_of_descriptors(&error) => "; the limit of open files is reached (`ulimit -n`)",
+        _ => "",
+    };
+    Error::new(ErrorKind::Spawn, format!("the process cannot be started: {error}{hint}")).with_source(error)
+}
+
+/// std has no stable kind for it; the texts of all systems that have the error agree.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error().is_some() && error.to_string().contains("open files")
+}
+
+/// The child has ended, and its connection holds no answer.
+pub(super) fn without_answer(id: u32, ended: Ended, partial: bool) -> Error {
+    let when = if partial { "while it was sending its result" } else { "before its result was there" };
+    match ended {
+        Ended::With(status) if status.signal().is_some() => {
+            Error::new(ErrorKind::Signaled, format!("its process {id} was ended by {status} {when}"))
+                .with_status(status)
+        }
+        Ended::With(status) if status.code() == Some(EXIT_UNREPORTED) => Error::new(
+            ErrorKind::Closed,
+            format!(
+                "its process {id} lost the connection, so its result did not arrive; does the entry close file \
+                 descriptors that are not its own?"
+            ),
+        )
+        .with_status(status),
+        Ended::With(status) => Error::new(
+            ErrorKind::Exited,
+            format!("its process {id} ended with {status} {when}; an entry must return for its result to arrive"),
+        )
+        .with_status(status),
+        Ended::Unknown => Error::new(
+            ErrorKind::Closed,
+            format!(
+                "its process {id} ended {when}, and how is not known: this program ignores SIGCHLD, or has reaped the \
+                 process itself"
+            ),
+        ),
+    }
+}
+
+pub(super) fn timed_out(id: u32, timeout: Duration) -> Error {
+    Error::new(ErrorKind::TimedOut, format!("its process {id} had no result after {timeout:?} and was killed"))
+}
+
+pub(super) fn cancelled(id: u32) -> Error {
+    Error::new(ErrorKind::Cancelled, format!("its process {id} was killed by `Child::kill`"))
+}
+
+pub(super) fn garbage(id: u32, error: &impl std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        format!(
+            "what its process {id} sent is not an answer, and the process was killed: {error}; does the entry write to \
+             file descriptors that are not its own?"
+        ),
+    )
+}
+
+pub(super) fn undecodable(error: &impl std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!(
+            "its result cannot be rebuilt in this process: {error}; does its `Deserialize` read what its `Serialize` \
+             writes?"
+        ),
+    )
+}
+
+pub(super) fn already_joined() -> Error {
+    Error::new(ErrorKind::Closed, "its result was already taken")
+}
+
+pub(super) fn lost(error: io::Error) -> Error {
+    Error::new(ErrorKind::Closed, format!("its process can no longer be watched: {error}")).with_source(error)
+}

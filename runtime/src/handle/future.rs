@@ -1,0 +1,57 @@
+//! Awaiting a child.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::{Child, ending};
+use crate::error::Error;
+
+/// The future of a [`Child`]'s result.
+///
+/// Dropping it kills the child, as dropping the `Child` does.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Join<R>(Pin<Box<dyn Future<Output = Result<R, Error>> + Send>>);
+
+impl<R: 'static> IntoFuture for Child<R> {
+    type Output = Result<R, Error>;
+    type IntoFuture = Join<R>;
+
+    /// Waits as [`Child::join`] does, without blocking a thread. Must be awaited within a tokio runtime with I/O
+    /// and time enabled.
+    fn into_future(self) -> Join<R> {
+        Join(Box::pin(join(self)))
+    }
+}
+
+async fn join<R>(mut child: Child<R>) -> Result<R, Error> {
+    drop(child.stdin.take());
+    let mut wait = None;
+    loop {
+        if let Some(answer) = child.running().advance() {
+            return child.value(answer);
+        }
+        let entry = child.running().entry();
+        let lost = |error| ending::lost(error).in_entry(entry);
+        let wait = match &mut wait {
+            Some(wait) => wait,
+            None => wait.insert(child.running().async_wait().map_err(lost)?),
+        };
+        wait.wait(child.running().next_deadline()).await.map_err(lost)?;
+    }
+}
+
+impl<R> Future for Join<R> {
+    type Output = Result<R, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<R> fmt::Debug for Join<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Join")
+    }
+}

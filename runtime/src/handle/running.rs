@@ -1,0 +1,285 @@
+//! A child process on its way to an answer.
+//!
+//! [`Running::advance`] does whatever can be done without waiting, and everything that waits (a joining thread, one
+//! with a time limit, an executor) calls it in a loop. Three things are watched together, because none is enough:
+//! the answer, which arrives before the process ends; the end of the process, which comes even if a grandchild keeps
+//! the connection open; and the connection, which closes even if the process lives on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{ending, reap};
+use crate::error::{Error, ErrorKind};
+use crate::launch::Peer;
+use crate::link::{Frame, Inbox, Outbox, Progress};
+use crate::sys::{self, Ended, Interest};
+use crate::wire::{Kind, Unpacker};
+
+/// How long a process may take to exit after it has answered. What runs then is the user's (exit handlers of C
+/// libraries), and may hang; the answer is there, and is not held back for ever.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A child process that was started and not yet joined.
+pub(super) struct Running {
+    entry: &'static str,
+    id: u32,
+    peer: Owned,
+    outbox: Outbox,
+    inbox: Inbox,
+    /// When the child is to be killed, and the limit that the user gave.
+    limit: Option<(Instant, Duration)>,
+    /// Whether the reaper has killed it because the limit had passed.
+    due: Arc<AtomicBool>,
+    cancelled: bool,
+    /// What a dying child has said.
+    last_words: Option<Error>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The connection is open and the answer has not come.
+    Open,
+    /// The connection is closed; `partial` if it was so within a frame.
+    Closed { partial: bool },
+    /// The answer is there, the process has still to exit.
+    Answered { answer: Answer, kill_at: Instant },
+    /// The answer was taken.
+    Done,
+}
+
+/// The end of a call: the frame with its value, or why there is none.
+pub(super) type Answer = Result<Frame, Error>;
+
+impl Running {
+    pub(super) fn new(
+        entry: &'static str,
+        peer: Box<dyn Peer>,
+        outbox: Outbox,
+        limit: Option<(Instant, Duration)>,
+    ) -> Self {
+        Self {
+            entry,
+            id: peer.id(),
+            peer: Owned(Some(peer)),
+            outbox,
+            inbox: Inbox::default(),
+            limit,
+            due: Arc::default(),
+            cancelled: false,
+            last_words: None,
+            stage: Stage::Open,
+        }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(super) fn entry(&self) -> &'static str {
+        self.entry
+    }
+
+    /// Sends the rest of the arguments. A child that ends or answers instead is not an error here: joining tells.
+    pub(super) fn send(&mut self) {
+        while !self.outbox.is_empty() && matches!(self.stage, Stage::Open) {
+            self.advance();
+            if !self.outbox.is_empty() && matches!(self.stage, Stage::Open) && self.wait_until(None).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Has the child killed when its limit passes, also if nobody waits for it.
+    pub(super) fn kill_when_due(&mut self) {
+        if let Some((deadline, _)) = self.limit {
+            reap::kill_at(self.peer.get().watch(), deadline, Arc::clone(&self.due));
+        }
+    }
+
+    /// Waits for the answer; `None` if `until` passes first.
+    pub(super) fn settle(&mut self, until: Option<Instant>) -> Option<Answer> {
+        loop {
+            if let Some(answer) = self.advance() {
+                return Some(answer);
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return None;
+            }
+            if let Err(error) = self.wait_until(until) {
+                return Some(self.give_up(ending::lost(error)));
+            }
+        }
+    }
+
+    /// Does what can be done without waiting. The answer comes once, and only after the process is reaped.
+    pub(super) fn advance(&mut self) -> Option<Answer> {
+        if matches!(self.stage, Stage::Done) {
+            return Some(Err(ending::already_joined().in_entry(self.entry)));
+        }
+        self.enforce_limits();
+        // Asked first: what the process has written by then is in the connection, and is read below.
+        let ended = match self.peer.get().try_wait() {
+            Ok(ended) => ended,
+            Err(error) => return Some(self.give_up(ending::lost(error))),
+        };
+        if matches!(self.stage, Stage::Open) {
+            self.exchange(ended.is_some());
+        }
+        let ended = ended?;
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Open => Some(Err(self.without_answer(ended, false))),
+            Stage::Closed { partial } => Some(Err(self.without_answer(ended, partial))),
+            Stage::Answered { answer, .. } => Some(answer),
+            Stage::Done => None,
+        }
+    }
+
+    /// When [`advance`](Self::advance) has something to do although nothing has happened.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Answered { kill_at, .. } => Some(*kill_at),
+            _ => self.limit.map(|(deadline, _)| deadline),
+        }
+    }
+
+    pub(super) fn kill(&mut self) -> std::io::Result<()> {
+        if !matches!(self.stage, Stage::Answered { .. } | Stage::Done) {
+            self.cancelled = true;
+        }
+        self.peer.get().kill()
+    }
+
+    /// Gives the process up to the reaper.
+    pub(super) fn detach(mut self) -> Result<(), Error> {
+        let failed = |error| Error::new(ErrorKind::Spawn, "the process cannot be detached").with_source(error);
+        if !matches!(self.stage, Stage::Done) {
+            self.peer.get().release().map_err(failed)?;
+            reap::adopt(self.peer.give_up(), self.limit.map(|(deadline, _)| deadline));
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn async_wait(&mut self) -> std::io::Result<sys::AsyncWait> {
+        self.peer.get().async_wait()
+    }
+
+    fn enforce_limits(&mut self) {
+        if self.next_deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            if !matches!(self.stage, Stage::Answered { .. }) {
+                self.due.store(true, Ordering::Release);
+            }
+            // Fails only if it has ended.
+            let _ = self.peer.get().kill();
+        }
+    }
+
+    /// Writes and reads what the connection allows.
+    fn exchange(&mut self, has_ended: bool) {
+        let Self { outbox, peer, .. } = self;
+        if !outbox.is_empty() && outbox.pump(|pieces| peer.get().write(pieces)).is_err() {
+            // The child reads no more: it has failed, and may have said why.
+            *outbox = Outbox::default();
+        }
+        loop {
+            match self.inbox.pump(self.peer.get()) {
+                Ok(Progress::Complete(frame)) => match frame.kind {
+                    Kind::Value => return self.answer(Ok(frame)),
+                    Kind::Failure => return self.answer_failure(frame),
+                    Kind::LastWords => self.last_words = Some(failure(frame)),
+                    Kind::Call => return self.distrust("it sent a call, and a child only answers"),
+                },
+                Ok(Progress::Pending) if !has_ended => return,
+                // A grandchild holds the connection open; nothing will come from it.
+                Ok(Progress::Pending) => return self.stage = Stage::Closed { partial: false },
+                Ok(Progress::Closed { partial }) => return self.stage = Stage::Closed { partial },
+                Err(error) => return self.distrust(error),
+            }
+        }
+    }
+
+    fn answer_failure(&mut self, frame: Frame) {
+        self.answer(Err(failure(frame).in_entry(self.entry)));
+    }
+
+    /// What came is not from this library: whatever the process is doing, it is no longer our child.
+    fn distrust(&mut self, why: impl std::fmt::Display) {
+        let error = ending::garbage(self.id(), &why).in_entry(self.entry);
+        // Fails only if it has ended.
+        let _ = self.peer.get().kill();
+        self.answer(Err(error));
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.stage = Stage::Answered { answer, kill_at: Instant::now() + GRACE };
+    }
+
+    fn without_answer(&mut self, ended: Ended, partial: bool) -> Error {
+        let id = self.id();
+        let error = if let Some(last_words) = self.last_words.take() {
+            last_words
+        } else if let (true, Some((_, timeout))) = (self.due.load(Ordering::Acquire), self.limit) {
+            ending::timed_out(id, timeout)
+        } else if self.cancelled {
+            ending::cancelled(id)
+        } else {
+            ending::without_answer(id, ended, partial)
+        };
+        let error = match ended {
+            Ended::With(status) => error.with_status(status),
+            Ended::Unknown => error,
+        };
+        error.in_entry(self.entry)
+    }
+
+    fn give_up(&mut self, error: Error) -> Answer {
+        let _ = self.peer.get().kill();
+        self.stage = Stage::Done;
+        Err(error.in_entry(self.entry))
+    }
+
+    fn wait_until(&mut self, until: Option<Instant>) -> std::io::Result<()> {
+        let interest = match self.stage {
+            Stage::Open if !self.outbox.is_empty() => Some(Interest::ReadOrWrite),
+            Stage::Open => Some(Interest::Read),
+            _ => None,
+        };
+        let deadline = [until, self.next_deadline()].into_iter().flatten().min();
+        self.peer.get().wait(interest, deadline).map(drop)
+    }
+}
+
+/// The error in a frame that carries one.
+fn failure(frame: Frame) -> Error {
+    let mut unpacker = Unpacker::new(&frame.items, frame.blobs, sys::stack_end);
+    unpacker.value().unwrap_or_else(|error| {
+        Error::new(ErrorKind::Protocol, format!("it failed, and what it says about it cannot be read: {error}"))
+    })
+}
+
+/// A process that is ended and reaped when nobody holds it any more: no orphans and no zombies.
+struct Owned(Option<Box<dyn Peer>>);
+
+impl Owned {
+    fn get(&mut self) -> &mut dyn Peer {
+        &mut **self.0.as_mut().expect("it is given up only together with what holds it")
+    }
+
+    fn give_up(mut self) -> Box<dyn Peer> {
+        self.0.take().expect("it is given up once")
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let Some(peer) = &mut self.0 else { return };
+        while let Ok(None) = peer.try_wait() {
+            // Fails only if it has ended.
+            let _ = peer.kill();
+            if peer.wait(None, None).is_err() {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The environment of a child: the parent's, with changes.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+
+use crate::sys::CHILD_VARIABLE;
+
+/// Changes to the environment, to be applied when the child is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    cleared: bool,
+    /// `None` removes the variable.
+    changes: BTreeMap<OsString, Option<OsString>>,
+}
+
+impl Environment {
+    pub(crate) fn set(&mut self, key: &OsStr, value: &OsStr) {
+        self.changes.insert(key.to_owned(), Some(value.to_owned()));
+    }
+
+    pub(crate) fn remove(&mut self, key: &OsStr) {
+        self.changes.insert(key.to_owned(), None);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.cleared = true;
+        self.changes.clear();
+    }
+
+    /// All variables of the child, without the library's own.
+    pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
+        for (key, value) in &self.changes {
+            check(key, value.as_deref())?;
+        }
+        let inherited = std::env::vars_os()
+            .filter(|_| !self.cleared)
+            .filter(|(key, _)| key != CHILD_VARIABLE && !self.changes.contains_key(key));
+        let mut variables: Vec<_> = inherited.collect();
+        let set = self.changes.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        variables.extend(set.filter(|(key, _)| key != CHILD_VARIABLE));
+        Ok(variables)
+    }
+}
+
+/// What no system can express would otherwise become another variable.
+fn check(key: &OsStr, value: Option<&OsStr>) -> io::Result<()> {
+    let bytes = key.as_encoded_bytes();
+    let fault = if bytes.is_empty() {
+        "is empty"
+    } else if bytes[1..].contains(&b'=') || bytes == b"=" {
+        "contains `=`"
+    } else if bytes.contains(&0) || value.is_some_and(|value| value.as_encoded_bytes().contains(&0)) {
+        "or its value contains a zero byte"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("the name of the environment variable {key:?} {fault}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(environment: Environment) -> Vec<OsString> {
+        environment.variables().unwrap().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn changes_apply_in_order() {
+        let mut environment = Environment::default();
+        environment.set("A".as_ref(), "1".as_ref());
+        environment.clear();
+        environment.set("B".as_ref(), "2".as_ref());
+        environment.set("C".as_ref(), "3".as_ref());
+        environment.remove("C".as_ref());
+        assert_eq!(names(environment), ["B"]);
+        let mut environment = Environment::default();
+        environment.remove("PATH".as_ref());
+        assert!(!names(environment).contains(&"PATH".into()));
+    }
+
+    #[test]
+    fn the_librarys_own_variable_cannot_be_set() {
+        let mut environment = Environment::default();
+        environment.set(CHILD_VARIABLE.as_ref(), "x".as_ref());
+        assert!(!names(environment).contains(&CHILD_VARIABLE.into()));
+    }
+
+    #[test]
+    fn impossible_names_are_errors() {
+        for (key, value) in [("", "x"), ("A=B", "x"), ("=", "x"), ("A\0", "x"), ("A", "\0")] {
+            let mut environment = Environment::default();
+            environment.set(key.as_ref(), value.as_ref());
+            assert_eq!(environment.variables().unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The start method that executes the program's file again.
+
+use std::io::{self, IoSlice, Read};
+use std::time::Instant;
+
+use super::{Launched, Launcher, Order, Peer};
+use crate::registry::Dispatch;
+use crate::sys::{self, Command, Ended, Interest, Process, Ready, Started, Stream, Watch};
+
+/// See [`StartMethod::Exec`](super::StartMethod::Exec).
+#[derive(Debug)]
+pub(crate) struct Exec;
+
+impl Launcher for Exec {
+    fn launch(&self, order: Order) -> io::Result<Launched> {
+        let Order { dispatch, environment, stdin, stdout, stderr, mut outbox } = order;
+        let command = Command {
+            args: std::env::args_os().collect(),
+            env: environment.variables()?,
+            stdin,
+            stdout,
+            stderr,
+            token: match dispatch {
+                Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
+                Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
+            },
+        };
+        let (stream, handover) = sys::connection()?;
+        stream.prepare_to_write(outbox.len());
+        // Before the child exists: arguments that fit into the buffer are there when it asks for them.
+        outbox.pump(|pieces| stream.write(pieces))?;
+        let Started { process, piped } = sys::start(command, handover)?;
+        Ok(Launched { peer: Box::new(Executed { process, stream }), piped, outbox })
+    }
+}
+
+struct Executed {
+    process: Process,
+    stream: Stream,
+}
+
+impl Read for Executed {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&self.stream).read(buf)
+    }
+}
+
+impl Peer for Executed {
+    fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.write(pieces)
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        self.process.kill()
+    }
+
+    fn try_wait(&mut self) -> io::Result<Option<Ended>> {
+        self.process.try_wait()
+    }
+
+    fn wait(&mut self, interest: Option<Interest>, deadline: Option<Instant>) -> io::Result<Ready> {
+        sys::wait(&self.process, interest.map(|interest| (&self.stream, interest)), deadline)
+    }
+
+    fn watch(&self) -> Watch {
+        self.process.watch()
+    }
+
+    fn release(&mut self) -> io::Result<()> {
+        self.process.release(&self.stream)
+    }
+
+    #[cfg(feature = "tokio")]
+    fn async_wait(&self) -> io::Result<sys::AsyncWait> {
+        sys::AsyncWait::new(&self.process, &self.stream)
+    }
+}

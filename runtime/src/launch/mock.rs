@@ -1,0 +1,1 @@
+//! A child without a process, for tests.

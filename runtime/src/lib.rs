@@ -1,0 +1,102 @@
+//! Run annotated functions in child processes, with the compiler rejecting what a fresh process would not have.
+//!
+//! Put [`#[process_main]`](process_main) on `main` and [`#[child_entry]`](child_entry) on functions. Each of them is
+//! then still an ordinary function, and beside it stands a type of the same name that runs it in a process of its own:
+//!
+//! ```
+//! use spawnsafe::{child_entry, process_main};
+//!
+//! #[child_entry]
+//! fn count_words(text: &str) -> usize {
+//!     text.split_whitespace().count()
+//! }
+//!
+//! #[process_main]
+//! fn main() -> Result<(), spawnsafe::Error> {
+//!     assert_eq!(count_words::run("one two three")?, 3); // in a child process
+//!     assert_eq!(count_words("one two three"), 3); // here
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A child is the same program, started anew, that never runs the body of `main`. It gets the arguments that are
+//! passed to it and nothing else, on every system alike: there is no `fork` that would copy globals on one system and
+//! lose them on another. What relies on more than that does not compile, and the error says what to do: see
+//! [`SpawnSafe`].
+//!
+//! # What a child has, and what not
+//! | | |
+//! |---|---|
+//! | arguments of the entry | packed with serde, in the parent, when the call is made |
+//! | `std::env::args()`, environment, working directory, standard streams | the parent's, or what [`Call`] sets |
+//! | statics, thread-locals | as the program initializes them: nothing that the parent did to them |
+//! | open files, sockets, threads, locks | none of the parent's |
+//! | the body of `main` | never runs |
+//!
+//! # How it ends
+//! [`Child::join`] returns the value, or one [`Error`] for every other end: a panic with its message, place and
+//! backtrace, an exit, a signal, a time limit, a value that cannot be packed, bytes that are no answer. A [`Child`] that
+//! is dropped is killed and reaped; when the parent dies, even by SIGKILL, so do its children.
+//!
+//! # In tests
+//! Entries work in `#[test]` functions as they are, under `cargo test` and cargo-nextest: a child of a test binary runs
+//! its entry, and nothing of the test harness. Only a test crate that defines no entry of its own and calls another
+//! crate's needs a line: [`test_harness!`]. A doc-test needs `#[process_main]` on its `main`.
+//!
+//! # Platforms
+//! Linux from 5.4 on, with glibc 2.29 or musl 1.1.24 and `/proc` mounted. On other systems the crate compiles and
+//! every spawn is an [`ErrorKind::Spawn`]; their turn comes next.
+//!
+//! # Features
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `tokio` | no | a [`Child`] can be awaited |
+
+// The names are those of the generated code's contract.
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+mod child;
+mod error;
+mod handle;
+mod launch;
+mod link;
+mod portable;
+mod registry;
+mod sys;
+mod wire;
+
+pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
+#[cfg(feature = "tokio")]
+pub use handle::Join;
+pub use handle::{Call, Child};
+pub use launch::StartMethod;
+pub use portable::{LendSafe, SpawnSafe};
+pub use spawnsafe_macros::{child_entry, process_main};
+pub use sys::Stdio;
+
+/// Lets a test binary that defines no entry of its own start entries of other crates.
+///
+/// A program may start children only if a child of it would not run `main`. For programs, `#[process_main]` sees to
+/// that; for test binaries, whose `main` belongs to the test harness, an entry that is compiled with `--test` does. An
+/// integration test that only calls entries of the library under test has neither, and says so with this line, once,
+/// anywhere outside a function:
+///
+/// ```
+/// spawnsafe::test_harness!();
+/// # #[spawnsafe::process_main]
+/// # fn main() {}
+/// ```
+///
+/// It works for any program whose `main` cannot carry an attribute, as those of benchmark harnesses. There a child
+/// takes over before `main`, when std has not yet prepared the main thread: a stack overflow in the entry then ends
+/// the child with SIGSEGV, without the usual message.
+#[macro_export]
+macro_rules! test_harness {
+    () => {
+        const _: () = {
+            $crate::__private::inventory::submit! { $crate::__private::TestHarness }
+        };
+    };
+}
