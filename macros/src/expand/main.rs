@@ -1,0 +1,26 @@
+//! `#[process_main]`: one statement before the body.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{ItemFn, Stmt};
+
+use crate::options::Options;
+
+pub(super) fn expand(mut function: ItemFn, options: &Options) -> TokenStream {
+    let krate = options.crate_path();
+    let enter: Stmt = syn::parse_quote!(#krate::__private::enter_main(););
+    if function.sig.asyncness.is_none() {
+        function.block.stmts.insert(0, enter);
+        return quote!(#function);
+    }
+    // The runtime's attribute makes a plain function of the `async` one. It starts the runtime there, and a child must
+    // not: so that function goes into a `main` of our own.
+    let (vis, output) = (&function.vis, &function.sig.output);
+    quote! {
+        #vis fn main() #output {
+            #enter
+            #function
+            main()
+        }
+    }
+}

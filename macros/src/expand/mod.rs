@@ -1,0 +1,64 @@
+//! From an item to what takes its place.
+
+mod entry;
+mod main;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+
+use crate::options::{Attribute, Options};
+use crate::report::Report;
+use crate::{check, item};
+
+/// `#[child_entry]`.
+pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut report = Report::default();
+    let options = Options::parse(Attribute::ChildEntry, options, &mut report);
+    let function = match item::parse_function(Attribute::ChildEntry, tokens.clone()) {
+        Ok(function) => function,
+        Err(error) => return beside(tokens, report, error),
+    };
+    check::entry(&function, &mut report);
+    match report.into_tokens() {
+        Some(errors) => entry::stub(&function, &errors),
+        None => entry::expand(&function, &options),
+    }
+}
+
+/// `#[process_main]`.
+pub(crate) fn process_main(options: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut report = Report::default();
+    let options = Options::parse(Attribute::ProcessMain, options, &mut report);
+    let function = match item::parse_function(Attribute::ProcessMain, tokens.clone()) {
+        Ok(function) => function,
+        Err(error) => return beside(tokens, report, error),
+    };
+    check::main(&function, &mut report);
+    match report.into_tokens() {
+        Some(errors) => quote!(#function #errors),
+        None => main::expand(function, &options),
+    }
+}
+
+/// The item unchanged, so that the rest of the crate is still checked, and what is wrong.
+fn beside(item: TokenStream, mut report: Report, error: syn::Error) -> TokenStream {
+    report.add(error);
+    let errors = report.into_tokens();
+    quote!(#item #errors)
+}
+
+/// The same tokens at another place: a path that is used at the user's type must point there in errors.
+fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut token| {
+            if let proc_macro2::TokenTree::Group(group) = &token {
+                let mut respanned = proc_macro2::Group::new(group.delimiter(), respan(group.stream(), span));
+                respanned.set_span(span);
+                token = respanned.into();
+            }
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! What the expansion needs to know of a function that has been checked.
+
+use quote::ToTokens as _;
+use syn::ext::IdentExt as _;
+use syn::visit::Visit;
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, FnArg, Ident, ItemFn, Lifetime, Pat, PatType, ReturnType, Type, TypeFnPtr, TypeReference};
+
+/// A parameter of an entry.
+pub(crate) struct Parameter {
+    /// What it is called in `call`: its own name, or a made-up one for a pattern.
+    pub(crate) ident: Ident,
+    /// What messages call it: what the user wrote.
+    pub(crate) label: String,
+    /// Its type as the user wrote it.
+    pub(crate) ty: Type,
+    pub(crate) passing: Passing,
+    /// The `#[cfg]`s on it.
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+/// How an argument reaches the child.
+pub(crate) enum Passing {
+    /// By value.
+    Value(Type),
+    /// By value, of a type with lifetimes: what the child gets has them all `'static`.
+    Borrowing(Type),
+    /// By reference to this type.
+    Lent(Type),
+}
+
+/// The parameters of a checked function.
+pub(crate) fn parameters(function: &ItemFn) -> Vec<Parameter> {
+    let typed = function.sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    typed.enumerate().map(|(index, typed)| parameter(index, typed)).collect()
+}
+
+fn parameter(index: usize, PatType { attrs, pat, ty, .. }: &PatType) -> Parameter {
+    let ident = match &**pat {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
+        _ => quote::format_ident!("arg{}", index + 1),
+    };
+    let label = match &**pat {
+        Pat::Ident(_) => ident.unraw().to_string(),
+        pattern => pattern.to_token_stream().to_string(),
+    };
+    let passing = match ungrouped(ty) {
+        Type::Reference(reference) => Passing::Lent(with_static_lifetimes(&reference.elem)),
+        ty if has_lifetimes(ty) => Passing::Borrowing(with_static_lifetimes(ty)),
+        ty => Passing::Value(ty.clone()),
+    };
+    Parameter { ident, label, ty: (**ty).clone(), passing, cfgs: cfgs(attrs) }
+}
+
+/// The result's type; `None` if none is written.
+pub(crate) fn result(function: &ItemFn) -> Option<Type> {
+    match &function.sig.output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) => Some(with_static_lifetimes(ty)),
+    }
+}
+
+/// The `#[cfg]`s among some attributes.
+pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+}
+
+/// The type without parentheses, and without the invisible ones around what a `macro_rules!` has passed on.
+pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            ty => return ty,
+        };
+    }
+}
+
+fn has_lifetimes(ty: &Type) -> bool {
+    struct Finder(bool);
+    impl<'ast> Visit<'ast> for Finder {
+        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            syn::visit::visit_type_reference(self, reference);
+        }
+
+        // Its lifetimes are its own.
+        fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
+    }
+    let mut finder = Finder(false);
+    finder.visit_type(ty);
+    finder.0
+}
+
+fn with_static_lifetimes(ty: &Type) -> Type {
+    struct Replacer;
+    impl VisitMut for Replacer {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            lifetime.ident = Ident::new("static", lifetime.ident.span());
+        }
+
+        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+            let span = reference.and_token.spans[0];
+            reference.lifetime.get_or_insert_with(|| Lifetime::new("'static", span));
+            syn::visit_mut::visit_type_reference_mut(self, reference);
+        }
+
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+    }
+    let mut ty = ty.clone();
+    Replacer.visit_type_mut(&mut ty);
+    ty
+}

@@ -1,0 +1,38 @@
+//! Collects every fault of an item, so that one compile shows them all.
+
+use proc_macro2::{Span, TokenStream};
+use syn::spanned::Spanned;
+
+/// The faults found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Report(Option<syn::Error>);
+
+impl Report {
+    /// Notes a fault at some tokens.
+    pub(crate) fn at(&mut self, tokens: &impl quote::ToTokens, message: impl std::fmt::Display) {
+        self.add(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// Notes a fault at a place.
+    pub(crate) fn at_span(&mut self, span: Span, message: impl std::fmt::Display) {
+        self.add(syn::Error::new(span, message));
+    }
+
+    pub(crate) fn add(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(all) => all.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    /// What the compiler is to report; `None` if nothing is wrong.
+    pub(crate) fn into_tokens(self) -> Option<TokenStream> {
+        self.0.map(|error| error.into_compile_error())
+    }
+}
+
+/// The place of what the user wrote, marked as this macro's code: errors point there, and the lints of the user's
+/// crate do not apply to it.
+pub(crate) fn located_at(tokens: &impl Spanned) -> Span {
+    Span::mixed_site().located_at(tokens.span())
+}
