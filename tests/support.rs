@@ -1,0 +1,1 @@
+//! What the tests share: looking at processes and descriptors from outside.
