@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -53,10 +53,8 @@ pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started>
     actions.duplicate(connection.as_raw_fd(), connection.as_raw_fd())?;
     actions.duplicate(lifeline.as_raw_fd(), lifeline.as_raw_fd())?;
 
-    let args = command.args.iter().map(|arg| c_string(arg, "an argument")).collect::<io::Result<Vec<_>>>()?;
     let place = format!("{};{};{}", command.token, connection.as_raw_fd(), lifeline.as_raw_fd());
-    let env = environment(&command, &place)?;
-    let id = posix_spawn(&actions, &args, &env)?;
+    let id = posix_spawn(&actions, &arguments(&command)?, &environment(&command, &place)?)?;
     let process = Process::new(id, held)?;
     piped.stdin = stdin.into_parent_end().map(Into::into);
     piped.stdout = stdout.into_parent_end().map(Into::into);
@@ -115,36 +113,58 @@ fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
 }
 
-fn c_string(text: &OsStr, what: &str) -> io::Result<CString> {
-    CString::new(text.as_bytes())
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} contains a zero byte")))
+/// C strings one after another in one buffer: the environment is copied for every child, and an allocation for each of
+/// its variables would be a noticeable part of what the parent does for a child.
+#[derive(Default)]
+struct Strings {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
 }
 
-fn environment(command: &Command, place: &str) -> io::Result<Vec<CString>> {
-    let mut env = Vec::with_capacity(command.env.len() + 1);
-    for (key, value) in &command.env {
-        let mut variable = Vec::with_capacity(key.len() + value.len() + 2);
-        variable.extend_from_slice(key.as_bytes());
-        variable.push(b'=');
-        variable.extend_from_slice(value.as_bytes());
-        env.push(c_string(OsStr::from_bytes(&variable), "an environment variable")?);
+impl Strings {
+    /// Appends one string, whose parts are given.
+    fn push(&mut self, parts: &[&OsStr], what: &str) -> io::Result<()> {
+        let start = self.bytes.len();
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part.as_bytes()));
+        if self.bytes[start..].contains(&0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what} contains a zero byte")));
+        }
+        self.bytes.push(0);
+        self.starts.push(start);
+        Ok(())
     }
-    env.push(c_string(OsStr::new(&format!("{CHILD_VARIABLE}={place}")), "the child's place")?);
+
+    /// Null-terminated, as the system wants its arrays of strings. Each points to a C string as long as `self` lives
+    /// and is not changed.
+    fn pointers(&self) -> Vec<*mut libc::c_char> {
+        let strings = self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast_mut().cast());
+        strings.chain([ptr::null_mut()]).collect()
+    }
+}
+
+fn arguments(command: &Command) -> io::Result<Strings> {
+    let mut args = Strings::default();
+    command.args.iter().try_for_each(|arg| args.push(&[arg], "an argument"))?;
+    Ok(args)
+}
+
+fn environment(command: &Command, place: &str) -> io::Result<Strings> {
+    let equals = OsStr::new("=");
+    let mut env = Strings::default();
+    for (key, value) in &command.env {
+        env.push(&[key, equals, value], "an environment variable")?;
+    }
+    env.push(&[OsStr::new(CHILD_VARIABLE), equals, OsStr::new(place)], "the child's place")?;
     Ok(env)
 }
 
-/// Null-terminated, as the system wants its arrays of strings.
-fn pointers(strings: &[CString]) -> Vec<*mut libc::c_char> {
-    strings.iter().map(|string| string.as_ptr().cast_mut()).chain([ptr::null_mut()]).collect()
-}
-
-fn posix_spawn(actions: &FileActions, args: &[CString], env: &[CString]) -> io::Result<u32> {
+fn posix_spawn(actions: &FileActions, args: &Strings, env: &Strings) -> io::Result<u32> {
     let attributes = Attributes::new()?;
-    let (args, env) = (pointers(args), pointers(env));
+    let (args, env) = (args.pointers(), env.pointers());
     let mut pid = 0;
     // SAFETY: posix_spawn(3) reads its arguments and writes the process id. The path is a C string; `actions` and
-    // `attributes` were initialized and not yet destroyed; both arrays end in a null pointer and their strings are
-    // alive, borrowed by the caller; the system does not write to them, the pointers are `mut` for historical reasons.
+    // `attributes` were initialized and not yet destroyed; both arrays end in a null pointer, and their strings are
+    // borrowed from the caller as long as this function runs; the system does not write to them, the pointers are `mut` for historical reasons.
     let error = unsafe {
         libc::posix_spawn(
             &raw mut pid,
