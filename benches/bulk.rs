@@ -1,0 +1,119 @@
+//! What 64 MiB of arguments and results cost, from the call to its result, the start of the child included.
+//!
+//! `cargo bench -p spawnsafe-benches --bench bulk [-- ROUNDS]`
+//!
+//! The yardstick of the same run is a `memcpy` of as much into a fresh buffer. The time that counts includes the making
+//! of a result in the child, where its pages are fresh too: what that costs anywhere is a row of its own.
+
+mod measure;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use measure::Times;
+use spawnsafe::child_entry;
+
+const LEN: usize = 64 << 20;
+
+#[child_entry]
+fn take_bytes(bytes: Vec<u8>) -> usize {
+    bytes.len()
+}
+
+#[child_entry]
+fn take_lent_bytes(bytes: &[u8]) -> usize {
+    bytes.len()
+}
+
+#[child_entry]
+fn give_bytes(len: usize) -> Vec<u8> {
+    vec![b'x'; len]
+}
+
+#[child_entry]
+fn echo_bytes(bytes: Vec<u8>) -> Vec<u8> {
+    bytes
+}
+
+#[child_entry]
+fn take_text(text: String) -> usize {
+    text.len()
+}
+
+#[child_entry]
+fn take_lent_text(text: &str) -> usize {
+    text.len()
+}
+
+#[child_entry]
+fn give_text(len: usize) -> String {
+    "x".repeat(len)
+}
+
+#[child_entry]
+fn echo_text(text: String) -> String {
+    text
+}
+
+/// One thing that is measured: takes its own input, which it may give up, and tells how long the call took.
+type Measurement = fn(&[u8]) -> Result<Duration, spawnsafe::Error>;
+
+/// What it is, how many bytes it moves between processes, and how.
+const MEASUREMENTS: [(&str, usize, Measurement); 10] = [
+    ("memcpy into a fresh buffer", LEN, |bytes| timed((), |()| Ok(black_box(bytes.to_vec()).len()))),
+    ("making a result, in this process", LEN, |_| timed(LEN, |len| Ok(black_box(give_bytes(len)).len()))),
+    ("Vec<u8> as argument", LEN, |bytes| timed(bytes.to_vec(), take_bytes::run)),
+    ("&[u8] as argument", LEN, |bytes| timed((), |()| take_lent_bytes::run(bytes))),
+    ("Vec<u8> as result", LEN, |_| timed(LEN, |len| give_bytes::run(len).map(|bytes| bytes.len()))),
+    ("Vec<u8> there and back", 2 * LEN, |bytes| {
+        timed(bytes.to_vec(), |bytes| echo_bytes::run(bytes).map(|bytes| bytes.len()))
+    }),
+    ("String as argument", LEN, |bytes| timed(text(bytes), take_text::run)),
+    ("&str as argument", LEN, |bytes| {
+        let text = std::str::from_utf8(bytes).expect("it is ASCII");
+        timed((), |()| take_lent_text::run(text))
+    }),
+    ("String as result", LEN, |_| timed(LEN, |len| give_text::run(len).map(|text| text.len()))),
+    ("String there and back", 2 * LEN, |bytes| timed(text(bytes), |text| echo_text::run(text).map(|text| text.len()))),
+];
+
+#[spawnsafe::process_main]
+fn main() -> Result<(), spawnsafe::Error> {
+    let rounds = measure::rounds(30);
+    measure::print_machine();
+    println!("{rounds} rounds of {} MiB; in brackets the range of the ratio over 8 blocks of rounds\n", LEN >> 20);
+    let bytes = vec![b'x'; LEN];
+    let mut all = MEASUREMENTS.map(|_| Times::default());
+    for round in 0..=rounds {
+        for (times, (_, _, measurement)) in all.iter_mut().zip(MEASUREMENTS) {
+            let time = measurement(&bytes)?;
+            // The first round meets cold caches.
+            if round > 0 {
+                times.push(time);
+            }
+        }
+    }
+    println!("{:<33} {:>9} {:>9} {:>9} {:>9}   ratio to memcpy", "", "p25 ms", "median ms", "p75 ms", "MB/s");
+    for ((name, moved, _), times) in MEASUREMENTS.iter().zip(&all) {
+        let [p25, median, p75] = [0.25, 0.5, 0.75].map(|share| times.quantile(share).as_secs_f64() * 1e3);
+        let ratio = times.ratio_to(&all[0]);
+        let rate = *moved as f64 / median / 1e3;
+        println!("{name:<33} {p25:>9.1} {median:>9.1} {p75:>9.1} {rate:>9.0}   {ratio}");
+    }
+    measure::print_machine();
+    Ok(())
+}
+
+/// Times the call alone: `input` is made before.
+fn timed<I>(input: I, call: impl FnOnce(I) -> Result<usize, spawnsafe::Error>) -> Result<Duration, spawnsafe::Error> {
+    let input = black_box(input);
+    let start = Instant::now();
+    let len = call(input)?;
+    let time = start.elapsed();
+    assert_eq!(len, LEN);
+    Ok(time)
+}
+
+fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).expect("it is ASCII").to_owned()
+}
