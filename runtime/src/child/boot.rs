@@ -47,6 +47,7 @@ fn become_child(value: OsString) -> ! {
     if split(&value).is_some_and(|(token, _)| token != TOKEN_BEFORE_MAIN) {
         registry::set_process_main();
     }
+    let Some(adopted) = adopted else { exit(EXIT_ABANDONED) };
     let adopted = Arc::new(adopted);
     match receive(&adopted) {
         Some(call) => invoke::answer(call, adopted),
@@ -54,7 +55,7 @@ fn become_child(value: OsString) -> ! {
     }
 }
 
-fn adopt(value: &OsStr) -> Result<Adopted, String> {
+fn adopt(value: &OsStr) -> Result<Option<Adopted>, String> {
     if sys::has_raised_privileges() {
         return Err("it runs with raised privileges and does not take orders from its environment".into());
     }

@@ -134,7 +134,7 @@ impl Adopted {
     }
 }
 
-pub(crate) fn adopt(_: &OsStr) -> Result<Adopted, String> {
+pub(crate) fn adopt(_: &OsStr) -> Result<Option<Adopted>, String> {
     Err("spawnsafe does not support this system yet".into())
 }
 

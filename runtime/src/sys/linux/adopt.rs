@@ -3,14 +3,12 @@
 #![allow(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FileType;
 use rustix::io::FdFlags;
 
-use super::Stream;
+use super::{Stream, lifeline};
 
 /// Whether this process runs with more rights than the one that started it gave: set-user-id, capabilities. Its
 /// environment is then not to be believed.
@@ -20,11 +18,12 @@ pub(crate) fn has_raised_privileges() -> bool {
 }
 
 /// Takes over the connection that `place` (what follows the token in the variable) describes, and binds the life of
-/// this process to that of its parent. The error is for the person who has set the variable by hand.
+/// this process to that of its parent. `None` if the parent has ended. The error is for the person who has set the
+/// variable by hand.
 ///
 /// The environment alone is no proof: the descriptor must be a socket whose other end was made by this process's
 /// parent.
-pub(crate) fn adopt(place: &OsStr) -> Result<Adopted, String> {
+pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     let (connection, lifeline) = place
         .to_str()
         .and_then(|place| place.split_once(';'))
@@ -39,17 +38,23 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Adopted, String> {
     // SAFETY: as above, and it is another number.
     let lifeline = unsafe { OwnedFd::from_raw_fd(lifeline) };
 
-    let peer = rustix::net::sockopt::socket_peercred(&connection).map_err(|_| "it names a socket of another kind")?;
-    if rustix::process::getppid() != Some(peer.pid) {
-        return Err("the process that set it is not this process's parent, or has ended".into());
+    if !comes_from_parent(&connection).ok_or("it names a socket of another kind")? {
+        return Err("the process that made this connection is not this process's parent".into());
     }
+    let failed = |error| format!("the connection cannot be prepared: {error}");
     // `posix_spawn` had to clear the flag; a grandchild must not get them.
     for fd in [&connection, &lifeline] {
-        rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| error.to_string())?;
+        rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     }
-    die_with(lifeline).map_err(|error| format!("the lifeline cannot be armed: {error}"))?;
-    let inode = rustix::fs::fstat(&connection).map_err(|error| error.to_string())?.st_ino;
-    Ok(Adopted { stream: Stream::new(connection), inode })
+    lifeline::arm(&lifeline, rustix::process::getpid()).map_err(failed)?;
+    // Had the parent ended before, no signal would come.
+    if lifeline::is_cut(&lifeline).map_err(failed)? {
+        return Ok(None);
+    }
+    // Open until the process ends.
+    std::mem::forget(lifeline);
+    let inode = rustix::fs::fstat(&connection).map_err(|error| failed(error.into()))?.st_ino;
+    Ok(Some(Adopted { stream: Stream::new(connection), inode }))
 }
 
 /// A child's end of its connection.
@@ -67,41 +72,19 @@ impl Adopted {
     }
 }
 
+/// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
+/// detached at once: its end is then closed, and all that can come is the call that it has left.
+fn comes_from_parent(connection: &OwnedFd) -> Option<bool> {
+    let peer = rustix::net::sockopt::socket_peercred(connection).ok()?;
+    Some(rustix::process::getppid() == Some(peer.pid) || lifeline::is_cut(connection).ok()?)
+}
+
 fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {
     // SAFETY: the borrow does not outlive this function, and the only use of it is to ask what the number is: if
     // nothing is open there, fstat(2) says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
     (FileType::from_raw_mode(stat.st_mode) == wanted).then_some(())
-}
-
-/// `fcntl.h`, the same number on every architecture; not in `libc`.
-const F_SETSIG: libc::c_int = 10;
-
-/// Has the kernel kill this process when the last write end of the pipe closes, that is, when the parent ends, however
-/// it does.
-///
-/// Not `PR_SET_PDEATHSIG`: that fires when the *thread* ends that has started this process. Not a thread that reads:
-/// it costs ten times as much, and this also ends a process that is stopped or never gives up its processor. The read
-/// end is open in this process only, so that it alone is the owner that gets the signal.
-fn die_with(lifeline: OwnedFd) -> io::Result<()> {
-    let fd = lifeline.as_raw_fd();
-    let arm = |command: libc::c_int, argument: libc::c_int| {
-        // SAFETY: fcntl(2) with these commands takes an integer and touches no memory of this process.
-        if unsafe { libc::fcntl(fd, command, argument) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-    };
-    arm(libc::F_SETOWN, rustix::process::getpid().as_raw_nonzero().get())?;
-    arm(F_SETSIG, libc::SIGKILL)?;
-    arm(libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)?;
-    // Had the parent ended before, no signal would come.
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut hung_up = [PollFd::new(&lifeline, PollFlags::IN)];
-    if rustix::event::poll(&mut hung_up, Some(&now))? > 0 {
-        return Err(io::Error::other("the parent has ended"));
-    }
-    // Open until the process ends.
-    std::mem::forget(lifeline);
-    Ok(())
 }
 
 /// The name under which the system lists this process.

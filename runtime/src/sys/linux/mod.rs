@@ -2,6 +2,7 @@
 
 mod adopt;
 mod build;
+mod lifeline;
 mod memory;
 mod poll;
 mod process;

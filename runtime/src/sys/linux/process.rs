@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
-use super::Stream;
+use super::{Stream, lifeline};
 use crate::error::ExitStatus;
 use crate::sys::Ended;
 
@@ -28,7 +28,7 @@ pub(crate) struct Watch(Option<Arc<OwnedFd>>);
 
 impl Process {
     pub(super) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
-        let pid = i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        let pid = pid(id)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(fd) => Ok(Self { id, pidfd: Some(Arc::new(fd)), ended: None, lifeline }),
             Err(Errno::SRCH) => Ok(Self { id, pidfd: None, ended: Some(Ended::Unknown), lifeline }),
@@ -75,6 +75,23 @@ impl Process {
         Ok(self.ended)
     }
 
+    /// Has the kernel kill the process when this one ends. If that fails, it is killed now.
+    pub(super) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
+        let armed = match pid(self.id) {
+            Ok(pid) if self.pidfd.is_some() => lifeline::arm(lifeline, pid),
+            // It has ended.
+            _ => Ok(()),
+        };
+        armed.inspect_err(|_| self.kill_and_reap())
+    }
+
+    fn kill_and_reap(&self) {
+        let _ = self.kill();
+        if let Some(pidfd) = &self.pidfd {
+            let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+        }
+    }
+
     /// Lets the process live on when this one ends.
     ///
     /// The child's kernel side kills it when the last write end of its lifeline closes, and the child itself is busy
@@ -87,6 +104,10 @@ impl Process {
     pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(|fd| fd.as_fd())
     }
+}
+
+fn pid(id: u32) -> io::Result<Pid> {
+    Ok(i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?)
 }
 
 impl Watch {

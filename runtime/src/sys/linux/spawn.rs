@@ -16,7 +16,7 @@ use std::ptr;
 
 use rustix::pipe::PipeFlags;
 
-use super::{Handover, Process};
+use super::{Handover, Process, lifeline};
 use crate::sys::{CHILD_VARIABLE, Command, Started, Stdio, StdioKind};
 
 /// The very file that this process runs, even if it was replaced or deleted since: the link belongs to the memory
@@ -37,7 +37,7 @@ pub(crate) struct Piped {
 /// the child alone (glibc 2.29, musl 1.1.24): a child that another thread starts meanwhile gets none of them.
 pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started> {
     let connection = above_stdio(handover.0)?;
-    let (lifeline, held) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    let (lifeline, held) = lifeline::new()?;
     let lifeline = above_stdio(lifeline)?;
 
     let mut actions = FileActions::new()?;
@@ -56,6 +56,7 @@ pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started>
     let place = format!("{};{};{}", command.token, connection.as_raw_fd(), lifeline.as_raw_fd());
     let id = posix_spawn(&actions, &arguments(&command)?, &environment(&command, &place)?)?;
     let process = Process::new(id, held)?;
+    process.arm(&lifeline)?;
     piped.stdin = stdin.into_parent_end().map(Into::into);
     piped.stdout = stdout.into_parent_end().map(Into::into);
     piped.stderr = stderr.into_parent_end().map(Into::into);
