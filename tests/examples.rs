@@ -78,10 +78,9 @@ fn missing_guard() {
     prints(
         "missing_guard",
         &[],
-        "child entry `missing_guard::worker`: no process was started: `main` of this program does not carry \
-         `#[spawnsafe::process_main]`, so the child would run `main` again; put the attribute on `fn main` (if `main` \
-         belongs to a test harness and no entry is defined in this crate, write `spawnsafe::test_harness!();` once in \
-         it)\n",
+        "child entry `missing_guard::worker`: no process was started: `main` lacks `#[spawnsafe::process_main]`, so a \
+         child process would run it again; put the attribute on `fn main` (or, in a test crate, write \
+         `spawnsafe::test_harness!();`)\n",
     );
 }
 

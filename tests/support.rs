@@ -117,3 +117,30 @@ pub fn copy_program(program: &Path, dir: &Path) -> std::path::PathBuf {
     std::fs::copy(program, &copy).expect("the program can be copied");
     copy
 }
+
+/// Entries as a library has them.
+pub mod entries {
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use spawnsafe::{RemoteError, child_entry};
+
+    /// The sum.
+    #[child_entry]
+    pub fn adds(a: u32, b: u32) -> u32 {
+        a + b
+    }
+
+    /// Panics with a message.
+    #[child_entry]
+    pub fn panics(message: &str) {
+        panic!("{message}");
+    }
+
+    /// Appends a line to a file.
+    #[child_entry]
+    pub fn appends(path: &Path, line: &str) -> Result<(), RemoteError> {
+        let mut file = std::fs::File::options().append(true).create(true).open(path)?;
+        Ok(writeln!(file, "{line}")?)
+    }
+}

@@ -111,3 +111,20 @@ pub(super) fn send(kind: Kind, packed: Packed, adopted: &Adopted) -> bool {
     adopted.stream.prepare_to_write(outbox.len());
     outbox.pump(|pieces| adopted.stream.write(pieces)).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head<'a>(build: u64, name: &'a str, current_dir: &'a [u8]) -> CallHead<'a> {
+        CallHead { build, index: 0, position: (0, 0), name, process_name: "", current_dir }
+    }
+
+    #[test]
+    fn an_unknown_entry_and_another_build_are_told_apart() {
+        let unknown = prepare(&head(sys::build_id(), "nobody::home", b"")).unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::UnknownEntry);
+        let mismatch = prepare(&head(!sys::build_id(), "nobody::home", b"")).unwrap_err();
+        assert_eq!(mismatch.kind(), ErrorKind::BuildMismatch);
+    }
+}

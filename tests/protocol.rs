@@ -1,0 +1,145 @@
+//! A child whose parent is this test, byte by byte: what is no call is refused, at once and in words.
+//!
+//! The frames here are written out by hand, so that the format cannot change unnoticed.
+
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Output, Stdio};
+
+use spawnsafe_tests::KillOnDrop;
+
+const SCENARIOS: &str = env!("CARGO_BIN_EXE_scenarios");
+
+/// Starts the program as a child of this process, sends it these bytes, closes the connection for writing and returns
+/// what the program sent back and how it ended.
+fn child_that_gets(bytes: &[u8]) -> (Vec<u8>, Output) {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let (lifeline, _held) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    // Copies that the program inherits; a child that another test starts meanwhile may hold them too, which delays
+    // nothing here, as this end of the connection is shut down and not only closed.
+    let copies = [rustix::io::dup(&theirs).unwrap(), rustix::io::dup(&lifeline).unwrap()];
+    let place = format!("main;{};{}", copies[0].as_raw_fd(), copies[1].as_raw_fd());
+    let mut child = KillOnDrop(
+        Command::new(SCENARIOS)
+            .arg("spawn")
+            .env("SPAWNSAFE_CHILD", place)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    drop((copies, theirs, lifeline));
+    // A program that has refused the start of a long message does not read the rest.
+    let _ = ours.write_all(bytes);
+    let _ = ours.shutdown(std::net::Shutdown::Write);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    child.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+    child.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    let status = child.0.wait().unwrap();
+    let mut answer = Vec::new();
+    ours.set_nonblocking(true).unwrap();
+    // Ends with the answer, or where nothing more has come.
+    let _ = ours.read_to_end(&mut answer);
+    (answer, Output { status, stdout, stderr })
+}
+
+fn frame(kind: u8, items: &[u8]) -> Vec<u8> {
+    let mut bytes = b"spw\x01".to_vec();
+    bytes.extend_from_slice(&[kind, 0, 0, 0]);
+    bytes.extend_from_slice(&(items.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(items);
+    bytes
+}
+
+fn call_head(build: u64, name: &str) -> Vec<u8> {
+    let mut bytes = build.to_le_bytes().to_vec();
+    for number in [0_u32, 1, 1] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for field in [name, "process name", ""] {
+        bytes.extend_from_slice(&(field.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(field.as_bytes());
+    }
+    bytes
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], what: &str) {
+    let (answer, output) = child_that_gets(bytes);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(what), "{stderr}");
+    assert_eq!((answer, output.stdout), (vec![], vec![]));
+}
+
+#[test]
+fn a_parent_that_says_nothing_is_gone() {
+    let (answer, output) = child_that_gets(b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((answer, output.stdout, output.stderr), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn what_is_no_frame() {
+    refused(b"GET / HTTP/1.1\r\n\r\n", "no frame of spawnsafe");
+    refused(&[0; 4096], "no frame of spawnsafe");
+    refused(b"spw\x63\x01\0\0\0\0\0\0\0\0\0\0\0", "version 99");
+    refused(b"spw\x01\x63\0\0\0\0\0\0\0\0\0\0\0", "unknown kind 99");
+}
+
+#[test]
+fn what_is_no_call() {
+    refused(&frame(2, b"\x01"), "no call");
+    refused(&frame(3, b""), "no call");
+}
+
+#[test]
+fn what_is_cut_off() {
+    let whole = frame(1, &call_head(0, "name"));
+    for len in [1, 15, 16, 17, whole.len() - 1] {
+        refused(&whole[..len], "no call");
+    }
+}
+
+#[test]
+fn what_is_too_long() {
+    let mut bytes = frame(1, b"");
+    bytes[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
+    refused(&bytes, "limit");
+    // As long as is allowed, and nothing comes: no memory is taken for it, or this would not fit.
+    bytes[8..16].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+    refused(&bytes, "no call");
+    // A blob of that length.
+    let mut bytes = frame(1, b"");
+    bytes[6] = 1;
+    bytes.extend_from_slice(&u64::MAX.to_le_bytes());
+    refused(&bytes, "limit");
+}
+
+/// The answer is a frame with an encoded error, in which its texts are readable.
+#[track_caller]
+fn answers_with_failure(bytes: &[u8], what: &str) {
+    let (answer, output) = child_that_gets(bytes);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(70), "{stderr}");
+    assert_eq!(&answer[..5], b"spw\x01\x03");
+    assert_eq!(u64::from_le_bytes(answer[8..16].try_into().unwrap()), answer.len() as u64 - 16);
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.contains(what), "{text}");
+}
+
+#[test]
+fn a_call_from_another_build() {
+    answers_with_failure(&frame(1, &call_head(1, "scenarios::adds")), "BuildMismatch");
+}
+
+#[test]
+fn a_call_whose_head_is_damaged() {
+    answers_with_failure(&frame(1, b"short"), "Protocol");
+    let mut head = call_head(1, "name");
+    // The length of the name.
+    head[20..28].copy_from_slice(&u64::MAX.to_le_bytes());
+    answers_with_failure(&frame(1, &head), "Protocol");
+}
