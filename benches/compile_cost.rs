@@ -1,0 +1,202 @@
+//! What an entry costs to compile, and how large it is, in a debug build.
+//!
+//! `cargo bench -p spawnsafe-benches --bench compile_cost [-- ROUNDS]`; needs `size` of the binutils.
+//!
+//! Three libraries with the same functions of three plain parameters each are built again and again, in turns:
+//! - `plain`: the functions;
+//! - `codec`: beside each, by hand, what no library could save its user, as two processes must agree on bytes: one
+//!   function that encodes the arguments, one that decodes them, calls and encodes the result, one that decodes that;
+//! - `entries`: the functions with `#[child_entry]`.
+//!
+//! What spawnsafe costs beyond its serde code is `entries` less `codec`. All is public and so compiled: in a program,
+//! what is never called (`spawn` of an entry that is only `run`) would be left out.
+
+#![allow(unsafe_code)]
+
+#[allow(dead_code, reason = "times of one thing are not compared with those of another here")]
+mod measure;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use measure::Times;
+
+const ENTRIES: usize = 200;
+
+/// Parameters: how a function declares one, what a child decodes, and how that is passed on.
+const PARAMETERS: [(&str, &str, &str); 8] = [
+    ("u64", "u64", ""),
+    ("String", "String", ""),
+    ("Vec<u32>", "Vec<u32>", ""),
+    ("&str", "String", "&"),
+    ("bool", "bool", ""),
+    ("Option<String>", "Option<String>", ""),
+    ("&[u8]", "Vec<u8>", "&"),
+    ("(u32, f64)", "(u32, f64)", ""),
+];
+
+const RESULTS: [&str; 4] = ["usize", "String", "Vec<u64>", "Result<u32, String>"];
+
+const LIBRARIES: [&str; 3] = ["plain", "codec", "entries"];
+
+fn main() -> io::Result<()> {
+    let rounds = measure::rounds(9);
+    measure::print_machine();
+    let place = std::env::temp_dir().join(format!("spawnsafe-compile-cost-{}", std::process::id()));
+    let done = compare(&place, rounds);
+    fs::remove_dir_all(&place)?;
+    measure::print_machine();
+    done
+}
+
+fn compare(place: &Path, rounds: usize) -> io::Result<()> {
+    generate(place)?;
+    // All that they depend on, too.
+    for library in LIBRARIES {
+        build(place, library)?;
+    }
+    let mut wall = LIBRARIES.map(|_| Times::default());
+    let mut cpu = LIBRARIES.map(|_| Times::default());
+    for _ in 0..rounds {
+        for (index, library) in LIBRARIES.iter().enumerate() {
+            let (wall_time, cpu_time) = build(place, library)?;
+            wall[index].push(wall_time);
+            cpu[index].push(cpu_time);
+        }
+    }
+    let bytes = LIBRARIES.map(|library| code_size(place, library));
+    println!("{ENTRIES} functions, {rounds} builds of each library; per function:\n");
+    println!("{:<24} {:>10} {:>10} {:>10}", "", "wall ms", "cpu ms", "bytes");
+    let per_entry = |times: &Times| times.quantile(0.5).as_secs_f64() * 1e3 / ENTRIES as f64;
+    let mut rows = Vec::new();
+    for (index, library) in LIBRARIES.iter().enumerate() {
+        let size = *bytes[index].as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+        rows.push((*library, [per_entry(&wall[index]), per_entry(&cpu[index]), size as f64 / ENTRIES as f64]));
+    }
+    let difference = |from: usize, less: usize| [0, 1, 2].map(|column| rows[from].1[column] - rows[less].1[column]);
+    let differences = [("codec less plain", difference(1, 0)), ("entries less codec", difference(2, 1))];
+    for (what, [wall, cpu, bytes]) in rows.iter().copied().chain(differences) {
+        println!("{what:<24} {wall:>10.2} {cpu:>10.2} {bytes:>10.0}");
+    }
+    Ok(())
+}
+
+fn generate(place: &Path) -> io::Result<()> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    fs::create_dir_all(place)?;
+    fs::write(place.join("Cargo.toml"), format!("[workspace]\nresolver = \"3\"\nmembers = {LIBRARIES:?}\n"))?;
+    // The same versions as here, and none to be looked for elsewhere.
+    if let Ok(lock) = fs::read(repository.join("Cargo.lock")) {
+        fs::write(place.join("Cargo.lock"), lock)?;
+    }
+    for (library, function) in LIBRARIES.into_iter().zip([plain, codec, entry] as [fn(usize) -> String; 3]) {
+        let source = place.join(library).join("src");
+        fs::create_dir_all(&source)?;
+        let runtime = repository.join("runtime");
+        let manifest = format!(
+            "[package]\nname = {library:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n\
+             spawnsafe = {{ path = {runtime:?} }}\n"
+        );
+        fs::write(place.join(library).join("Cargo.toml"), manifest)?;
+        fs::write(source.join("lib.rs"), (0..ENTRIES).map(function).collect::<String>())?;
+    }
+    Ok(())
+}
+
+fn signature(index: usize) -> ([(&'static str, &'static str, &'static str); 3], &'static str) {
+    let parameter = |nth: usize| PARAMETERS[(index + nth * (1 + index / PARAMETERS.len())) % PARAMETERS.len()];
+    ([parameter(0), parameter(1), parameter(2)], RESULTS[index % RESULTS.len()])
+}
+
+fn plain(index: usize) -> String {
+    let ([(a, ..), (b, ..), (c, ..)], result) = signature(index);
+    let value = match result {
+        "usize" => "size_of_val(&a)",
+        "String" => "String::new()",
+        "Vec<u64>" => "Vec::new()",
+        _ => "Ok(1)",
+    };
+    format!("pub fn function{index}(a: {a}, b: {b}, c: {c}) -> {result} {{ let _ = (&a, b, c); {value} }}\n")
+}
+
+fn entry(index: usize) -> String {
+    format!("#[spawnsafe::child_entry]\n{}", plain(index))
+}
+
+fn codec(index: usize) -> String {
+    let (parameters, result) = signature(index);
+    let (mut declared, mut encode, mut decode, mut given) = Default::default();
+    for (name, (ty, owned, pass)) in ["a", "b", "c"].iter().zip(parameters) {
+        let (declared, encode, decode, given): (&mut String, &mut String, &mut String, &mut String) =
+            (&mut declared, &mut encode, &mut decode, &mut given);
+        write!(declared, "{name}: {ty}, ").expect("a string takes all");
+        // A reference is encoded through, an owned value by reference.
+        let by = if ty.starts_with('&') { "" } else { "&" };
+        write!(encode, "packer.value({by}{name}).ok()?; ").expect("a string takes all");
+        write!(decode, "let {name}: {owned} = unpacker.value().ok()?; ").expect("a string takes all");
+        write!(given, "{pass}{name}, ").expect("a string takes all");
+    }
+    format!(
+        "{function}\
+         pub fn encode{index}(packer: &mut spawnsafe::__private::Packer, {declared}) -> Option<()> {{ {encode} Some(()) }}\n\
+         pub fn run{index}(unpacker: &mut spawnsafe::__private::Unpacker<'_>) \
+         -> Option<spawnsafe::__private::Packed> {{\n\
+         {decode} let mut packer = spawnsafe::__private::arguments_done(unpacker).ok()?;\n\
+         packer.value(&function{index}({given})).ok()?; Some(packer.finish()) }}\n\
+         pub fn decode{index}(unpacker: &mut spawnsafe::__private::Unpacker<'_>) -> Option<{result}> \
+         {{ unpacker.value().ok() }}\n",
+        function = plain(index)
+    )
+}
+
+/// Builds one library anew, and nothing else. Wall time, and processor time of all processes.
+fn build(place: &Path, library: &str) -> io::Result<(Duration, Duration)> {
+    let source = place.join(library).join("src/lib.rs");
+    fs::write(&source, fs::read(&source)?)?;
+    let cpu_before = cpu_of_children();
+    let start = Instant::now();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--offline", "--package", library, "--target-dir"])
+        .arg(place.join("target"))
+        // An incremental build would find that nothing has changed.
+        .env("CARGO_INCREMENTAL", "0")
+        .current_dir(place)
+        .output()?;
+    let wall = start.elapsed();
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    Ok((wall, cpu_of_children() - cpu_before))
+}
+
+fn cpu_of_children() -> Duration {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: getrusage(2) writes the object that it is given.
+    let error = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
+    assert_eq!(error, 0, "getrusage");
+    // SAFETY: the call has succeeded.
+    let usage = unsafe { usage.assume_init() };
+    [usage.ru_utime, usage.ru_stime]
+        .iter()
+        .map(|time| Duration::new(time.tv_sec.unsigned_abs(), 0) + Duration::from_micros(time.tv_usec.unsigned_abs()))
+        .sum()
+}
+
+/// All that a program would load of the library: code and data, without information for a debugger.
+fn code_size(place: &Path, library: &str) -> io::Result<u64> {
+    let archive: PathBuf = place.join(format!("target/debug/lib{library}.rlib"));
+    let output = Command::new("size").arg(&archive).output()?;
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Each line after the first: text, data, bss, …
+    let sizes = table.lines().skip(1).map(|line| {
+        let columns = line.split_whitespace().take(3).map(|column| column.parse::<u64>());
+        columns.sum::<Result<u64, _>>().map_err(io::Error::other)
+    });
+    sizes.sum()
+}
