@@ -144,3 +144,8 @@ pub mod entries {
         Ok(writeln!(file, "{line}")?)
     }
 }
+
+/// The examples of the README, as doc-tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -11,8 +11,22 @@ use super::{Command, Ended, Interest, Ready, Started};
 #[derive(Clone, Copy, Debug)]
 enum Never {}
 
+/// Whatever converts into a handle elsewhere is closed here: no child will ever have it.
 #[derive(Debug)]
-pub(crate) struct OwnedHandle(Never);
+pub struct OwnedHandle(());
+
+macro_rules! closed {
+    ($($type:ty),*) => {$(
+        impl From<$type> for OwnedHandle {
+            fn from(_: $type) -> Self {
+                Self(())
+            }
+        }
+    )*};
+}
+
+closed!(std::fs::File, ChildStdin, ChildStdout, ChildStderr);
+
 #[derive(Debug)]
 pub(crate) struct Stream(Never);
 #[derive(Debug)]
