@@ -73,7 +73,10 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use launch::StartMethod;
 pub use portable::{LendSafe, SpawnSafe};
-pub use spawnsafe_macros::{child_entry, process_main};
+#[doc = include_str!("docs/child_entry.md")]
+pub use spawnsafe_macros::child_entry;
+#[doc = include_str!("docs/process_main.md")]
+pub use spawnsafe_macros::process_main;
 pub use sys::Stdio;
 
 /// Lets a test binary that defines no entry of its own start entries of other crates.

@@ -18,35 +18,19 @@ use crate::error::ExitStatus;
 
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
-pub(crate) use imp::{
-    // Being started.
-    Adopted,
-    // Starting: a connection, and a process that gets one end of it.
-    OwnedHandle,
-    Piped,
-    Process,
-    Stream,
-    // Waiting.
-    Waker,
-    Watch,
-    adopt,
-    // The process itself.
-    advise_large,
-    build_id,
-    connection,
-    has_raised_privileges,
-    os_string,
-    prepare_before_main,
-    process_name,
-    set_process_name,
-    stack_end,
-    start,
-    wait,
-    wait_any,
-};
+// Starting: a connection, and a process that gets one end of it.
+pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, connection, start};
+// Waiting.
+#[cfg(feature = "tokio")]
+pub(crate) use imp::AsyncWait;
+pub(crate) use imp::{Waker, Watch, wait, wait_any};
+// Being started.
+pub(crate) use imp::{Adopted, adopt, has_raised_privileges, prepare_before_main};
+// The process itself.
+pub(crate) use imp::{advise_large, build_id, os_string, process_name, set_process_name, stack_end};
+// What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;
-pub(crate) use stdio::StdioKind;
 
 /// Tells a process that it is a child, and how to reach its parent. Gone before the entry runs.
 pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";

@@ -32,7 +32,7 @@ impl serde::de::Error for CodecError {
     }
 }
 
-/// A [`CodecError`] with the part of a call that it concerns.
+/// A failure of the codec with the part of a call that it concerns.
 #[derive(Debug)]
 pub struct Fault {
     pub(crate) phase: Phase,

@@ -17,7 +17,8 @@ use std::ptr;
 use rustix::pipe::PipeFlags;
 
 use super::{Handover, Process, lifeline};
-use crate::sys::{CHILD_VARIABLE, Command, Started, Stdio, StdioKind};
+use crate::sys::stdio::StdioKind;
+use crate::sys::{CHILD_VARIABLE, Command, Started, Stdio};
 
 /// The very file that this process runs, even if it was replaced or deleted since: the link belongs to the memory
 /// map, which the child shares until it executes.
