@@ -16,8 +16,6 @@ use std::time::Instant;
 
 use crate::error::ExitStatus;
 
-#[cfg(feature = "tokio")]
-pub(crate) use imp::AsyncWait;
 // Starting: a connection, and a process that gets one end of it.
 pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, connection, start};
 // Waiting.
