@@ -33,7 +33,7 @@ fn exited(code: i32) -> Event {
 }
 
 fn running(script: Vec<Event>) -> Running {
-    Running::new("entry", Mock::new(script, 0).0, Outbox::default(), None)
+    Running::new("entry", Mock::scripted(script, 0).0, Outbox::default(), None)
 }
 
 fn join(script: Vec<Event>) -> Answer {
@@ -112,7 +112,7 @@ fn a_failure_that_cannot_be_read() {
 fn garbage_has_the_process_killed_and_reaped() {
     let call = bytes_of(Outbox::new(Kind::Call, &[], Packed::default()));
     for bytes in [b"0123456789abcdef".to_vec(), call] {
-        let (peer, log) = Mock::new([Event::Bytes(bytes)], 0);
+        let (peer, log) = Mock::scripted([Event::Bytes(bytes)], 0);
         let mut running = Running::new("entry", peer, Outbox::default(), None);
         assert_eq!(kind_of(running.settle(None).unwrap()), ErrorKind::Protocol);
         let log = log.lock().unwrap();
@@ -124,7 +124,7 @@ fn garbage_has_the_process_killed_and_reaped() {
 fn arguments_that_nobody_reads_do_not_hold_up_the_answer() {
     let outbox = Outbox::new(Kind::Call, &[1; 100], Packed::default());
     let failure = error_frame(Kind::Failure, &Error::new(ErrorKind::BuildMismatch, "text"));
-    let (peer, log) = Mock::new([Event::Pause, Event::Bytes(failure), exited(70)], 30);
+    let (peer, log) = Mock::scripted([Event::Pause, Event::Bytes(failure), exited(70)], 30);
     let mut running = Running::new("entry", peer, outbox, None);
     running.send();
     assert_eq!(log.lock().unwrap().written.len(), 30);
@@ -133,7 +133,7 @@ fn arguments_that_nobody_reads_do_not_hold_up_the_answer() {
 
 #[test]
 fn a_dropped_child_is_killed_and_reaped() {
-    let (peer, log) = Mock::new([], 0);
+    let (peer, log) = Mock::scripted([], 0);
     drop(Running::new("entry", peer, Outbox::default(), None));
     let log = log.lock().unwrap();
     assert!(log.killed && log.reaped);
@@ -141,7 +141,7 @@ fn a_dropped_child_is_killed_and_reaped() {
 
 #[test]
 fn a_joined_child_is_not_killed() {
-    let (peer, log) = Mock::new([Event::Bytes(value()), exited(0)], 0);
+    let (peer, log) = Mock::scripted([Event::Bytes(value()), exited(0)], 0);
     let mut running = Running::new("entry", peer, Outbox::default(), None);
     assert!(running.settle(None).unwrap().is_ok());
     assert_eq!(kind_of(running.settle(None).unwrap()), ErrorKind::Closed);
@@ -151,7 +151,7 @@ fn a_joined_child_is_not_killed() {
 
 #[test]
 fn what_is_not_ready_is_not_waited_for() {
-    let (peer, log) = Mock::new([Event::Pause, Event::Bytes(value()), exited(0)], 0);
+    let (peer, log) = Mock::scripted([Event::Pause, Event::Bytes(value()), exited(0)], 0);
     let mut running = Running::new("entry", peer, Outbox::default(), None);
     assert!(running.advance().is_none());
     assert!(running.settle(Some(std::time::Instant::now())).is_none());

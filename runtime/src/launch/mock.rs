@@ -41,7 +41,7 @@ pub(crate) struct Mock {
 }
 
 impl Mock {
-    pub(crate) fn new(script: impl IntoIterator<Item = Event>, room: usize) -> (Box<dyn Peer>, Arc<Mutex<Log>>) {
+    pub(crate) fn scripted(script: impl IntoIterator<Item = Event>, room: usize) -> (Box<dyn Peer>, Arc<Mutex<Log>>) {
         let log = Arc::default();
         let mock = Self { script: script.into_iter().collect(), ended: None, room, log: Arc::clone(&log) };
         (Box::new(mock), log)
