@@ -338,6 +338,7 @@ fn a_result_never_ends_up_in_a_file_of_the_entry() {
 }
 
 #[child_entry]
+#[allow(unsafe_code, clippy::zombie_processes)]
 fn leaves_a_grandchild(seconds: u32) -> u32 {
     use std::os::unix::process::CommandExt as _;
 
@@ -347,18 +348,17 @@ fn leaves_a_grandchild(seconds: u32) -> u32 {
         .filter(|&number| number > 2)
         .map(|number| number as i32)
         .collect();
-    let mut command = std::process::Command::new("sleep");
-    command.arg(seconds.to_string());
-    #[allow(unsafe_code)]
-    // SAFETY: between fork and exec the closure only calls fcntl(2), which is async-signal-safe.
-    unsafe {
-        command.pre_exec(move || {
-            inherited.iter().for_each(|&descriptor| {
-                libc::fcntl(descriptor, libc::F_SETFD, 0);
-            });
-            Ok(())
-        })
+    let let_through = move || {
+        for &descriptor in &inherited {
+            // SAFETY: fcntl(2) with F_SETFD touches no memory.
+            unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
+        }
+        Ok(())
     };
+    let mut command = std::process::Command::new("sleep");
+    // SAFETY: between fork and exec the closure only calls fcntl(2), which is async-signal-safe.
+    unsafe { command.arg(seconds.to_string()).pre_exec(let_through) };
+    // Not waited for: that it lives on is the point.
     let grandchild = command.spawn().unwrap();
     if seconds % 2 == 1 {
         std::process::exit(3);

@@ -159,16 +159,20 @@ fn signals() -> (u64, u64) {
 #[test]
 fn no_signal_is_blocked_in_a_child() {
     let blocked = std::thread::spawn(|| {
-        #[allow(unsafe_code)]
-        // SAFETY: the set is initialized by sigfillset(3); the mask of this thread alone changes, and it ends here.
-        unsafe {
-            let mut all = std::mem::MaybeUninit::uninit();
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
-        }
+        block_all_signals();
         (signals().0, signals::run().unwrap().0)
     });
     let (here, in_child) = blocked.join().unwrap();
     assert_ne!(here, 0);
     assert_eq!(in_child, 0);
+}
+
+/// For this thread, which must end soon.
+#[allow(unsafe_code)]
+fn block_all_signals() {
+    let mut all = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigfillset(3) initializes the set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: the set is initialized; the old mask need not be returned.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut()) };
 }

@@ -272,14 +272,13 @@ fn out_of_descriptors() {
     assert!(failures > 0, "the limit was never reached");
 }
 
+#[allow(unsafe_code)]
 fn out_of_processes() {
-    #[allow(unsafe_code)]
-    // SAFETY: geteuid(2) and setuid(2) have no preconditions.
-    unsafe {
+    // SAFETY: geteuid(2) has no preconditions.
+    if unsafe { libc::geteuid() } == 0 {
         // The limit does not hold for root, and counts all processes of the user: become one that has no other.
-        if libc::geteuid() == 0 {
-            assert_eq!(libc::setuid(48_751), 0);
-        }
+        // SAFETY: setuid(2) has no preconditions.
+        assert_eq!(unsafe { libc::setuid(48_751) }, 0);
     }
     set_limit(libc::RLIMIT_NPROC, 1);
     let before = open_descriptors();
