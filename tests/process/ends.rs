@@ -341,6 +341,7 @@ fn a_result_never_ends_up_in_a_file_of_the_entry() {
 #[allow(unsafe_code, clippy::zombie_processes)]
 fn leaves_a_grandchild(seconds: u32) -> u32 {
     use std::os::unix::process::CommandExt as _;
+    use std::process::Stdio as StdStdio;
 
     // Those that are open now: the connection and the lifeline. `Command` is going to open some of its own.
     let inherited: Vec<i32> = spawnsafe_tests::open_descriptors()
@@ -356,6 +357,8 @@ fn leaves_a_grandchild(seconds: u32) -> u32 {
         Ok(())
     };
     let mut command = std::process::Command::new("sleep");
+    // Who runs the tests waits for those to close.
+    command.stdin(StdStdio::null()).stdout(StdStdio::null()).stderr(StdStdio::null());
     // SAFETY: between fork and exec the closure only calls fcntl(2), which is async-signal-safe.
     unsafe { command.arg(seconds.to_string()).pre_exec(let_through) };
     // Not waited for: that it lives on is the point.

@@ -198,7 +198,7 @@ impl<R> Call<R> {
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
         let (mut running, piped) = self.plan.start()?;
-        running.kill_when_due();
+        running.kill_when_due()?;
         Ok(Child::new(running, piped, self.unpack))
     }
 

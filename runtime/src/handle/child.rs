@@ -106,8 +106,7 @@ impl<R> Child<R> {
     /// # Errors
     /// [`ErrorKind::Spawn`] if the system refuses; the process is then killed.
     pub fn detach(self) -> Result<(), Error> {
-        let entry = self.running.entry();
-        self.running.detach().map_err(|error| error.in_entry(entry))
+        self.running.detach()
     }
 
     pub(super) fn value(&self, answer: Answer) -> Result<R, Error> {

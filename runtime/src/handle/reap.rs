@@ -5,11 +5,14 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::launch::Peer;
 use crate::sys::{self, Waker, Watch};
+
+/// How long the thread waits where the system does not let it wait for something.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A child under watch.
 struct Watched {
@@ -21,50 +24,61 @@ struct Watched {
     peer: Option<Box<dyn Peer>>,
 }
 
-struct Reaper {
+/// See the head of this file.
+pub(super) struct Reaper {
     arrivals: Mutex<Vec<Watched>>,
     waker: Waker,
 }
 
 /// Kills the process at this time, unless it ends before, and then sets `due`. Whoever holds it reaps it.
-pub(super) fn kill_at(watch: Watch, deadline: Instant, due: Arc<AtomicBool>) {
-    hand_over(Watched { watch, kill_at: Some(deadline), due, peer: None });
+pub(super) fn kill_at(watch: Watch, deadline: Instant, due: Arc<AtomicBool>) -> io::Result<()> {
+    reaper()?.take(Watched { watch, kill_at: Some(deadline), due, peer: None });
+    Ok(())
 }
 
-/// Takes over a process that nobody holds any more, and reaps it when it ends.
-pub(super) fn adopt(peer: Box<dyn Peer>, kill_at: Option<Instant>) {
-    hand_over(Watched { watch: peer.watch(), kill_at, due: Arc::default(), peer: Some(peer) });
-}
-
-fn hand_over(watched: Watched) {
-    static REAPER: OnceLock<Option<&'static Reaper>> = OnceLock::new();
-    match REAPER.get_or_init(|| start().ok()) {
-        Some(reaper) => {
-            reaper.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
-            reaper.waker.wake();
-        }
-        // No descriptor or no thread was to be had. Whoever holds the child keeps its limit when it waits; a detached
-        // child is reaped by the system when this process ends.
-        None => std::mem::forget(watched.peer),
+/// The one reaper of this process, started now if it was not yet. A failure is not for ever: the next one may be luckier.
+pub(super) fn reaper() -> io::Result<&'static Reaper> {
+    static REAPER: Mutex<Option<&'static Reaper>> = Mutex::new(None);
+    let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
+    match *reaper {
+        Some(reaper) => Ok(reaper),
+        None => Ok(reaper.insert(start()?)),
     }
 }
 
 fn start() -> io::Result<&'static Reaper> {
-    let reaper: &'static Reaper = Box::leak(Box::new(Reaper { arrivals: Mutex::default(), waker: Waker::new()? }));
-    std::thread::Builder::new().name("spawnsafe-reaper".into()).stack_size(128 << 10).spawn(|| reaper.run())?;
-    Ok(reaper)
+    let reaper = Arc::new(Reaper { arrivals: Mutex::default(), waker: Waker::new()? });
+    let running = Arc::clone(&reaper);
+    std::thread::Builder::new().name("spawnsafe-reaper".into()).stack_size(128 << 10).spawn(move || running.run())?;
+    // It runs as long as the program.
+    Ok(Box::leak(Box::new(reaper)))
 }
 
 impl Reaper {
+    /// Takes over a process that nobody holds any more, and reaps it when it ends.
+    pub(super) fn adopt(&self, peer: Box<dyn Peer>, kill_at: Option<Instant>) {
+        self.take(Watched { watch: peer.watch(), kill_at, due: Arc::default(), peer: Some(peer) });
+    }
+
+    fn take(&self, watched: Watched) {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        self.waker.wake();
+    }
+
     fn run(&self) {
         let mut watched: Vec<Watched> = Vec::new();
         loop {
             watched.append(&mut self.arrivals.lock().unwrap_or_else(PoisonError::into_inner));
             let next = watched.iter().filter_map(|child| child.kill_at).min();
-            // Nothing can be done about an error here, and to spin on it would be worse than to stop watching.
-            let Ok(ended) = sys::wait_any(watched.iter().map(|child| &child.watch), &self.waker, next) else { return };
-            let mut ended = ended.into_iter();
-            watched.retain_mut(|child| !ended.next().unwrap_or(false) || !child.has_ended());
+            match sys::wait_any(watched.iter().map(|child| &child.watch), &self.waker, next) {
+                Ok(ended) => {
+                    let mut ended = ended.into_iter();
+                    watched.retain_mut(|child| !ended.next().unwrap_or(false) || !child.has_ended());
+                }
+                // The system is short of something, or more children are watched than it lets a process wait for:
+                // there is nobody to tell. Limits are still kept, a little late.
+                Err(_) => std::thread::sleep(PAUSE),
+            }
             let now = Instant::now();
             watched.iter_mut().for_each(|child| child.kill_if_due(now));
         }

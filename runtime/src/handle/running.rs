@@ -43,7 +43,7 @@ enum Stage {
     /// The connection is closed; `partial` if it was so within a frame.
     Closed { partial: bool },
     /// The answer is there, the process has still to exit.
-    Answered { answer: Answer, kill_at: Instant },
+    Answered { answer: Answer, kill_at: Option<Instant> },
     /// The answer was taken.
     Done,
 }
@@ -91,10 +91,13 @@ impl Running {
     }
 
     /// Has the child killed when its limit passes, also if nobody waits for it.
-    pub(super) fn kill_when_due(&mut self) {
-        if let Some((deadline, _)) = self.limit {
-            reap::kill_at(self.peer.get().watch(), deadline, Arc::clone(&self.due));
-        }
+    pub(super) fn kill_when_due(&mut self) -> Result<(), Error> {
+        let Some((deadline, _)) = self.limit else { return Ok(()) };
+        reap::kill_at(self.peer.get().watch(), deadline, Arc::clone(&self.due)).map_err(|error| {
+            Error::new(ErrorKind::Spawn, format!("its time limit cannot be watched: {error}"))
+                .in_entry(self.entry)
+                .with_source(error)
+        })
     }
 
     /// Waits for the answer; `None` if `until` passes first.
@@ -138,7 +141,9 @@ impl Running {
     /// When [`advance`](Self::advance) has something to do although nothing has happened.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Answered { kill_at, .. } => Some(*kill_at),
+            Stage::Answered { kill_at, .. } => *kill_at,
+            // It was killed, and needs to be waited for only.
+            _ if self.due.load(Ordering::Acquire) => None,
             _ => self.limit.map(|(deadline, _)| deadline),
         }
     }
@@ -152,11 +157,18 @@ impl Running {
 
     /// Gives the process up to the reaper.
     pub(super) fn detach(mut self) -> Result<(), Error> {
-        let failed = |error| Error::new(ErrorKind::Spawn, "the process cannot be detached").with_source(error);
-        if !matches!(self.stage, Stage::Done) {
-            self.peer.get().release().map_err(failed)?;
-            reap::adopt(self.peer.give_up(), self.limit.map(|(deadline, _)| deadline));
+        if matches!(self.stage, Stage::Done) {
+            return Ok(());
         }
+        let entry = self.entry;
+        let failed = |error: std::io::Error| {
+            Error::new(ErrorKind::Spawn, format!("its process cannot be detached, and is killed: {error}"))
+                .in_entry(entry)
+                .with_source(error)
+        };
+        let reaper = reap::reaper().map_err(failed)?;
+        self.peer.get().release().map_err(failed)?;
+        reaper.adopt(self.peer.give_up(), self.limit.map(|(deadline, _)| deadline));
         Ok(())
     }
 
@@ -167,8 +179,9 @@ impl Running {
 
     fn enforce_limits(&mut self) {
         if self.next_deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-            if !matches!(self.stage, Stage::Answered { .. }) {
-                self.due.store(true, Ordering::Release);
+            match &mut self.stage {
+                Stage::Answered { kill_at, .. } => *kill_at = None,
+                _ => self.due.store(true, Ordering::Release),
             }
             // Fails only if it has ended.
             let _ = self.peer.get().kill();
@@ -212,7 +225,7 @@ impl Running {
     }
 
     fn answer(&mut self, answer: Answer) {
-        self.stage = Stage::Answered { answer, kill_at: Instant::now() + GRACE };
+        self.stage = Stage::Answered { answer, kill_at: Some(Instant::now() + GRACE) };
     }
 
     fn without_answer(&mut self, ended: Ended, partial: bool) -> Error {
