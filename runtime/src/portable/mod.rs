@@ -63,8 +63,10 @@ use crate::wire::{CodecError, Packer, Unpacker};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be passed between a process and its child",
     label = "`{Self}` is not known to mean the same in another process",
-    note = "for a type of your own: implement `spawnsafe::SpawnSafe` for it, next to serde's `Serialize` and `Deserialize`",
-    note = "for plain data of another crate: wrap it in a type of your own"
+    note = "for a type of your own: `#[derive(serde::Serialize, serde::Deserialize)]` on it, and `impl spawnsafe::SpawnSafe for {Self} {{}}`",
+    note = "for plain data of another crate: wrap it in a type of your own",
+    note = "for an array of more than 32 elements: use a `Vec`",
+    note = "for a `dyn` type: name the concrete type, or use an enum of the types that it can be"
 )]
 pub trait SpawnSafe: Serialize + DeserializeOwned + 'static {
     /// Packs a value that is given up. Types that own long buffers hand them over without a copy.

@@ -21,6 +21,14 @@ reason! {
         "`{Self}` refers to memory of this process, which a child process does not share",
         "a thread or a forked child would share this memory; a spawned child gets a separate copy",
         "pass the plain value inside it, and send what changes back as the result";
+    ChannelToChild:
+        "`{Self}` is an end of a channel inside this process",
+        "a child process would have an end of no channel",
+        "pass what is to be sent as an argument, and return what is to be received as the result";
+    WaitsForChild:
+        "`{Self}` makes threads of this process wait for each other",
+        "a child process would wait for nobody",
+        "a result is there when the child has done its work: wait with `run`, or with `join` after `spawn`";
     HandleOpenInChild:
         "`{Self}` is a handle that is open in this process only",
         "a child process does not have this handle",
@@ -32,7 +40,7 @@ reason! {
     AddressInChild:
         "`{Self}` is an address in this process",
         "this address means nothing in a child process",
-        "pass the value that it points to; for a function, make it a `#[child_entry]` and pass its `Call`, or an enum that says which function to call";
+        "pass the value that it points to; for a function, pass an enum that says which function to call";
     BorrowedFromParent:
         "`{Self}` borrows from this process",
         "a child process cannot borrow from its parent's memory",
@@ -41,6 +49,10 @@ reason! {
         "`{Self}` has no concrete type that could be rebuilt in a child process",
         "only this process knows which type is behind this `dyn`",
         "name the concrete type, or use an enum of the types that it can be";
+    DrivenInChild:
+        "`{Self}` is a future, which only this process can drive",
+        "a future cannot move to another process",
+        "drive it where it is made, with `block_on`, and pass its output";
     PortableError:
         "`{Self}` has no portable form",
         "this error type cannot be sent to another process",
@@ -82,12 +94,6 @@ refuse! {
     [T: ?Sized + 'static] std::cell::RefMut<'static, T>,
     [T: 'static] std::sync::OnceLock<T>,
     [T: 'static, F: 'static] std::sync::LazyLock<T, F>,
-    [] std::sync::Once,
-    [] std::sync::Condvar,
-    [] std::sync::Barrier,
-    [T: 'static] std::sync::mpsc::Sender<T>,
-    [T: 'static] std::sync::mpsc::SyncSender<T>,
-    [T: 'static] std::sync::mpsc::Receiver<T>,
     [] std::sync::atomic::AtomicBool,
     [] std::sync::atomic::AtomicU8,
     [] std::sync::atomic::AtomicU16,
@@ -103,6 +109,20 @@ refuse! {
 
 #[cfg(target_has_atomic = "64")]
 refuse!(SharedBetweenProcesses: [] std::sync::atomic::AtomicU64, [] std::sync::atomic::AtomicI64);
+
+refuse! {
+    ChannelToChild:
+    [T: 'static] std::sync::mpsc::Sender<T>,
+    [T: 'static] std::sync::mpsc::SyncSender<T>,
+    [T: 'static] std::sync::mpsc::Receiver<T>,
+}
+
+refuse! {
+    WaitsForChild:
+    [] std::sync::Once,
+    [] std::sync::Condvar,
+    [] std::sync::Barrier,
+}
 
 refuse! {
     HandleOpenInChild:
@@ -184,10 +204,15 @@ refuse! {
     [A: 'static, R: 'static] dyn Fn(A) -> R + Send + Sync,
     [T: 'static] dyn Iterator<Item = T>,
     [T: 'static] dyn Iterator<Item = T> + Send,
-    [T: 'static] dyn Future<Output = T>,
-    [T: 'static] dyn Future<Output = T> + Send,
     [] dyn std::io::Read,
     [] dyn std::io::Write,
+}
+
+refuse! {
+    DrivenInChild:
+    [T: ?Sized + 'static] std::pin::Pin<Box<T>>,
+    [T: 'static] dyn Future<Output = T>,
+    [T: 'static] dyn Future<Output = T> + Send,
 }
 
 refuse! {
