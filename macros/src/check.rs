@@ -1,8 +1,10 @@
 //! What a function must not be, all of it at once.
 
-use syn::spanned::Spanned as _;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::visit::Visit;
-use syn::{FnArg, GenericParam, ItemFn, ReturnType, Safety, Type, TypeFnPtr, TypeImplTrait};
+use syn::{Attribute, FnArg, GenericArgument, GenericParam, ItemFn, Lifetime, PathArguments, ReturnType, Safety};
+use syn::{Signature, Type, TypeFnPtr, TypeImplTrait, TypeReference};
 
 use crate::messages;
 use crate::model::ungrouped;
@@ -19,8 +21,14 @@ pub(crate) fn entry(function: &ItemFn, report: &mut Report) {
     if signature.ident == "main" {
         report.at(&signature.ident, messages::ENTRY_IS_MAIN);
     }
-    if PRIMITIVES.iter().any(|primitive| signature.ident == primitive) {
+    if hides_primitive(signature) {
         report.at(&signature.ident, messages::ENTRY_HIDES_PRIMITIVE);
+    }
+    if let Some(other) = attribute(function, "child_entry") {
+        report.at(other, messages::ENTRY_TWICE);
+    }
+    if let (Some(word), None) = (mention_of_self(signature.to_token_stream()), signature.receiver()) {
+        report.at(&word, messages::ENTRY_IN_IMPL);
     }
     if let Some(keyword) = &signature.asyncness {
         report.at(keyword, messages::ENTRY_IS_ASYNC);
@@ -55,15 +63,46 @@ pub(crate) fn entry(function: &ItemFn, report: &mut Report) {
     }
 }
 
+/// Whether a type of the entry's name would be a primitive type's namesake.
+pub(crate) fn hides_primitive(signature: &Signature) -> bool {
+    PRIMITIVES.iter().any(|primitive| signature.ident == primitive)
+}
+
+/// Whether the function can only stand in an impl block or a trait. If it mentions neither `self` nor `Self`, nobody
+/// can tell, and it is rustc that says that no type can stand there.
+pub(crate) fn is_associated(signature: &Signature) -> bool {
+    signature.receiver().is_some() || mention_of_self(signature.to_token_stream()).is_some()
+}
+
+fn mention_of_self(tokens: TokenStream) -> Option<TokenTree> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) => mention_of_self(group.stream()),
+        TokenTree::Ident(ref word) if word == "Self" => Some(token),
+        _ => None,
+    })
+}
+
+/// Whether some type is left out (`_`), which rustc reports.
+pub(crate) fn leaves_type_out(signature: &Signature) -> bool {
+    struct Finder(bool);
+    impl<'ast> Visit<'ast> for Finder {
+        fn visit_type_infer(&mut self, _: &'ast syn::TypeInfer) {
+            self.0 = true;
+        }
+    }
+    let mut finder = Finder(false);
+    finder.visit_signature(signature);
+    finder.0
+}
+
 fn parameter(ty: &Type, report: &mut Report) {
     each_impl_trait(ty, |found| report.at(found, messages::IMPL_TRAIT_PARAMETER));
+    each_function_pointer(ty, &mut |found| report.at(found, messages::FUNCTION_POINTER));
     match ungrouped(ty) {
         Type::Reference(reference) => {
             if let Some(keyword) = &reference.mutability {
-                report.at_span(
-                    reference.and_token.span().join(keyword.span()).unwrap_or(keyword.span()),
-                    messages::MUT_REFERENCE_PARAMETER,
-                );
+                let (ampersand, lifetime) = (&reference.and_token, &reference.lifetime);
+                report.at(&quote::quote!(#ampersand #lifetime #keyword), messages::MUT_REFERENCE_PARAMETER);
             } else if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
                 report.at(lifetime, messages::STATIC_REFERENCE_PARAMETER);
             } else if let Type::TraitObject(object) = ungrouped(&reference.elem) {
@@ -77,11 +116,72 @@ fn parameter(ty: &Type, report: &mut Report) {
 
 fn result(ty: &Type, report: &mut Report) {
     each_impl_trait(ty, |found| report.at(found, messages::IMPL_TRAIT_RESULT));
+    each_function_pointer(ty, &mut |found| report.at(found, messages::FUNCTION_POINTER));
     match ungrouped(ty) {
         Type::Reference(reference) => report.at(reference, messages::REFERENCE_RESULT),
         Type::Never(never) => report.at(never, messages::NEVER_RESULT),
+        ty => each_borrow(ty, |found| report.at(found, messages::REFERENCE_RESULT)),
+    }
+}
+
+/// Lifetimes in a type that are those of the arguments: references and lifetimes that are not `'static`.
+fn each_borrow(ty: &Type, found: impl FnMut(&dyn ToTokens)) {
+    struct Finder<F>(F);
+    impl<'ast, F: FnMut(&dyn ToTokens)> Visit<'ast> for Finder<F> {
+        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+            if lifetime.ident != "static" {
+                (self.0)(lifetime);
+            }
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+            match &reference.lifetime {
+                Some(lifetime) if lifetime.ident == "static" => syn::visit::visit_type_reference(self, reference),
+                _ => (self.0)(reference),
+            }
+        }
+
+        // Their lifetimes are their own, or an error of another kind.
+        fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
+        fn visit_type_impl_trait(&mut self, _: &'ast TypeImplTrait) {}
+    }
+    Finder(found).visit_type(ty);
+}
+
+/// Function pointers in a type that passes on what is in it. The reasons of `SpawnSafe` cover them as well, but rustc
+/// does not find its way to the reason where a parameter of the function is a reference. What another type makes of one
+/// (`PhantomData<fn() -> T>`) is its own business.
+fn each_function_pointer(ty: &Type, found: &mut impl FnMut(&TypeFnPtr)) {
+    const CONTAINERS: [&str; 6] = ["Option", "Vec", "Box", "Result", "VecDeque", "HashMap"];
+    match ungrouped(ty) {
+        Type::FnPtr(pointer) => found(pointer),
+        Type::Reference(reference) => each_function_pointer(&reference.elem, found),
+        Type::Slice(slice) => each_function_pointer(&slice.elem, found),
+        Type::Array(array) => each_function_pointer(&array.elem, found),
+        Type::Tuple(tuple) => tuple.elems.iter().for_each(|elem| each_function_pointer(elem, found)),
+        Type::Path(path) => {
+            let Some(last) = path.path.segments.last() else { return };
+            if let (PathArguments::AngleBracketed(arguments), true) =
+                (&last.arguments, CONTAINERS.iter().any(|container| last.ident == container))
+            {
+                for argument in &arguments.args {
+                    if let GenericArgument::Type(ty) = argument {
+                        each_function_pointer(ty, found);
+                    }
+                }
+            }
+        }
         _ => {}
     }
+}
+
+/// Whether the result is an `impl Trait`.
+pub(crate) fn hides_result(signature: &Signature) -> bool {
+    let mut hidden = false;
+    if let ReturnType::Type(_, ty) = &signature.output {
+        each_impl_trait(ty, |_| hidden = true);
+    }
+    hidden
 }
 
 fn each_impl_trait(ty: &Type, found: impl FnMut(&TypeImplTrait)) {
@@ -116,11 +216,21 @@ pub(crate) fn main(function: &ItemFn, report: &mut Report) {
     }
 }
 
+/// Whether rustc would complain of the `main` as well.
+pub(crate) fn is_no_main_of_rust(signature: &Signature) -> bool {
+    signature.ident == "main" && (!signature.inputs.is_empty() || signature.asyncness.is_some())
+}
+
 /// Whether an attribute below turns an `async fn main` into a plain one: all runtimes call theirs `main`.
 fn has_runtime(function: &ItemFn) -> bool {
     attribute(function, "main").is_some()
 }
 
-fn attribute<'a>(function: &'a ItemFn, name: &str) -> Option<&'a syn::Attribute> {
-    function.attrs.iter().find(|attribute| attribute.path().segments.last().is_some_and(|last| last.ident == name))
+fn attribute<'a>(function: &'a ItemFn, name: &str) -> Option<&'a Attribute> {
+    function.attrs.iter().find(|attribute| is(attribute, name))
+}
+
+/// Whether the attribute has this name, by whatever path.
+pub(crate) fn is(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == name)
 }

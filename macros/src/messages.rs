@@ -4,15 +4,29 @@ use proc_macro2::Ident;
 
 use crate::options::Attribute;
 
-pub(crate) const EMPTY_NAME: &str = "the name of an entry cannot be empty";
+pub(crate) const EMPTY_NAME: &str = "the name of an entry cannot be empty
+help: leave the option out, and the entry is called after its module and its function";
+pub(crate) const NAME_IS_NO_STRING: &str = "the name of an entry is a string literal
+help: write `name = \"…\"`";
+pub(crate) const CRATE_IS_NO_PATH: &str = "`crate` takes the path of the spawnsafe crate, without quotes
+help: write `crate = path::to::spawnsafe`";
+pub(crate) const COMMA_MISSING: &str = "options are separated by commas
+help: write a `,` before this";
 
-pub(crate) const ENTRY_ON_TYPE: &str = "`#[child_entry]` goes on a free function, not on a type";
+pub(crate) const ENTRY_ON_TYPE: &str = "`#[child_entry]` goes on a free function, not on a type
+help: put it on the function that is to run in a child process; for a type that is passed to one, implement `SpawnSafe`";
 pub(crate) const ENTRY_ON_IMPL: &str = "`#[child_entry]` goes on a free function, not on an impl block
 help: write a free function that calls the method, and put the attribute on that";
 pub(crate) const ENTRY_ON_MODULE: &str = "`#[child_entry]` goes on a free function, not on a module
 help: put it on each function in the module that is to run in a child process";
-pub(crate) const ENTRY_ON_OTHER: &str = "`#[child_entry]` goes on a free function with a body";
-pub(crate) const MAIN_ON_OTHER: &str = "`#[process_main]` goes on `fn main`";
+pub(crate) const ENTRY_ON_OTHER: &str = "`#[child_entry]` goes on a free function with a body
+help: write `fn name(…) { … }` outside of traits, impl blocks and extern blocks, and put the attribute on that";
+pub(crate) const ENTRY_IN_IMPL: &str = "`#[child_entry]` goes on a free function, which has no `Self`
+help: move the function out of the impl block or trait, and name the type";
+pub(crate) const ENTRY_TWICE: &str = "the function carries `#[child_entry]` twice
+help: remove one";
+pub(crate) const MAIN_ON_OTHER: &str = "`#[process_main]` goes on `fn main`
+help: put it above `fn main() { … }`, once in the program";
 
 pub(crate) const ENTRY_IS_MAIN: &str = "`main` cannot be a child entry: a child process never runs it
 help: move the work into a function of its own, and put `#[process_main]` on `main`";
@@ -20,7 +34,7 @@ pub(crate) const ENTRY_HIDES_PRIMITIVE: &str =
     "a child entry is also a type, here one that would hide the primitive type of this name
 help: choose another name for the function; `#[child_entry(name = \"…\")]` keeps the name of the entry";
 pub(crate) const ENTRY_IS_ASYNC: &str = "a child entry cannot be `async`: it has a process of its own, and no runtime
-help: write a plain `fn`, and in it `tokio::runtime::Runtime::new()?.block_on(async { … })`";
+help: write a plain `fn` that starts a runtime: `tokio::runtime::Runtime::new().unwrap().block_on(async { … })`";
 pub(crate) const ENTRY_IS_UNSAFE: &str =
     "a child entry cannot be `unsafe`: nobody in the child process could uphold its contract
 help: write a safe `fn` with an `unsafe` block in it";
@@ -41,7 +55,10 @@ pub(crate) const SELF_PARAMETER: &str = "a child entry cannot take `self`: the o
 help: write a free function that takes what it needs by value";
 pub(crate) const IMPL_TRAIT_PARAMETER: &str =
     "`impl Trait` is a hidden type parameter, and a child entry must be one function
-help: name the type";
+help: name the type that is passed: `Vec<u32>`, say, for `impl Iterator<Item = u32>`";
+pub(crate) const FUNCTION_POINTER: &str =
+    "a function pointer is an address in this process, and means nothing in a child
+help: pass an enum that says which function to call, or make each function an entry of its own";
 pub(crate) const MUT_REFERENCE_PARAMETER: &str =
     "a child process changes only its own copy, so `&mut` would have no effect here
 help: take the value (`T`) and return the changed one";
@@ -72,13 +89,20 @@ help: put the runtime's attribute below this one:
     #[tokio::main]
     async fn main() { … }";
 
+pub(crate) fn no_option(attribute: Attribute) -> String {
+    format!("`#[{attribute}]` takes options of the form `option = value`\nhelp: it knows {}", known_options(attribute))
+}
+
 pub(crate) fn unknown_option(attribute: Attribute, option: &Ident) -> String {
-    let name = match attribute {
-        Attribute::ChildEntry => "child_entry",
-        Attribute::ProcessMain => "process_main",
-    };
-    let known: Vec<_> = attribute.known().iter().map(|known| format!("`{known}`")).collect();
-    format!("`#[{name}]` has no option `{option}`\nhelp: it knows {}", known.join(" and "))
+    format!("`#[{attribute}]` has no option `{option}`\nhelp: it knows {}", known_options(attribute))
+}
+
+fn known_options(attribute: Attribute) -> String {
+    attribute.known().iter().map(|(_, form)| format!("`{form}`")).collect::<Vec<_>>().join(" and ")
+}
+
+pub(crate) fn option_without_value(form: &str, option: &Ident) -> String {
+    format!("the option `{option}` needs a value\nhelp: write `{form}`")
 }
 
 pub(crate) fn option_twice(option: &Ident) -> String {

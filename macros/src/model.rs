@@ -6,6 +6,8 @@ use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{Attribute, FnArg, Ident, ItemFn, Lifetime, Pat, PatType, ReturnType, Type, TypeFnPtr, TypeReference};
 
+use crate::report::local;
+
 /// A parameter of an entry.
 pub(crate) struct Parameter {
     /// What it is called in `call`: its own name, or a made-up one for a pattern.
@@ -15,6 +17,8 @@ pub(crate) struct Parameter {
     /// Its type as the user wrote it.
     pub(crate) ty: Type,
     pub(crate) passing: Passing,
+    /// Whether the type has lifetimes. What the child gets has them all `'static`, and so has its codec.
+    pub(crate) borrows: bool,
     /// The `#[cfg]`s on it.
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -23,10 +27,10 @@ pub(crate) struct Parameter {
 pub(crate) enum Passing {
     /// By value.
     Value(Type),
-    /// By value, of a type with lifetimes: what the child gets has them all `'static`.
-    Borrowing(Type),
     /// By reference to this type.
     Lent(Type),
+    /// By reference to a slice of this type.
+    LentSlice(Type),
 }
 
 /// The parameters of a checked function.
@@ -39,20 +43,19 @@ pub(crate) fn parameters(function: &ItemFn) -> Vec<Parameter> {
 }
 
 fn parameter(index: usize, PatType { attrs, pat, ty, .. }: &PatType) -> Parameter {
-    let ident = match &**pat {
-        Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
-        _ => quote::format_ident!("arg{}", index + 1),
+    let (ident, label) = match &**pat {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => (pattern.ident.clone(), pattern.ident.unraw().to_string()),
+        pattern => (local(&format!("arg{}", index + 1)), pattern.to_token_stream().to_string()),
     };
-    let label = match &**pat {
-        Pat::Ident(_) => ident.unraw().to_string(),
-        pattern => pattern.to_token_stream().to_string(),
+    let (passed, make): (_, fn(Type) -> Passing) = match ungrouped(ty) {
+        Type::Reference(reference) => match ungrouped(&reference.elem) {
+            Type::Slice(slice) => (&*slice.elem, Passing::LentSlice),
+            _ => (&*reference.elem, Passing::Lent),
+        },
+        ty => (ty, Passing::Value),
     };
-    let passing = match ungrouped(ty) {
-        Type::Reference(reference) => Passing::Lent(with_static_lifetimes(&reference.elem)),
-        ty if has_lifetimes(ty) => Passing::Borrowing(with_static_lifetimes(ty)),
-        ty => Passing::Value(ty.clone()),
-    };
-    Parameter { ident, label, ty: (**ty).clone(), passing, cfgs: cfgs(attrs) }
+    let (passing, borrows) = (make(with_static_lifetimes(passed)), has_lifetimes(passed));
+    Parameter { ident, label, ty: (**ty).clone(), passing, borrows, cfgs: cfgs(attrs) }
 }
 
 /// The result's type; `None` if none is written.

@@ -1,6 +1,8 @@
 //! What stands in the parentheses of an attribute.
 
-use proc_macro2::TokenStream;
+use std::fmt;
+
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
@@ -23,17 +25,27 @@ pub(crate) struct Options {
     pub(crate) crate_path: Option<Path>,
 }
 
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Attribute::ChildEntry => "child_entry",
+            Attribute::ProcessMain => "process_main",
+        })
+    }
+}
+
 impl Attribute {
-    /// The options that it knows, as they are written.
-    pub(crate) fn known(self) -> &'static [&'static str] {
+    /// The options that it knows, and how they are written.
+    pub(crate) fn known(self) -> &'static [(&'static str, &'static str)] {
+        const CRATE: (&str, &str) = ("crate", "crate = path");
         match self {
-            Attribute::ChildEntry => &["name = \"…\"", "crate = path"],
-            Attribute::ProcessMain => &["crate = path"],
+            Attribute::ChildEntry => &[("name", "name = \"…\""), CRATE],
+            Attribute::ProcessMain => &[CRATE],
         }
     }
 
-    fn knows(self, option: &Ident) -> bool {
-        self.known().iter().any(|known| known.split(' ').next() == Some(&option.to_string()))
+    fn form_of(self, option: &Ident) -> Option<&'static str> {
+        self.known().iter().find(|(name, _)| option == name).map(|(_, form)| *form)
     }
 }
 
@@ -46,10 +58,14 @@ impl Options {
                 if let Err(error) = options.parse_one(attribute, input, report) {
                     report.add(error);
                     skip_to_comma(input)?;
+                } else if !input.is_empty() && !input.peek(Token![,]) {
+                    report.add(input.error(messages::COMMA_MISSING));
+                    if input.peek(Ident::peek_any) {
+                        continue;
+                    }
+                    skip_to_comma(input)?;
                 }
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
-                }
+                input.parse::<Option<Token![,]>>()?;
             }
             Ok(())
         };
@@ -60,19 +76,22 @@ impl Options {
     }
 
     fn parse_one(&mut self, attribute: Attribute, input: ParseStream<'_>, report: &mut Report) -> syn::Result<()> {
-        let option = input.call(Ident::parse_any)?;
-        if !attribute.knows(&option) {
-            return Err(syn::Error::new(option.span(), messages::unknown_option(attribute, &option)));
+        let option = input.call(Ident::parse_any).map_err(|error| at(&error, messages::no_option(attribute)))?;
+        let form = attribute
+            .form_of(&option)
+            .ok_or_else(|| syn::Error::new(option.span(), messages::unknown_option(attribute, &option)))?;
+        if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
+            return Err(syn::Error::new(option.span(), messages::option_without_value(form, &option)));
         }
-        input.parse::<Token![=]>()?;
         let twice = if option == "name" {
-            let name: LitStr = input.parse()?;
+            let name: LitStr = input.parse().map_err(|error| at(&error, messages::NAME_IS_NO_STRING))?;
             if name.value().trim().is_empty() {
                 report.at(&name, messages::EMPTY_NAME);
             }
             self.name.replace(name).is_some()
         } else {
-            self.crate_path.replace(input.call(Path::parse_mod_style)?).is_some()
+            let path = input.call(Path::parse_mod_style).map_err(|error| at(&error, messages::CRATE_IS_NO_PATH))?;
+            self.crate_path.replace(path).is_some()
         };
         if twice {
             report.at(&option, messages::option_twice(&option));
@@ -89,9 +108,14 @@ impl Options {
     }
 }
 
+/// The same place, in words of our own: syn says what it expected, which is not what to write.
+fn at(error: &syn::Error, message: impl fmt::Display) -> syn::Error {
+    syn::Error::new(error.span(), message)
+}
+
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
+        input.parse::<TokenTree>()?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Collects every fault of an item, so that one compile shows them all.
+//! Collects every fault of an item, so that one compile shows them all; and the places of what is generated.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::spanned::Spanned;
 
 /// The faults found so far.
@@ -9,15 +9,11 @@ pub(crate) struct Report(Option<syn::Error>);
 
 impl Report {
     /// Notes a fault at some tokens.
-    pub(crate) fn at(&mut self, tokens: &impl quote::ToTokens, message: impl std::fmt::Display) {
+    pub(crate) fn at(&mut self, tokens: &(impl quote::ToTokens + ?Sized), message: impl std::fmt::Display) {
         self.add(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Notes a fault at a place.
-    pub(crate) fn at_span(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.add(syn::Error::new(span, message));
-    }
-
+    /// Notes a fault.
     pub(crate) fn add(&mut self, error: syn::Error) {
         match &mut self.0 {
             Some(all) => all.combine(error),
@@ -35,4 +31,9 @@ impl Report {
 /// crate do not apply to it.
 pub(crate) fn located_at(tokens: &impl Spanned) -> Span {
     Span::mixed_site().located_at(tokens.span())
+}
+
+/// A name for a variable of generated code, which no name of the user's can meet.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }

@@ -6,37 +6,41 @@ use syn::ext::IdentExt as _;
 use syn::{Attribute, Ident, ItemFn, Type};
 
 use super::respan;
+use crate::check;
 use crate::model::{self, Parameter, Passing};
 use crate::options::Options;
-use crate::report::located_at;
+use crate::report::{local, located_at};
 
-/// What is left of an entry with faults: the function, so that calls of it compile, and an empty type, so that
-/// `name::run` is one more error and not an unresolved name.
-pub(super) fn stub(function: &ItemFn, errors: &TokenStream) -> TokenStream {
-    let (vis, cfgs, ty) = (&function.vis, model::cfgs(&function.attrs), type_ident(function));
-    if function.sig.receiver().is_some() {
-        // In an impl block or a trait, where no type can stand.
-        return quote!(#function #errors);
+/// What is left of an entry with faults: the function, so that calls of it compile, and a type with the same methods
+/// as ever, so that there is no error but those of the entry.
+pub(super) fn stub(function: &ItemFn, options: &Options, errors: &TokenStream) -> TokenStream {
+    let mut function = function.clone();
+    // A second one of this attribute has been reported, and is not to define the type again.
+    function.attrs.retain(|attribute| !check::is(attribute, "child_entry"));
+    if check::is_associated(&function.sig) || check::hides_primitive(&function.sig) {
+        // No type can stand there, or what the rest of the module says would take on another meaning.
+        return quote!(#errors #function);
     }
+    let entry = Entry::new(&function);
+    let (vis, ty, cfgs) = (&function.vis, &entry.ty, model::cfgs(&function.attrs));
+    let (import, methods, allowed) = (import(options), entry.stub_methods(), allowed(&function.attrs));
     quote! {
         #errors
         #function
         #(#cfgs)*
         #[doc(hidden)]
         #vis enum #ty {}
+        #(#cfgs)*
+        #(#allowed)*
+        const _: () = {
+            #import
+            #methods
+        };
     }
 }
 
 pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
-    let krate = options.crate_path();
-    let entry = Entry {
-        private: quote!(#krate::__private),
-        krate,
-        ty: type_ident(function),
-        parameters: model::parameters(function),
-        result: model::result(function),
-        function,
-    };
+    let entry = Entry::new(function);
     let (vis, ty) = (&function.vis, &entry.ty);
     let attributes = type_attributes(&function.attrs);
     let cfgs = model::cfgs(&function.attrs);
@@ -45,7 +49,8 @@ pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
          does not, [`call`]({0}::call) lets the process be set up first.",
         function.sig.ident.unraw()
     );
-    let (codecs, methods, registration) = (entry.codecs(), entry.methods(options), entry.registration(options));
+    let (import, codecs, allowed) = (import(options), entry.codecs(), allowed(&function.attrs));
+    let (methods, registration) = (entry.real_methods(options), entry.registration(options));
     quote! {
         #function
 
@@ -54,7 +59,9 @@ pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
         #vis enum #ty {}
 
         #(#cfgs)*
+        #(#allowed)*
         const _: () = {
+            #import
             #codecs
             #methods
             #registration
@@ -62,11 +69,17 @@ pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
     }
 }
 
-/// The function's name as a name of this macro's making: naming lints do not apply to it.
+/// The only place that names the user's path: if nothing is there, that is one error.
+fn import(options: &Options) -> TokenStream {
+    let krate = options.crate_path();
+    quote_spanned!(located_at(&krate)=> use #krate as __spawnsafe;)
+}
+
+/// The function's name as a name of this macro's making: naming lints do not apply to it. Raw, since what is a name in
+/// the edition of the function (`gen`) may be a keyword in that of this macro.
 fn type_ident(function: &ItemFn) -> Ident {
-    let mut ident = function.sig.ident.clone();
-    ident.set_span(located_at(&function.sig.ident));
-    ident
+    let name = &function.sig.ident;
+    Ident::new_raw(&name.unraw().to_string(), located_at(name))
 }
 
 /// The function's attributes that concern its name: `#[cfg]`, and whether it is documented.
@@ -77,10 +90,17 @@ fn type_attributes(attributes: &[Attribute]) -> Vec<Attribute> {
     model::cfgs(attributes).into_iter().chain(hidden.cloned()).collect()
 }
 
+/// What the function may do in spite of a lint, the copies of its signature may as well. An expectation has been met by
+/// the function.
+fn allowed(attributes: &[Attribute]) -> Vec<TokenStream> {
+    let lists = attributes.iter().filter_map(|attribute| attribute.meta.require_list().ok());
+    let lists = lists.filter(|list| list.path.is_ident("allow") || list.path.is_ident("expect"));
+    lists.map(|list| &list.tokens).map(|lints| quote!(#[allow(#lints)])).collect()
+}
+
 /// All parts of an expansion.
 struct Entry<'a> {
     function: &'a ItemFn,
-    krate: TokenStream,
     /// The path of what generated code may name.
     private: TokenStream,
     /// The type beside the function.
@@ -89,16 +109,21 @@ struct Entry<'a> {
     result: Option<Type>,
 }
 
-/// A name for a variable of generated code, which no name of the user's can meet.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
-}
-
 fn codec_ident(index: usize) -> Ident {
     format_ident!("__spawnsafe_argument_{}", index)
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    fn new(function: &'a ItemFn) -> Self {
+        Self {
+            private: quote!(__spawnsafe::__private),
+            ty: type_ident(function),
+            parameters: model::parameters(function),
+            result: model::result(function),
+            function,
+        }
+    }
+
     /// One function for each argument and for the result, each at the type that the user wrote. They are the only
     /// places that demand something of that type, so it is at fault once.
     fn codecs(&self) -> TokenStream {
@@ -106,15 +131,28 @@ impl Entry<'_> {
             let (ident, cfgs) = (codec_ident(index), &parameter.cfgs);
             let span = located_at(&parameter.ty);
             let private = respan(self.private.clone(), span);
-            match &parameter.passing {
-                Passing::Value(ty) | Passing::Borrowing(ty) => quote_spanned! {span=>
-                    #(#cfgs)*
-                    const fn #ident() -> #private::ArgumentCodec<#ty> { #private::argument::<#ty>() }
-                },
-                Passing::Lent(ty) => quote_spanned! {span=>
-                    #(#cfgs)*
-                    const fn #ident() -> #private::LentCodec<#ty> { #private::lent::<#ty>() }
-                },
+            let (codec, made) = match (&parameter.passing, parameter.borrows) {
+                (Passing::Value(ty), false) => {
+                    (quote_spanned!(span=> ArgumentCodec<#ty>), quote_spanned!(span=> argument::<#ty>()))
+                }
+                (Passing::Lent(ty), false) => {
+                    (quote_spanned!(span=> LentCodec<#ty>), quote_spanned!(span=> lent::<#ty>()))
+                }
+                (Passing::LentSlice(ty), false) => {
+                    (quote_spanned!(span=> LentCodec<[#ty]>), quote_spanned!(span=> LentCodec::of_slice::<#ty>()))
+                }
+                (Passing::Value(ty) | Passing::Lent(ty), true) => (
+                    quote_spanned!(span=> ArgumentCodec<#ty>),
+                    quote_spanned!(span=> ArgumentCodec::borrowing::<#ty>()),
+                ),
+                (Passing::LentSlice(ty), true) => (
+                    quote_spanned!(span=> ArgumentCodec<#private::std::vec::Vec<#ty>>),
+                    quote_spanned!(span=> ArgumentCodec::borrowing_slice::<#ty>()),
+                ),
+            };
+            quote_spanned! {span=>
+                #(#cfgs)*
+                const fn #ident() -> #private::#codec { #private::#made }
             }
         });
         let result = self.result();
@@ -134,51 +172,101 @@ impl Entry<'_> {
     }
 
     /// What users call: in the parent.
-    fn methods(&self, options: &Options) -> TokenStream {
-        let Self { krate, private, ty, .. } = self;
-        let result = self.result();
-        let name = self.name(options);
-        let (lifetimes, where_clause) =
-            (self.function.sig.generics.lifetimes().collect::<Vec<_>>(), &self.function.sig.generics.where_clause);
-        let declared: Vec<_> =
-            self.parameters.iter().map(|Parameter { ident, ty, cfgs, .. }| quote!(#(#cfgs)* #ident: #ty)).collect();
+    fn real_methods(&self, options: &Options) -> TokenStream {
+        let private = &self.private;
         let given: Vec<_> =
             self.parameters.iter().map(|Parameter { ident, cfgs, .. }| quote!(#(#cfgs)* #ident)).collect();
-        let arguments = local("arguments");
-        let pack = self.parameters.iter().enumerate().map(|(index, parameter)| {
-            let Parameter { ident, label, cfgs, passing, .. } = parameter;
+        let (arguments, done) = (local("arguments"), local("done"));
+        let pack = self.parameters.iter().enumerate().map(|(index, Parameter { ident, label, cfgs, borrows, .. })| {
             let codec = codec_ident(index);
-            let packed = match passing {
-                Passing::Value(_) | Passing::Lent(_) => quote!((#codec().pack)(#ident, #arguments.packer())),
-                Passing::Borrowing(_) => quote!(#private::borrowing(&#ident, #arguments.packer())),
+            let packed = match borrows {
+                false => quote!((#codec().pack)(#ident, #arguments.packer())),
+                true => quote!(#private::borrowing(&#ident).pack(#arguments.packer())),
             };
-            let done = local("done");
             quote!(#(#cfgs)* { let #done = #packed; #arguments.packed(#label, #done); })
         });
+        let call = quote! {
+            let mut #arguments = #private::Arguments::new(&__SPAWNSAFE_ENTRY);
+            #(#pack)*
+            #arguments.call(__spawnsafe_result().unpacker())
+        };
+        let (spawn, run) = (quote!(Self::call(#(#given),*).spawn()), quote!(Self::call(#(#given),*).run()));
+        let generics = self.function.sig.generics.lifetimes().collect::<Vec<_>>();
+        let declared = self.parameters.iter().map(|Parameter { ident, ty, cfgs, .. }| quote!(#(#cfgs)* #ident: #ty));
+        let declared: Vec<_> = declared.collect();
+        self.methods(&self.name(options), &quote!(<#(#generics),*>), &declared, &self.result(), [call, spawn, run])
+    }
+
+    /// The same of a function that is at fault: whatever its signature says, calls of them are right.
+    fn stub_methods(&self) -> TokenStream {
+        let (signature, private) = (&self.function.sig, &self.private);
+        let left_out = check::leaves_type_out(signature);
+        let parameters: Vec<_> = self.parameters.iter().zip(0..).map(|(p, i)| (p, local(&format!("_{i}")))).collect();
+        let declared: Vec<_> = parameters
+            .iter()
+            .map(|(Parameter { ty, cfgs, .. }, ident)| match ty {
+                ty if left_out || matches!(ty, Type::TraitObject(_)) => {
+                    quote!(#(#cfgs)* #ident: impl #private::core::marker::Sized)
+                }
+                ty => quote!(#(#cfgs)* #ident: #ty),
+            })
+            .collect();
+        let given: Vec<_> = parameters.iter().map(|(Parameter { cfgs, .. }, ident)| quote!(#(#cfgs)* #ident)).collect();
+        let result = match &self.result {
+            Some(Type::Never(_)) => quote!(()),
+            Some(_) if left_out => quote!(()),
+            _ => self.result(),
+        };
+        let (generics, function) = (&signature.generics, &signature.ident);
+        let hidden = check::hides_result(signature);
+        // A hidden type is what the function's own body makes it.
+        let body = |returns: TokenStream| match hidden {
+            true => quote! {
+                fn like<R>(_: R) -> #returns { loop {} }
+                like(#function(#(#given),*))
+            },
+            false => quote!(loop {}),
+        };
+        let bodies = [
+            body(quote!(__spawnsafe::Call<R>)),
+            body(quote!(#private::core::result::Result<__spawnsafe::Child<R>, __spawnsafe::Error>)),
+            body(quote!(#private::core::result::Result<R, __spawnsafe::Error>)),
+        ];
+        self.methods(&quote!(""), &quote!(#generics), &declared, &result, bodies)
+    }
+
+    fn methods(
+        &self,
+        name: &TokenStream,
+        generics: &TokenStream,
+        declared: &[TokenStream],
+        result: &TokenStream,
+        [call, spawn, run]: [TokenStream; 3],
+    ) -> TokenStream {
+        let Self { private, ty, .. } = self;
+        let where_clause = &self.function.sig.generics.where_clause;
         quote! {
             impl #ty {
                 /// The name under which a child process finds this entry.
                 pub const NAME: &'static #private::core::primitive::str = #name;
 
                 /// Packs the arguments of a call, to be started later.
-                pub fn call<#(#lifetimes),*>(#(#declared),*) -> #krate::Call<#result> #where_clause {
-                    let mut #arguments = #private::Arguments::new(&__SPAWNSAFE_ENTRY);
-                    #(#pack)*
-                    #arguments.call(__spawnsafe_result().unpacker())
+                pub fn call #generics(#(#declared),*) -> __spawnsafe::Call<#result> #where_clause {
+                    #call
                 }
 
                 /// Starts a child process that runs this function.
-                pub fn spawn<#(#lifetimes),*>(
+                pub fn spawn #generics(
                     #(#declared),*
-                ) -> #private::core::result::Result<#krate::Child<#result>, #krate::Error> #where_clause {
-                    Self::call(#(#given),*).spawn()
+                ) -> #private::core::result::Result<__spawnsafe::Child<#result>, __spawnsafe::Error> #where_clause {
+                    #spawn
                 }
 
                 /// Runs this function in a child process and waits for its result.
-                pub fn run<#(#lifetimes),*>(
+                pub fn run #generics(
                     #(#declared),*
-                ) -> #private::core::result::Result<#result, #krate::Error> #where_clause {
-                    Self::call(#(#given),*).run()
+                ) -> #private::core::result::Result<#result, __spawnsafe::Error> #where_clause {
+                    #run
                 }
             }
         }
@@ -207,10 +295,13 @@ impl Entry<'_> {
             quote!(#(#cfgs)* let #local = #codec().unpack(#label, #unpacker)?;)
         });
         let arguments =
-            self.parameters.iter().zip(&locals).map(|(Parameter { passing, cfgs, .. }, local)| match passing {
-                Passing::Lent(_) => quote!(#(#cfgs)* #local.lend()),
-                Passing::Value(_) | Passing::Borrowing(_) => quote!(#(#cfgs)* #local),
-            });
+            self.parameters.iter().zip(&locals).map(
+                |(Parameter { passing, borrows, cfgs, .. }, local)| match passing {
+                    Passing::Value(_) => quote!(#(#cfgs)* #local),
+                    _ if *borrows => quote!(#(#cfgs)* &#local),
+                    _ => quote!(#(#cfgs)* #local.lend()),
+                },
+            );
         let named = options.name.is_some();
         quote! {
             fn __spawnsafe_run(

@@ -20,7 +20,8 @@ pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStr
     };
     check::entry(&function, &mut report);
     match report.into_tokens() {
-        Some(errors) => entry::stub(&function, &errors),
+        Some(errors) => entry::stub(&function, &options, &errors),
+        None if check::leaves_type_out(&function.sig) => entry::stub(&function, &options, &TokenStream::new()),
         None => entry::expand(&function, &options),
     }
 }
@@ -35,7 +36,7 @@ pub(crate) fn process_main(options: TokenStream, tokens: TokenStream) -> TokenSt
     };
     check::main(&function, &mut report);
     match report.into_tokens() {
-        Some(errors) => quote!(#function #errors),
+        Some(errors) => main::stub(function, &errors),
         None => main::expand(function, &options),
     }
 }
