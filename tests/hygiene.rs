@@ -1,0 +1,56 @@
+//! Entries in surroundings that a macro must not stumble over. Each is compiled here and run in a child process, and
+//! the child must answer what the function itself answers.
+
+// Groups that count only here; the others are in `strict`.
+#![deny(future_incompatible, rust_2018_compatibility, rust_2021_compatibility, rust_2024_compatibility)]
+// What is `pub` in a module here is so because that is what is tried out.
+#![allow(unreachable_pub)]
+
+#[path = "hygiene/crate_path.rs"]
+mod crate_path;
+#[path = "hygiene/lifetimes.rs"]
+mod lifetimes;
+#[path = "hygiene/names.rs"]
+mod names;
+#[path = "ui/package.rs"]
+mod package;
+#[path = "hygiene/parameters.rs"]
+mod parameters;
+#[path = "hygiene/places.rs"]
+mod places;
+#[path = "hygiene/shadowing.rs"]
+mod shadowing;
+#[path = "hygiene/strict.rs"]
+pub mod strict;
+
+/// Editions, and a library of another name: what needs a package of its own.
+mod programs {
+    use std::path::{Path, PathBuf};
+
+    use super::package::Package;
+
+    fn program(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("hygiene/programs").join(name).with_extension("rs")
+    }
+
+    #[test]
+    fn edition_2018() {
+        let package = Package::new("edition-2018").edition("2018").programs(&[program("older_edition")]);
+        package.build();
+        assert_eq!(package.run("older_edition"), "add=7 gen=7\n");
+    }
+
+    #[test]
+    fn edition_2021() {
+        let package = Package::new("edition-2021").edition("2021").programs(&[program("older_edition")]);
+        package.build();
+        assert_eq!(package.run("older_edition"), "add=7 gen=7\n");
+    }
+
+    #[test]
+    fn library_of_another_name() {
+        let package = Package::new("renamed").library("processes").programs(&[program("renamed")]);
+        package.build();
+        assert_eq!(package.run("renamed"), "7\n");
+    }
+}

@@ -1,0 +1,27 @@
+//! The library is known as `processes` here; there is no `spawnsafe`.
+#![deny(warnings)]
+
+use processes::{child_entry, process_main};
+
+mod spawnsafe {}
+
+/// What a library re-exports that wants its users to need no dependency on spawnsafe.
+mod library {
+    pub use processes;
+}
+
+#[child_entry(crate = processes)]
+fn add(x: u32, text: &str) -> usize {
+    x as usize + text.len()
+}
+
+#[child_entry(crate = crate::library::processes)]
+fn twice(x: usize) -> usize {
+    x * 2
+}
+
+#[process_main(crate = ::processes)]
+fn main() -> Result<(), processes::Error> {
+    println!("{}", add::run(1, "ab")? + twice::run(2)?);
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! A module of a crate that forbids and denies all that can be: what is generated must be as clean as what is written.
+#![forbid(unsafe_code)]
+#![deny(
+    warnings,
+    deprecated_safe,
+    keyword_idents,
+    let_underscore,
+    nonstandard_style,
+    refining_impl_trait,
+    rust_2018_idioms,
+    unknown_or_malformed_diagnostic_attributes,
+    unused
+)]
+#![deny(
+    absolute_paths_not_starting_with_crate,
+    ambiguous_negative_literals,
+    deprecated_in_future,
+    elided_lifetimes_in_paths,
+    explicit_outlives_requirements,
+    ffi_unwind_calls,
+    let_underscore_drop,
+    macro_use_extern_crate,
+    meta_variable_misuse,
+    missing_copy_implementations,
+    missing_debug_implementations,
+    missing_docs,
+    redundant_imports,
+    redundant_lifetimes,
+    single_use_lifetimes,
+    trivial_casts,
+    trivial_numeric_casts,
+    unit_bindings,
+    unnameable_types,
+    unreachable_pub,
+    unused_extern_crates,
+    unused_import_braces,
+    unused_lifetimes,
+    unused_macro_rules,
+    unused_qualifications,
+    unused_results,
+    variant_size_differences
+)]
+#![deny(clippy::all, clippy::pedantic, clippy::nursery, clippy::cargo)]
+// Of the restrictions, those that generated code could break.
+#![deny(
+    clippy::absolute_paths,
+    clippy::as_conversions,
+    clippy::empty_enum_variants_with_brackets,
+    clippy::expect_used,
+    clippy::impl_trait_in_params,
+    clippy::indexing_slicing,
+    clippy::infinite_loop,
+    clippy::min_ident_chars,
+    clippy::missing_docs_in_private_items,
+    clippy::multiple_inherent_impl,
+    clippy::renamed_function_params,
+    clippy::same_name_method,
+    clippy::shadow_unrelated,
+    clippy::single_char_lifetime_names,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    clippy::use_self
+)]
+
+use std::path::Path;
+
+use spawnsafe::{Error, SpawnSafe, child_entry};
+
+/// A type that travels.
+#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// Which one.
+    pub id: u32,
+}
+
+impl SpawnSafe for Job {}
+
+/// Adds up.
+#[child_entry]
+#[must_use]
+pub fn add(count: u32, text: &str, job: &Job, path: &Path) -> u64 {
+    [text.len(), path.as_os_str().len()]
+        .iter()
+        .fold(u64::from(count), |sum, len| sum + u64::try_from(*len).unwrap_or(0))
+        + u64::from(job.id)
+}
+
+/// Can fail.
+///
+/// # Errors
+/// If there is nothing.
+#[child_entry(name = "strict")]
+pub fn first(mut list: Vec<Job>, (_left, right): (u8, u8)) -> Result<Job, String> {
+    list.truncate(usize::from(right));
+    list.first().copied().ok_or_else(|| "nothing".to_owned())
+}
+
+/// Names a lifetime.
+#[child_entry]
+fn longer<'text>(text: &'text str, other: &'text str) -> String {
+    let longer: &'text str = if text.len() > other.len() { text } else { other };
+    longer.to_owned()
+}
+
+#[test]
+fn all_lints() -> Result<(), Error> {
+    let job = Job { id: 3 };
+    assert_eq!(add::run(1, "ab", &job, Path::new("p"))?, add(1, "ab", &job, Path::new("p")));
+    assert_eq!(first::run(vec![job], (0, 1))?, Ok(job));
+    assert_eq!(first::run(vec![job], (0, 0))?, first(vec![job], (0, 0)));
+    assert_eq!(longer::run("a", "bc")?, longer("a", "bc"));
+    Ok(())
+}
