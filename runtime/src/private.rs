@@ -16,5 +16,5 @@ pub fn enter_main() {
 /// All arguments are unpacked: nothing may be left over. Gives what the result is to be packed with.
 pub fn arguments_done(unpacker: &Unpacker<'_>) -> Result<Packer, Fault> {
     unpacker.finish().map_err(|error| Fault::argument("(after the last)", error))?;
-    Ok(Packer::new(crate::sys::stack_end))
+    Ok(crate::link::packer())
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::panic;
 use crate::error::{Error, ErrorKind};
-use crate::link::{Frame, Outbox};
+use crate::link::{self, Frame, Outbox};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted};
-use crate::wire::{CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Packer, Phase, Unpacker};
+use crate::wire::{CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
 
 /// The exit status of a process that panicked, as Rust has it.
 const EXIT_PANICKED: i32 = 101;
@@ -38,7 +38,7 @@ fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     let (head, arguments) = CallHead::decode(&items)
         .ok_or_else(|| Error::new(ErrorKind::Protocol, "the call cannot be read: its head is damaged"))?;
     let entry = prepare(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
-    let mut unpacker = Unpacker::new(arguments, blobs, sys::stack_end);
+    let mut unpacker = link::unpacker(arguments, blobs);
     panic::watch_for(adopted, entry.name());
     match catch_unwind(AssertUnwindSafe(|| entry.run(&mut unpacker))) {
         Ok(Ok(packed)) => Ok(packed),
@@ -91,7 +91,7 @@ fn fault_error(fault: &Fault) -> Error {
 
 /// An error is plain data and always packs.
 pub(super) fn pack_error(error: &Error) -> Packed {
-    let mut packer = Packer::new(sys::stack_end);
+    let mut packer = link::packer();
     match packer.value(error) {
         Ok(()) => packer.finish(),
         Err(_) => Packed::default(),

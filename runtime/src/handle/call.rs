@@ -11,7 +11,7 @@ use super::ending::{self, duplicate, not_started};
 use super::running::Running;
 use crate::error::{Error, ErrorKind};
 use crate::launch::{Environment, Launched, Order, StartMethod};
-use crate::link::Outbox;
+use crate::link::{self, Outbox};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Piped, Stdio};
 use crate::wire::{CallHead, CodecError, Fault, Kind, Packed, Packer, Unpacker};
@@ -77,7 +77,7 @@ impl Arguments {
     /// No argument is packed yet.
     #[must_use]
     pub fn new(entry: &'static Entry) -> Self {
-        Self { entry, packer: Packer::new(sys::stack_end), fault: None }
+        Self { entry, packer: link::packer(), fault: None }
     }
 
     /// Where the next argument goes.

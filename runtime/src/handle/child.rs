@@ -8,8 +8,8 @@ use super::call::Unpack;
 use super::ending;
 use super::running::{Answer, Running};
 use crate::error::{Error, ErrorKind};
-use crate::sys::{self, Piped};
-use crate::wire::Unpacker;
+use crate::link;
+use crate::sys::Piped;
 
 /// A child process that runs an entry whose result is an `R`.
 ///
@@ -111,7 +111,7 @@ impl<R> Child<R> {
 
     pub(super) fn value(&self, answer: Answer) -> Result<R, Error> {
         let frame = answer?;
-        let mut unpacker = Unpacker::new(&frame.items, frame.blobs, sys::stack_end);
+        let mut unpacker = link::unpacker(&frame.items, frame.blobs);
         (self.unpack)(&mut unpacker)
             .and_then(|value| unpacker.finish().map(|()| value))
             .map_err(|error| ending::undecodable(&error).in_entry(self.running.entry()))

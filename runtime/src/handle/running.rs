@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use super::{ending, reap};
 use crate::error::{Error, ErrorKind};
 use crate::launch::Peer;
-use crate::link::{Frame, Inbox, Outbox, Progress};
-use crate::sys::{self, Ended, Interest};
-use crate::wire::{Kind, Unpacker};
+use crate::link::{self, Frame, Inbox, Outbox, Progress};
+use crate::sys::{Ended, Interest};
+use crate::wire::Kind;
 
 /// How long a process may take to exit after it has answered. What runs then is the user's (exit handlers of C
 /// libraries), and may hang; the answer is there, and is not held back for ever.
@@ -173,7 +173,7 @@ impl Running {
     }
 
     #[cfg(feature = "tokio")]
-    pub(super) fn async_wait(&mut self) -> std::io::Result<sys::AsyncWait> {
+    pub(super) fn async_wait(&mut self) -> std::io::Result<crate::sys::AsyncWait> {
         self.peer.get().async_wait()
     }
 
@@ -225,6 +225,8 @@ impl Running {
     }
 
     fn answer(&mut self, answer: Answer) {
+        // While the process exits there is time for it.
+        self.peer.get().hang_up();
         self.stage = Stage::Answered { answer, kill_at: Some(Instant::now() + GRACE) };
     }
 
@@ -265,7 +267,7 @@ impl Running {
 
 /// The error in a frame that carries one.
 fn failure(frame: Frame) -> Error {
-    let mut unpacker = Unpacker::new(&frame.items, frame.blobs, sys::stack_end);
+    let mut unpacker = link::unpacker(&frame.items, frame.blobs);
     unpacker.value().unwrap_or_else(|error| {
         Error::new(ErrorKind::Protocol, format!("it failed, and what it says about it cannot be read: {error}"))
     })

@@ -3,9 +3,9 @@
 use super::running::{Answer, Running};
 use crate::error::{Error, ErrorKind, ExitStatus, Panic};
 use crate::launch::mock::{Event, Mock};
-use crate::link::Outbox;
+use crate::link::{self, Outbox};
 use crate::sys::Ended;
-use crate::wire::{Kind, Packed, Packer};
+use crate::wire::{Kind, Packed};
 
 fn bytes_of(mut outbox: Outbox) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -23,7 +23,7 @@ fn value() -> Vec<u8> {
 }
 
 fn error_frame(kind: Kind, error: &Error) -> Vec<u8> {
-    let mut packer = Packer::new(|| None);
+    let mut packer = link::packer();
     packer.value(error).unwrap();
     bytes_of(Outbox::new(kind, &[], packer.finish()))
 }

@@ -30,18 +30,25 @@ impl Launcher for Exec {
         // Before the child exists: arguments that fit into the buffer are there when it asks for them.
         outbox.pump(|pieces| stream.write(pieces))?;
         let Started { process, piped } = sys::start(command, handover)?;
-        Ok(Launched { peer: Box::new(Executed { process, stream }), piped, outbox })
+        Ok(Launched { peer: Box::new(Executed { process, stream: Some(stream) }), piped, outbox })
     }
 }
 
 struct Executed {
     process: Process,
-    stream: Stream,
+    /// `None` once nothing more is expected from it.
+    stream: Option<Stream>,
+}
+
+impl Executed {
+    fn stream(&self) -> io::Result<&Stream> {
+        self.stream.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
 }
 
 impl Read for Executed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&self.stream).read(buf)
+        self.stream()?.read(buf)
     }
 }
 
@@ -51,7 +58,11 @@ impl Peer for Executed {
     }
 
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.write(pieces)
+        self.stream()?.write(pieces)
+    }
+
+    fn hang_up(&mut self) {
+        self.stream = None;
     }
 
     fn kill(&mut self) -> io::Result<()> {
@@ -63,7 +74,7 @@ impl Peer for Executed {
     }
 
     fn wait(&mut self, interest: Option<Interest>, deadline: Option<Instant>) -> io::Result<Ready> {
-        sys::wait(&self.process, interest.map(|interest| (&self.stream, interest)), deadline)
+        sys::wait(&self.process, self.stream.as_ref().zip(interest), deadline)
     }
 
     fn watch(&self) -> Watch {
@@ -71,11 +82,12 @@ impl Peer for Executed {
     }
 
     fn release(&mut self) -> io::Result<()> {
-        self.process.release(&self.stream)
+        // Without a connection it is about to exit by itself.
+        self.stream.as_ref().map_or(Ok(()), |stream| self.process.release(stream))
     }
 
     #[cfg(feature = "tokio")]
     fn async_wait(&self) -> io::Result<sys::AsyncWait> {
-        sys::AsyncWait::new(&self.process, &self.stream)
+        sys::AsyncWait::new(&self.process, self.stream.as_ref())
     }
 }

@@ -81,6 +81,10 @@ impl Peer for Mock {
         if count == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
     }
 
+    fn hang_up(&mut self) {
+        self.script.retain(|event| !matches!(event, Event::Bytes(_) | Event::Close));
+    }
+
     fn kill(&mut self) -> io::Result<()> {
         self.log.lock().unwrap().killed = true;
         if self.ended.is_none() {

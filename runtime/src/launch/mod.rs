@@ -60,6 +60,9 @@ pub(crate) trait Peer: Read + Send {
     /// Writes what the connection takes.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Closes the connection: nothing more is expected from it.
+    fn hang_up(&mut self);
+
     /// Ends the process at once. No error if it has ended.
     fn kill(&mut self) -> io::Result<()>;
 

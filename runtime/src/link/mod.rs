@@ -8,3 +8,19 @@ mod outbox;
 
 pub(crate) use inbox::{Frame, Inbox, Progress};
 pub(crate) use outbox::Outbox;
+
+use crate::sys;
+use crate::wire::{Memory, Packer, Unpacker};
+
+/// The codec's view of this system.
+const MEMORY: Memory = Memory { stack_end: sys::stack_end, advise_large: sys::advise_large };
+
+/// Packs values on this thread.
+pub(crate) fn packer() -> Packer {
+    Packer::new(MEMORY)
+}
+
+/// Unpacks the values in `items` on this thread.
+pub(crate) fn unpacker(items: &[u8], blobs: Vec<Vec<u8>>) -> Unpacker<'_> {
+    Unpacker::new(items, blobs, MEMORY)
+}

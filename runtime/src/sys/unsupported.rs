@@ -133,7 +133,7 @@ pub(crate) struct AsyncWait(Never);
 
 #[cfg(feature = "tokio")]
 impl AsyncWait {
-    pub(crate) fn new(process: &Process, _: &Stream) -> io::Result<Self> {
+    pub(crate) fn new(process: &Process, _: Option<&Stream>) -> io::Result<Self> {
         match process.0 {}
     }
 

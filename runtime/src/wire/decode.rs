@@ -4,8 +4,8 @@ use ciborium_ll::{Decoder, Header, simple};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 
 use super::encode::SOME_PREFIX;
-use super::stack::{StackBounds, StackGuard};
-use super::{CodecError, tag};
+use super::stack::StackGuard;
+use super::{CodecError, Memory, tag};
 
 /// Unpacks values, one after another, from a frame's content.
 #[derive(Debug)]
@@ -18,9 +18,8 @@ pub struct Unpacker<'de> {
 type Res<T> = Result<T, CodecError>;
 
 impl<'de> Unpacker<'de> {
-    /// `bounds` tells where the stack of the thread ends that is going to unpack.
-    pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, bounds: StackBounds) -> Self {
-        Self { items, blobs: blobs.into_iter().map(Some).collect(), guard: StackGuard::new(bounds) }
+    pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, memory: Memory) -> Self {
+        Self { items, blobs: blobs.into_iter().map(Some).collect(), guard: StackGuard::new(memory.stack_end) }
     }
 
     /// Takes the next value.

@@ -3,8 +3,8 @@
 use ciborium_ll::{Encoder, Header, simple};
 use serde::ser::{self, Serialize};
 
-use super::stack::{StackBounds, StackGuard};
-use super::{BLOB_MIN, CodecError, Packed, tag};
+use super::stack::StackGuard;
+use super::{BLOB_MIN, CodecError, Memory, Packed, tag};
 
 /// `null`, the encoding of `None`, of `()` and of unit structs.
 const NULL: u8 = 0xf6;
@@ -17,14 +17,16 @@ pub(super) const SOME_PREFIX: [u8; 3] = [0xd9, (tag::SOME >> 8) as u8, tag::SOME
 pub struct Packer {
     pub(super) packed: Packed,
     guard: StackGuard,
+    advise_large: fn(&mut Vec<u8>),
 }
 
 type Done = Result<(), CodecError>;
 
 impl Packer {
-    /// Packs nothing yet. `bounds` tells where the stack of the thread ends that is going to pack.
-    pub(crate) fn new(bounds: StackBounds) -> Self {
-        Self { packed: Packed::default(), guard: StackGuard::new(bounds) }
+    /// Packs nothing yet.
+    pub(crate) fn new(memory: Memory) -> Self {
+        let Memory { stack_end, advise_large } = memory;
+        Self { packed: Packed::default(), guard: StackGuard::new(stack_end), advise_large }
     }
 
     /// What was packed.
@@ -40,7 +42,7 @@ impl Packer {
     /// Appends a byte string.
     pub fn bytes(&mut self, bytes: &[u8]) -> Done {
         if self.wants_blob(bytes.len()) {
-            return self.blob(tag::BYTES, bytes.to_vec());
+            return self.copied_blob(tag::BYTES, bytes);
         }
         self.header(Header::Bytes(Some(bytes.len())));
         self.packed.items.extend_from_slice(bytes);
@@ -66,7 +68,7 @@ impl Packer {
 
     fn text(&mut self, text: &str) -> Done {
         if self.wants_blob(text.len()) {
-            return self.blob(tag::TEXT, text.as_bytes().to_vec());
+            return self.copied_blob(tag::TEXT, text.as_bytes());
         }
         self.header(Header::Text(Some(text.len())));
         self.packed.items.extend_from_slice(text.as_bytes());
@@ -76,6 +78,14 @@ impl Packer {
     /// The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
     fn wants_blob(&self, len: usize) -> bool {
         len >= BLOB_MIN && self.packed.blobs.len() < usize::from(u16::MAX)
+    }
+
+    /// Most of what a long copy costs is its fresh pages.
+    fn copied_blob(&mut self, tag: u64, bytes: &[u8]) -> Done {
+        let mut copy = Vec::with_capacity(bytes.len());
+        (self.advise_large)(&mut copy);
+        copy.extend_from_slice(bytes);
+        self.blob(tag, copy)
     }
 
     fn blob(&mut self, tag: u64, bytes: Vec<u8>) -> Done {

@@ -56,6 +56,15 @@ mod tag {
 /// buffer and one more system call.
 pub(crate) const BLOB_MIN: usize = 64 << 10;
 
+/// What the codec needs to know of the system, which this module does not import.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// The lowest address of the current thread's stack, if the system can tell.
+    pub(crate) stack_end: fn() -> Option<usize>,
+    /// Prepares the capacity of a large buffer to be filled.
+    pub(crate) advise_large: fn(&mut Vec<u8>),
+}
+
 /// What one frame carries: CBOR items, one after another, and the blobs that they refer to.
 #[derive(Debug, Default)]
 pub struct Packed {

@@ -12,14 +12,11 @@ const UNCHECKED_LEVELS: u32 = 64;
 /// What must be left for one more level of the user's code, and for what the codec calls from there.
 const RESERVE: usize = 128 << 10;
 
-/// Where the current thread's stack ends, if the system can tell.
-pub(super) type StackBounds = fn() -> Option<usize>;
-
 /// Counts levels, and measures the stack once they become many.
 #[derive(Debug)]
 pub(super) struct StackGuard {
     level: u32,
-    bounds: StackBounds,
+    bounds: fn() -> Option<usize>,
     /// The lowest address that may be reached; asked for once.
     end: Option<usize>,
 }
@@ -28,7 +25,7 @@ pub(super) struct StackGuard {
 const LEVELS_WITHOUT_BOUNDS: u32 = 192;
 
 impl StackGuard {
-    pub(super) fn new(bounds: StackBounds) -> Self {
+    pub(super) fn new(bounds: fn() -> Option<usize>) -> Self {
         Self { level: 0, bounds, end: None }
     }
 

@@ -9,18 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
-fn no_bounds() -> Option<usize> {
-    None
-}
+const NO_BOUNDS: Memory = Memory { stack_end: || None, advise_large: |_| {} };
 
 fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Packed, CodecError> {
-    let mut packer = Packer::new(no_bounds);
+    let mut packer = Packer::new(NO_BOUNDS);
     packer.value(value)?;
     Ok(packer.finish())
 }
 
 fn unpack<T: DeserializeOwned>(packed: Packed) -> Result<T, CodecError> {
-    let mut unpacker = Unpacker::new(&packed.items, packed.blobs, no_bounds);
+    let mut unpacker = Unpacker::new(&packed.items, packed.blobs, NO_BOUNDS);
     let value = unpacker.value()?;
     unpacker.finish()?;
     Ok(value)
@@ -307,7 +305,7 @@ fn a_long_string_arrives_through_the_buffer_of_an_untagged_enum() {
 #[test]
 fn more_long_strings_than_a_frame_has_blobs() {
     let one = "y".repeat(BLOB_MIN);
-    let mut packer = Packer::new(no_bounds);
+    let mut packer = Packer::new(NO_BOUNDS);
     packer.packed.blobs = vec![Vec::new(); usize::from(u16::MAX)];
     packer.value(&one).unwrap();
     let packed = packer.finish();
@@ -331,13 +329,13 @@ fn nesting_beyond_the_stack_is_an_error_on_both_sides() {
     }
     let run = || {
         let deep = nested(100_000);
-        let mut packer = Packer::new(bounds);
+        let mut packer = Packer::new(Memory { stack_end: bounds, ..NO_BOUNDS });
         let error = packer.value(&deep).unwrap_err().to_string();
         assert!(error.contains("levels deep"), "{error}");
         drop_flat(deep);
 
         let items: Vec<u8> = std::iter::repeat_n([0x81], 100_000).flatten().chain([0xf6]).collect();
-        let mut unpacker = Unpacker::new(&items, Vec::new(), bounds);
+        let mut unpacker = Unpacker::new(&items, Vec::new(), Memory { stack_end: bounds, ..NO_BOUNDS });
         let error = unpacker.value::<Untagged>().unwrap_err().to_string();
         assert!(error.contains("levels deep"), "{error}");
     };
@@ -357,10 +355,10 @@ fn nesting_of_some_hundred_levels_arrives() {
     }
     let run = || {
         let deep = nested(1000);
-        let mut packer = Packer::new(bounds);
+        let mut packer = Packer::new(Memory { stack_end: bounds, ..NO_BOUNDS });
         packer.value(&deep).unwrap();
         let packed = packer.finish();
-        let mut unpacker = Unpacker::new(&packed.items, packed.blobs, bounds);
+        let mut unpacker = Unpacker::new(&packed.items, packed.blobs, Memory { stack_end: bounds, ..NO_BOUNDS });
         assert_eq!(unpacker.value::<Nested>().unwrap(), deep);
     };
     std::thread::Builder::new().stack_size(64 << 20).spawn(run).unwrap().join().unwrap();
