@@ -83,8 +83,9 @@ impl Running {
     /// Sends the rest of the arguments. A child that ends or answers instead is not an error here: joining tells.
     pub(super) fn send(&mut self) {
         while !self.outbox.is_empty() && matches!(self.stage, Stage::Open) {
-            self.advance();
-            if !self.outbox.is_empty() && matches!(self.stage, Stage::Open) && self.wait_until(None).is_err() {
+            let ended = self.progress();
+            let is_sending = matches!(ended, Ok(None)) && !self.outbox.is_empty() && matches!(self.stage, Stage::Open);
+            if !is_sending || self.wait_until(None).is_err() {
                 break;
             }
         }
@@ -120,22 +121,27 @@ impl Running {
         if matches!(self.stage, Stage::Done) {
             return Some(Err(ending::already_joined().in_entry(self.entry)));
         }
-        self.enforce_limits();
-        // Asked first: what the process has written by then is in the connection, and is read below.
-        let ended = match self.peer.get().try_wait() {
-            Ok(ended) => ended,
+        let ended = match self.progress() {
+            Ok(ended) => ended?,
             Err(error) => return Some(self.give_up(ending::lost(error))),
         };
-        if matches!(self.stage, Stage::Open) {
-            self.exchange(ended.is_some());
-        }
-        let ended = ended?;
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Open => Some(Err(self.without_answer(ended, false))),
             Stage::Closed { partial } => Some(Err(self.without_answer(ended, partial))),
             Stage::Answered { answer, .. } => Some(answer),
             Stage::Done => None,
         }
+    }
+
+    /// Does the same without taking the answer, and tells whether the process has ended.
+    fn progress(&mut self) -> std::io::Result<Option<Ended>> {
+        self.enforce_limits();
+        // Asked first: what the process has written by then is in the connection, and is read below.
+        let ended = self.peer.get().try_wait()?;
+        if matches!(self.stage, Stage::Open) {
+            self.exchange(ended.is_some());
+        }
+        Ok(ended)
     }
 
     /// When [`advance`](Self::advance) has something to do although nothing has happened.
@@ -205,7 +211,7 @@ impl Running {
                 },
                 Ok(Progress::Pending) if !has_ended => return,
                 // A grandchild holds the connection open; nothing will come from it.
-                Ok(Progress::Pending) => return self.stage = Stage::Closed { partial: false },
+                Ok(Progress::Pending) => return self.stage = Stage::Closed { partial: self.inbox.is_partial() },
                 Ok(Progress::Closed { partial }) => return self.stage = Stage::Closed { partial },
                 Err(error) => return self.distrust(error),
             }

@@ -132,6 +132,16 @@ fn arguments_that_nobody_reads_do_not_hold_up_the_answer() {
 }
 
 #[test]
+fn a_child_that_dies_while_arguments_are_sent_says_so_when_it_is_joined() {
+    let outbox = Outbox::new(Kind::Call, &[1; 100], Packed::default());
+    let (peer, _) = Mock::scripted([Event::Pause, exited(9)], 30);
+    let mut running = Running::new("entry", peer, outbox, None);
+    running.send();
+    let error = running.settle(None).unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.exit_status().unwrap().code()), (ErrorKind::Exited, Some(9)));
+}
+
+#[test]
 fn a_dropped_child_is_killed_and_reaped() {
     let (peer, log) = Mock::scripted([], 0);
     drop(Running::new("entry", peer, Outbox::default(), None));

@@ -74,7 +74,7 @@ macro_rules! complete {
         match $part {
             Part::Complete => {}
             Part::Pending => return Ok(Progress::Pending),
-            Part::Closed => return Ok(Progress::Closed { partial: !$self.head.is_empty() }),
+            Part::Closed => return Ok(Progress::Closed { partial: $self.is_partial() }),
         }
     };
 }
@@ -98,6 +98,11 @@ impl Inbox {
         }
         let done = std::mem::take(self);
         Ok(Progress::Complete(Frame { kind: header.kind, items: done.items.bytes, blobs: done.blobs }))
+    }
+
+    /// Whether some of a frame has arrived.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.head.is_empty()
     }
 
     fn fill_blob(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Part, InboxError> {
