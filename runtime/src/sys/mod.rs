@@ -17,11 +17,11 @@ use std::time::Instant;
 use crate::error::ExitStatus;
 
 // Starting: a connection, and a process that gets one end of it.
-pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, connection, start};
+pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, is_out_of_descriptors, start};
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
-pub(crate) use imp::{Waker, Watch, wait, wait_any};
+pub(crate) use imp::{Waker, Watch, wait, wait_any, with_signals_blocked};
 // Being started.
 pub(crate) use imp::{Adopted, adopt, has_raised_privileges, prepare_before_main};
 // The process itself.
@@ -59,6 +59,16 @@ pub(crate) struct Started {
 pub(crate) enum Ended {
     With(ExitStatus),
     Unknown,
+}
+
+impl Ended {
+    /// Whether it may have been killed by this process.
+    pub(crate) fn may_be_kill(self) -> bool {
+        match self {
+            Ended::With(status) => imp::is_kill(status),
+            Ended::Unknown => true,
+        }
+    }
 }
 
 /// What a parent waits for on a connection.

@@ -146,6 +146,10 @@ impl Adopted {
     pub(crate) fn is_intact(&self) -> bool {
         match self.stream.0 {}
     }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        match self.stream.0 {}
+    }
 }
 
 pub(crate) fn adopt(_: &OsStr) -> Result<Option<Adopted>, String> {
@@ -166,6 +170,22 @@ pub(crate) fn set_process_name(_: &str) {}
 
 pub(crate) fn build_id() -> u64 {
     0
+}
+
+pub(crate) fn can_start_again() -> bool {
+    true
+}
+
+pub(crate) fn is_kill(_: crate::error::ExitStatus) -> bool {
+    false
+}
+
+pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
+    false
+}
+
+pub(crate) fn with_signals_blocked<T>(action: impl FnOnce() -> T) -> T {
+    action()
 }
 
 pub(crate) fn stack_end() -> Option<usize> {

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::fs::FileType;
 use rustix::io::FdFlags;
@@ -53,30 +53,61 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     }
     // Open until the process ends.
     std::mem::forget(lifeline);
-    let inode = rustix::fs::fstat(&connection).map_err(|error| failed(error.into()))?.st_ino;
-    Ok(Some(Adopted { stream: Stream::new(connection), inode }))
+    let identity = identity(&connection).ok_or("the connection has no identity")?;
+    Ok(Some(Adopted { stream: Stream::new(connection), identity, process: std::process::id() }))
 }
 
 /// A child's end of its connection.
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
-    inode: u64,
+    /// The device and number of the socket.
+    identity: (u64, u64),
+    process: u32,
 }
 
 impl Adopted {
     /// Whether the stream is still what was adopted. An entry that closes descriptors it does not know may since have
     /// opened a file under the same number, and a result must not be written into that.
     pub(crate) fn is_intact(&self) -> bool {
-        rustix::fs::fstat(&self.stream).is_ok_and(|stat| stat.st_ino == self.inode)
+        identity(&self.stream) == Some(self.identity)
+    }
+
+    /// Whether this process is the one that was started, and not a copy of it that the entry has forked.
+    pub(crate) fn is_ours(&self) -> bool {
+        std::process::id() == self.process
     }
 }
 
+fn identity(fd: &impl AsFd) -> Option<(u64, u64)> {
+    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
 /// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
-/// detached at once: its end is then closed, and all that can come is the call that it has left.
+/// detached at once: its end is then closed, and all that can come is the call that it has left. In a new process
+/// namespace the parent has the number 0 on both sides.
 fn comes_from_parent(connection: &OwnedFd) -> Option<bool> {
-    let peer = rustix::net::sockopt::socket_peercred(connection).ok()?;
-    Some(rustix::process::getppid() == Some(peer.pid) || lifeline::is_cut(connection).ok()?)
+    let maker = maker(connection)?;
+    let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
+    Some(parent == maker || lifeline::is_cut(connection).ok()?)
+}
+
+/// The process that has made a socket pair. Not by `rustix`, which has no process 0.
+fn maker(socket: &OwnedFd) -> Option<libc::pid_t> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of_val(&credentials) as libc::socklen_t;
+    // SAFETY: getsockopt(2) writes at most `len` bytes, the size of the variable, and the length; both are borrowed
+    // for the call.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut len,
+        )
+    };
+    (done == 0 && len as usize == size_of_val(&credentials)).then_some(credentials.pid)
 }
 
 fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {

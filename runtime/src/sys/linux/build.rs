@@ -15,7 +15,7 @@ pub(crate) fn build_id() -> u64 {
     *ID.get_or_init(|| {
         let mut hash = DefaultHasher::new();
         hash.write(env!("CARGO_PKG_VERSION").as_bytes());
-        match note() {
+        match this_program().note {
             Some(note) => hash.write(note),
             None => file(&mut hash),
         }
@@ -29,9 +29,35 @@ fn file(hash: &mut DefaultHasher) {
     }
 }
 
-/// The content of the program's `NT_GNU_BUILD_ID` note.
-fn note() -> Option<&'static [u8]> {
-    let mut found: Option<&'static [u8]> = None;
+/// Whether executing `/proc/self/exe` starts this program. It does not if the program was started as an argument of
+/// the dynamic loader (`/lib64/ld-linux-x86-64.so.2 program`): the link is then to the loader, which would run the
+/// program's own first argument.
+pub(crate) fn can_start_again() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        // SAFETY: getauxval(3) looks up a number; there are no preconditions.
+        let loaded_by_kernel = unsafe { libc::getauxval(libc::AT_BASE) } != 0;
+        // The kernel loads the loader beside a program that names one, and says where; a static program names none.
+        loaded_by_kernel || !this_program().names_loader
+    })
+}
+
+#[cfg(target_pointer_width = "64")]
+type Header = libc::Elf64_Phdr;
+#[cfg(target_pointer_width = "32")]
+type Header = libc::Elf32_Phdr;
+
+/// What the program's own headers say.
+#[derive(Default)]
+struct ThisProgram {
+    /// The content of its `NT_GNU_BUILD_ID` note.
+    note: Option<&'static [u8]>,
+    /// Whether it is to be loaded by a dynamic loader.
+    names_loader: bool,
+}
+
+fn this_program() -> ThisProgram {
+    let mut found = ThisProgram::default();
     // SAFETY: dl_iterate_phdr(3) calls `first_object` with a valid description of each loaded object and with the
     // pointer that it was given, which is valid for the call.
     unsafe { libc::dl_iterate_phdr(Some(first_object), (&raw mut found).cast()) };
@@ -42,17 +68,22 @@ fn note() -> Option<&'static [u8]> {
 unsafe extern "C" fn first_object(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> libc::c_int {
     // SAFETY: the caller, dl_iterate_phdr, passes a valid description.
     let info = unsafe { &*info };
+    // SAFETY: the pointer is that of `this_program`'s variable, which nothing else uses meanwhile.
+    let found = unsafe { &mut *found.cast::<ThisProgram>() };
     // SAFETY: the description says where the object's program headers are and how many; they stay mapped.
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-    for header in headers.iter().filter(|header| header.p_type == libc::PT_NOTE) {
-        let address = info.dlpi_addr.wrapping_add(header.p_vaddr) as *const u8;
-        // SAFETY: a PT_NOTE segment of the program is mapped at this address with this size, and never unmapped.
-        let notes = unsafe { slice::from_raw_parts(address, header.p_memsz as usize) };
-        if let Some(id) = build_id_in(notes) {
-            // SAFETY: the pointer is that of `note`'s variable.
-            unsafe { *found.cast::<Option<&'static [u8]>>() = Some(id) };
-            break;
-        }
+    found.names_loader = headers.iter().any(|header| header.p_type == libc::PT_INTERP);
+    let is_loaded = |note: &Header| {
+        let end = |header: &Header| header.p_vaddr.saturating_add(header.p_filesz);
+        let mut loads = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+        loads.any(|load| load.p_vaddr <= note.p_vaddr && end(note) <= end(load))
+    };
+    for note in headers.iter().filter(|header| header.p_type == libc::PT_NOTE).filter(|note| is_loaded(note)) {
+        let address = info.dlpi_addr.wrapping_add(note.p_vaddr) as *const u8;
+        // SAFETY: the segment lies within a PT_LOAD segment of the program, in the part that comes from its file: that
+        // is mapped from this address on, readable (the loader has read it too), and never unmapped.
+        let notes = unsafe { slice::from_raw_parts(address, note.p_filesz as usize) };
+        found.note = found.note.or(build_id_in(notes));
     }
     1
 }

@@ -8,6 +8,7 @@ mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod signals;
 mod spawn;
 mod stream;
 
@@ -15,12 +16,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, prepare_before_main, process_name, set_process_name};
-pub(crate) use build::build_id;
+pub(crate) use build::{build_id, can_start_again};
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use poll::{Waker, wait, wait_any};
-pub(crate) use process::{Process, Watch};
+pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use signals::with_signals_blocked;
 pub(crate) use spawn::{Piped, start};
 use stream::Handover;
 pub(crate) use stream::{Stream, connection};
@@ -31,6 +33,11 @@ pub(crate) type OwnedHandle = std::os::fd::OwnedFd;
 /// A string of the system from its bytes, as `OsStr::as_encoded_bytes` gave them in another process.
 pub(crate) fn os_string(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()
+}
+
+/// Whether the error is that no more files can be opened.
+pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// Calls `$macro!` with the types of this system that own a handle.

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use super::{Stream, lifeline};
 use crate::error::ExitStatus;
@@ -15,27 +15,41 @@ use crate::sys::Ended;
 #[derive(Debug)]
 pub(crate) struct Process {
     id: u32,
-    /// `None` if it had ended before a descriptor could be had, and somebody else had reaped it.
-    pidfd: Option<Arc<OwnedFd>>,
+    watch: Watch,
     ended: Option<Ended>,
-    /// The write end of the pipe whose closing kills the child; nobody ever writes to it.
-    lifeline: OwnedFd,
 }
 
 /// Can kill a process and tell that it has ended, whoever owns it. Stays harmless after it was reaped.
+///
+/// `None` if it had ended before a descriptor could be had, and somebody else had reaped it.
 #[derive(Clone, Debug)]
-pub(crate) struct Watch(Option<Arc<OwnedFd>>);
+pub(crate) struct Watch(Option<Arc<Ends>>);
+
+/// What this process holds of another.
+#[derive(Debug)]
+struct Ends {
+    pidfd: OwnedFd,
+    /// The write end of the pipe whose closing kills the child. Nobody ever writes to it. `None` once it was given up.
+    lifeline: Mutex<Option<OwnedFd>>,
+}
 
 impl Process {
     pub(super) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
         let pid = pid(id)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => Ok(Self { id, pidfd: Some(Arc::new(fd)), ended: None, lifeline }),
-            Err(Errno::SRCH) => Ok(Self { id, pidfd: None, ended: Some(Ended::Unknown), lifeline }),
+            Ok(pidfd) => {
+                let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
+                Ok(Self { id, watch: Watch(Some(Arc::new(ends))), ended: None })
+            }
+            Err(Errno::SRCH) => Ok(Self { id, watch: Watch(None), ended: Some(Ended::Unknown) }),
             Err(error) => {
-                // Without a descriptor it could not be waited for; it has not been reaped, so the id is still its own.
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                // Without a descriptor it could not be waited for. Its id is still its own, unless somebody else has
+                // reaped it: then `waitpid` says so, and only a process that was not yet reaped is killed.
+                let still_ours = retry(|| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG));
+                if let Ok(None) = still_ours {
+                    let _ = rustix::process::kill_process(pid, Signal::KILL);
+                    let _ = retry(|| rustix::process::waitpid(Some(pid), WaitOptions::empty()));
+                }
                 Err(error.into())
             }
         }
@@ -47,18 +61,19 @@ impl Process {
 
     /// Ends the process at once. No error if it has ended.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        self.watch().kill()
+        self.watch.kill()
     }
 
     pub(crate) fn watch(&self) -> Watch {
-        Watch(self.pidfd.clone())
+        self.watch.clone()
     }
 
     /// Reaps the process if it has ended. Returns the same answer ever after.
     pub(crate) fn try_wait(&mut self) -> io::Result<Option<Ended>> {
-        let (None, Some(pidfd)) = (self.ended, &self.pidfd) else { return Ok(self.ended) };
-        let status =
-            rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        let (None, Watch(Some(ends))) = (self.ended, &self.watch) else { return Ok(self.ended) };
+        let pidfd = &ends.pidfd;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let status = retry(|| rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options));
         self.ended = match status {
             Ok(None) => None,
             Ok(Some(status)) => Some(status.exit_status().map_or_else(
@@ -78,7 +93,7 @@ impl Process {
     /// Has the kernel kill the process when this one ends. If that fails, it is killed now.
     pub(super) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
         let armed = match pid(self.id) {
-            Ok(pid) if self.pidfd.is_some() => lifeline::arm(lifeline, pid),
+            Ok(pid) if self.watch.0.is_some() => lifeline::arm(lifeline, pid),
             // It has ended.
             _ => Ok(()),
         };
@@ -87,8 +102,8 @@ impl Process {
 
     fn kill_and_reap(&self) {
         let _ = self.kill();
-        if let Some(pidfd) = &self.pidfd {
-            let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+        if let Some(pidfd) = self.pidfd() {
+            let _ = retry(|| rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED));
         }
     }
 
@@ -98,12 +113,23 @@ impl Process {
     /// with its entry. So the write end goes into the queue of the child's connection, which holds it open as long as
     /// the child lives; the child need not read it.
     pub(crate) fn release(&self, stream: &Stream) -> io::Result<()> {
-        stream.park(self.lifeline.as_fd())
+        let Watch(Some(ends)) = &self.watch else { return Ok(()) };
+        let mut lifeline = ends.lifeline.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fd) = &*lifeline {
+            stream.park(fd.as_fd())?;
+            *lifeline = None;
+        }
+        Ok(())
     }
 
     pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(|fd| fd.as_fd())
+        self.watch.pidfd()
     }
+}
+
+/// Again, where a signal has interrupted the call.
+fn retry<T>(call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    rustix::io::retry_on_intr(call)
 }
 
 fn pid(id: u32) -> io::Result<Pid> {
@@ -112,17 +138,31 @@ fn pid(id: u32) -> io::Result<Pid> {
 
 impl Watch {
     /// Ends the process at once. No error if it has ended.
+    ///
+    /// A parent that has changed its user since may not signal its child any more. Then the lifeline is let go: the
+    /// kernel kills with the rights that the parent had when it armed it.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        let Some(pidfd) = &self.0 else { return Ok(()) };
-        match rustix::process::pidfd_send_signal(pidfd, Signal::KILL) {
+        let Some(ends) = &self.0 else { return Ok(()) };
+        match rustix::process::pidfd_send_signal(&ends.pidfd, Signal::KILL) {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => match ends.lifeline.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(lifeline) => {
+                    drop(lifeline);
+                    Ok(())
+                }
+                None => Err(error.into()),
+            },
         }
     }
 
     pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.0.as_ref().map(|fd| fd.as_fd())
+        self.0.as_ref().map(|ends| ends.pidfd.as_fd())
     }
+}
+
+/// Whether a process that ended so may have been killed by [`Watch::kill`].
+pub(crate) fn is_kill(status: ExitStatus) -> bool {
+    status.signal() == Some(libc::SIGKILL)
 }
 
 /// `struct pidfd_info` of `linux/pidfd.h`, in its first published size.
