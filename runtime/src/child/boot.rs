@@ -5,6 +5,7 @@ use std::process::exit;
 use std::sync::Arc;
 
 use super::invoke;
+use super::reply::complain;
 use crate::link::{Frame, Inbox, Progress};
 use crate::registry;
 use crate::sys::{self, Adopted, CHILD_VARIABLE};
@@ -37,10 +38,10 @@ fn before_main() {
 
 fn become_child(value: OsString) -> ! {
     let adopted = adopt(&value).unwrap_or_else(|reason| {
-        eprintln!(
-            "spawnsafe: the environment variable {CHILD_VARIABLE} is set to {value:?}, which makes this program a \
-             child process, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
-        );
+        complain(format_args!(
+            "the environment variable {CHILD_VARIABLE} is set to {value:?}, which makes this program a child \
+             process, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
+        ));
         exit(EXIT_NOT_A_CHILD)
     });
     forget_variable();
@@ -82,16 +83,16 @@ fn forget_variable() {
 fn receive(adopted: &Adopted) -> Option<Frame> {
     let mut inbox = Inbox::default();
     loop {
-        match inbox.pump(&mut &adopted.stream) {
+        match inbox.pump(&mut &adopted.stream, usize::MAX) {
             Ok(Progress::Complete(frame)) if frame.kind == Kind::Call => return Some(frame),
-            Ok(Progress::Pending) => {}
+            Ok(Progress::Pending | Progress::More) => {}
             Ok(Progress::Closed { partial: false }) => return None,
             Ok(Progress::Closed { .. } | Progress::Complete(_)) => {
-                eprintln!("spawnsafe: the parent process sent something that is no call");
+                complain(format_args!("the parent process sent something that is no call"));
                 return None;
             }
             Err(error) => {
-                eprintln!("spawnsafe: the call cannot be read: {error}");
+                complain(format_args!("the call cannot be read: {error}"));
                 return None;
             }
         }

@@ -1,13 +1,13 @@
 //! Running the entry that a call names, and sending the answer.
 
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::Arc;
 
 use super::panic;
+use super::reply::{self, Delivery};
 use crate::error::{Error, ErrorKind};
-use crate::link::{self, Frame, Outbox};
+use crate::link::{self, Frame};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted};
 use crate::wire::{CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
@@ -18,19 +18,21 @@ const EXIT_PANICKED: i32 = 101;
 /// The exit status of a child that could not run its entry.
 const EXIT_REFUSED: i32 = 70;
 
-/// Runs the call and ends the process.
+/// Runs the call and ends the process. What the entry has printed is flushed on the way out, as in any program, and the
+/// parent goes on only after that.
 pub(super) fn answer(call: Frame, adopted: Arc<Adopted>) -> ! {
     let (status, kind, packed) = match run(call, &adopted) {
         Ok(packed) => (0, Kind::Value, packed),
         Err(error) => {
             let status = if error.kind() == ErrorKind::Panicked { EXIT_PANICKED } else { EXIT_REFUSED };
-            (status, Kind::Failure, pack_error(&error))
+            (status, Kind::Failure, reply::pack_error(&error))
         }
     };
-    // What the entry has printed is out before the parent goes on.
-    let _ = std::io::stdout().flush();
-    let status = if send(kind, packed, &adopted) { status } else { EXIT_UNREPORTED };
-    exit(status)
+    match reply::answer(kind, packed, &adopted) {
+        // A parent that does not listen has detached this process, or has ended.
+        Delivery::Done | Delivery::NobodyListens => exit(status),
+        Delivery::Impossible => exit(EXIT_UNREPORTED),
+    }
 }
 
 fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
@@ -43,7 +45,12 @@ fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     match catch_unwind(AssertUnwindSafe(|| entry.run(&mut unpacker))) {
         Ok(Ok(packed)) => Ok(packed),
         Ok(Err(fault)) => Err(fault_error(&fault)),
-        Err(payload) => Err(panic::error(&*payload)),
+        Err(payload) => {
+            let error = panic::error(&*payload);
+            // Dropping it is the user's code, which may panic once more.
+            std::mem::forget(payload);
+            Err(error)
+        }
     }
     .map_err(|error| error.in_entry(entry.name()))
 }
@@ -87,29 +94,6 @@ fn fault_error(fault: &Fault) -> Error {
             Error::new(ErrorKind::Encode, format!("its result cannot be sent to the parent process: {}", fault.error))
         }
     }
-}
-
-/// An error is plain data and always packs.
-pub(super) fn pack_error(error: &Error) -> Packed {
-    let mut packer = link::packer();
-    match packer.value(error) {
-        Ok(()) => packer.finish(),
-        Err(_) => Packed::default(),
-    }
-}
-
-/// Whether all of it is on its way. It is not if the parent is gone, or if the entry has closed the connection.
-pub(super) fn send(kind: Kind, packed: Packed, adopted: &Adopted) -> bool {
-    if !adopted.is_intact() {
-        eprintln!(
-            "spawnsafe: the result of this child process is lost: its code has closed the connection to the parent, a \
-             file descriptor that is not its own"
-        );
-        return false;
-    }
-    let mut outbox = Outbox::new(kind, &[], packed);
-    adopted.stream.prepare_to_write(outbox.len());
-    outbox.pump(|pieces| adopted.stream.write(pieces)).is_ok()
 }
 
 #[cfg(test)]

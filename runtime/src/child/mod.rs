@@ -3,5 +3,6 @@
 mod boot;
 mod invoke;
 mod panic;
+mod reply;
 
 pub(crate) use boot::enter_main;

@@ -9,10 +9,9 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 
-use super::invoke::{pack_error, send};
+use super::reply;
 use crate::error::{Error, ErrorKind, Location, Panic};
 use crate::sys::Adopted;
-use crate::wire::Kind;
 
 /// The last panic of the thread that runs the entry.
 static LAST: Mutex<Option<Panic>> = Mutex::new(None);
@@ -30,8 +29,7 @@ pub(super) fn watch_for(adopted: &Arc<Adopted>, entry: &'static str) {
                 Some(first) => Panic { message: format!("{} (then: {message})", first.message), ..first },
                 None => describe(info, message, entry_thread),
             };
-            let error = panicked(panic).in_entry(entry);
-            send(Kind::LastWords, pack_error(&error), &adopted);
+            reply::last_words(&panicked(panic).in_entry(entry), &adopted);
         } else if std::thread::current().id() == entry_thread {
             let panic = describe(info, message, entry_thread);
             *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
