@@ -46,6 +46,16 @@ async fn waiting_does_not_block_the_runtime() {
     assert_eq!(state(id), None, "dropping the future has killed and reaped the child");
 }
 
+#[child_entry]
+fn makes(len: usize) -> Vec<u8> {
+    vec![1; len]
+}
+
+#[tokio::test]
+async fn a_long_result() {
+    assert_eq!(makes::spawn(64 << 20).unwrap().await.unwrap().len(), 64 << 20);
+}
+
 #[tokio::test]
 async fn ends() {
     let error = panics::call().stderr(Stdio::null()).spawn().unwrap().await.unwrap_err();

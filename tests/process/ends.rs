@@ -47,6 +47,7 @@ fn a_panic_with_its_place() {
     assert_eq!(panic.file(), Some(file!()));
     assert!(panic.line().unwrap() > 0);
     assert_eq!(panic.thread(), Some("main"));
+    assert_eq!(error.exit_status().unwrap().code(), Some(101));
     let text = error.to_string();
     assert!(text.contains("panics") && text.contains("3 is too small") && text.contains(file!()), "{text}");
 }
@@ -217,7 +218,7 @@ fn exits(code: i32) -> u32 {
 
 #[test]
 fn an_exit_before_the_entry_returns() {
-    for code in [0, 1, 101, 255] {
+    for code in [0, 1, 101, 183, 255] {
         let error = exits::run(code).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exited);
         assert_eq!(error.exit_status().unwrap().code(), Some(code));
@@ -308,7 +309,7 @@ fn closes_everything() -> u32 {
 #[test]
 fn a_child_that_closes_all_descriptors() {
     let error = closes_everything::run().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert_eq!(error.kind(), ErrorKind::Exited);
     assert!(error.to_string().contains("descriptors that are not its own"), "{error}");
 }
 
@@ -333,7 +334,7 @@ fn puts_a_file_in_the_place_of_the_connection(path: &std::path::Path) -> u32 {
 fn a_result_never_ends_up_in_a_file_of_the_entry() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = puts_a_file_in_the_place_of_the_connection::call(file.path()).stderr(Stdio::null()).run().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert_eq!(error.kind(), ErrorKind::Exited);
     assert_eq!(std::fs::read(file.path()).unwrap(), b"");
 }
 
@@ -443,4 +444,97 @@ fn the_error_of_a_grandchild_travels() {
     assert_eq!(error.kind(), ErrorKind::Exited);
     assert_eq!(error.entry(), Some(exits::NAME));
     assert_eq!(error.exit_status().unwrap().code(), Some(9));
+}
+
+/// A payload whose destruction goes wrong as well.
+#[child_entry]
+fn panics_with_a_trap() {
+    std::panic::panic_any(PanicsOnDrop);
+}
+
+#[test]
+fn a_panic_whose_payload_panics_when_it_is_dropped() {
+    let error = panics_with_a_trap::call().stderr(Stdio::null()).run().unwrap_err();
+    assert_eq!(error.panic().unwrap().message(), "Box<dyn Any>");
+}
+
+#[child_entry]
+fn leaves_stdout_locked() -> u32 {
+    let (locked, is_locked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _lock = std::io::stdout().lock();
+        locked.send(()).unwrap();
+        std::thread::sleep(Duration::from_secs(600));
+    });
+    is_locked.recv().unwrap();
+    5
+}
+
+#[test]
+fn a_lock_that_another_thread_holds_does_not_hold_the_answer_back() {
+    assert_eq!(leaves_stdout_locked::run().unwrap(), 5);
+}
+
+/// The copy comes to the end of the entry first.
+#[child_entry]
+#[allow(unsafe_code)]
+fn forks() -> u32 {
+    // SAFETY: this process has one thread, so its copy may do whatever it could.
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        return 111;
+    }
+    // SAFETY: waitpid(2) may be given no place for the status.
+    unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) };
+    222
+}
+
+#[test]
+fn a_forked_copy_of_a_child_does_not_answer_for_it() {
+    assert_eq!(forks::call().stderr(Stdio::null()).run().unwrap(), 222);
+}
+
+#[test]
+fn a_limit_that_passes_after_the_child_has_ended_changes_nothing() {
+    let child = exits::call(3).timeout(Duration::from_millis(100)).spawn().unwrap();
+    let id = child.id();
+    spawnsafe_tests::eventually("the child has ended", || (!spawnsafe_tests::is_running(id)).then_some(()));
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(kind_of(child.join()), ErrorKind::Exited);
+}
+
+#[test]
+fn a_kill_after_the_child_has_ended_changes_nothing() {
+    let mut child = exits::spawn(3).unwrap();
+    let id = child.id();
+    spawnsafe_tests::eventually("the child has ended", || (!spawnsafe_tests::is_running(id)).then_some(()));
+    child.kill().unwrap();
+    assert_eq!(kind_of(child.join()), ErrorKind::Exited);
+}
+
+/// Frames of last words, one after another: an answer that never comes, and a connection that is never empty.
+#[child_entry]
+#[allow(unsafe_code)]
+fn talks_without_end(header: &[u8]) {
+    let descriptors = spawnsafe_tests::open_descriptors();
+    let socket = descriptors.iter().find(|(_, target)| target.starts_with("socket:")).unwrap();
+    let many = header.repeat(4096);
+    loop {
+        // SAFETY: the buffer is valid for its length.
+        unsafe { libc::write(*socket.0 as i32, many.as_ptr().cast(), many.len()) };
+    }
+}
+
+#[test]
+fn a_child_that_talks_without_end() {
+    let error = talks_without_end::run(b"spw\x01\x04\0\0\0\0\0\0\0\0\0\0\0").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+}
+
+#[test]
+fn a_time_limit_holds_while_a_child_sends() {
+    // The header of a frame of 1 TiB, and then whatever.
+    let header = b"spw\x01\x02\0\0\0\0\0\0\0\0\x01\0\0";
+    let error = talks_without_end::call(header).timeout(Duration::from_millis(300)).run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
 }

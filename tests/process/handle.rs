@@ -110,6 +110,26 @@ fn a_detached_child_runs_on_and_is_reaped() {
     eventually("the child ends and is reaped", || state(id).is_none().then_some(()));
 }
 
+#[child_entry]
+fn makes(len: usize) -> Vec<u8> {
+    vec![1; len]
+}
+
+#[test]
+fn a_detached_child_with_a_long_result_ends() {
+    let child = makes::spawn(64 << 20).unwrap();
+    let id = child.id();
+    child.detach().unwrap();
+    eventually("the child ends and is reaped", || state(id).is_none().then_some(()));
+}
+
+#[test]
+fn try_join_of_a_long_result() {
+    let mut child = makes::spawn(64 << 20).unwrap();
+    let value = eventually("the child answers", || child.try_join().unwrap());
+    assert_eq!(value.len(), 64 << 20);
+}
+
 #[test]
 fn a_time_limit_holds_for_a_detached_child() {
     let mut child = echoes::call().stdin(Stdio::piped()).timeout(Duration::from_millis(50)).spawn().unwrap();

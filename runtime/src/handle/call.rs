@@ -233,6 +233,9 @@ impl Plan {
         if sys::has_raised_privileges() {
             return Err(ending::raised_privileges());
         }
+        if !sys::can_start_again() {
+            return Err(ending::started_by_loader());
+        }
         let packed =
             self.packed.map_err(|fault| Error::new(ErrorKind::Encode, format!("its {fault}; nothing was started")))?;
         let head = CallHead {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::registry::Duplicate;
-use crate::sys::Ended;
+use crate::sys::{self, Ended};
 use crate::wire::EXIT_UNREPORTED;
 
 pub(super) fn no_process_main() -> Error {
@@ -24,6 +24,14 @@ pub(super) fn raised_privileges() -> Error {
     )
 }
 
+pub(super) fn started_by_loader() -> Error {
+    Error::new(
+        ErrorKind::Spawn,
+        "no process was started: this program was started as an argument of the dynamic loader, and only the loader could \
+         be started again; run the program itself",
+    )
+}
+
 pub(super) fn duplicate(Duplicate { first, second }: &Duplicate) -> Error {
     Error::new(
         ErrorKind::DuplicateEntry,
@@ -36,17 +44,12 @@ pub(super) fn not_started(error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => "; is the program's file still executable?",
         io::ErrorKind::NotFound => "; is `/proc` mounted?",
         io::ErrorKind::OutOfMemory => "; the system is out of memory",
-        io::ErrorKind::ArgumentListTooLong => "; arguments and environment are too long together",
+        io::ErrorKind::ArgumentListTooLong => "; the environment, or one variable of it, is too long",
         io::ErrorKind::WouldBlock => "; the limit of processes is reached (`ulimit -u`)",
-        _ if is_out_of_descriptors(&error) => "; the limit of open files is reached (`ulimit -n`)",
+        _ if sys::is_out_of_descriptors(&error) => "; the limit of open files is reached (`ulimit -n`)",
         _ => "",
     };
     Error::new(ErrorKind::Spawn, format!("the process cannot be started: {error}{hint}")).with_source(error)
-}
-
-/// std has no stable kind for it; the texts of all systems that have the error agree.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    error.raw_os_error().is_some() && error.to_string().contains("open files")
 }
 
 /// The child has ended, and its connection holds no answer.
@@ -57,19 +60,15 @@ pub(super) fn without_answer(id: u32, ended: Ended, partial: bool) -> Error {
             Error::new(ErrorKind::Signaled, format!("its process {id} was ended by {status} {when}"))
                 .with_status(status)
         }
-        Ended::With(status) if status.code() == Some(EXIT_UNREPORTED) => Error::new(
-            ErrorKind::Closed,
-            format!(
-                "its process {id} lost the connection, so its result did not arrive; does the entry close file \
-                 descriptors that are not its own?"
-            ),
-        )
-        .with_status(status),
-        Ended::With(status) => Error::new(
-            ErrorKind::Exited,
-            format!("its process {id} ended with {status} {when}; an entry must return for its result to arrive"),
-        )
-        .with_status(status),
+        Ended::With(status) => {
+            let hint = if status.code() == Some(EXIT_UNREPORTED) {
+                "it lost the connection; does the entry close file descriptors that are not its own?"
+            } else {
+                "an entry must return for its result to arrive"
+            };
+            Error::new(ErrorKind::Exited, format!("its process {id} ended with {status} {when}; {hint}"))
+                .with_status(status)
+        }
         Ended::Unknown => Error::new(
             ErrorKind::Closed,
             format!(

@@ -32,6 +32,11 @@ async fn join<R>(mut child: Child<R>) -> Result<R, Error> {
         if let Some(answer) = child.running().advance() {
             return child.value(answer);
         }
+        if child.running().has_more() {
+            // Others first: a long answer is read in pieces.
+            yield_now().await;
+            continue;
+        }
         let entry = child.running().entry();
         let lost = |error| ending::lost(error).in_entry(entry);
         let wait = match &mut wait {
@@ -40,6 +45,19 @@ async fn join<R>(mut child: Child<R>) -> Result<R, Error> {
         };
         wait.wait(child.running().next_deadline()).await.map_err(lost)?;
     }
+}
+
+/// Lets other tasks run.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl<R> Future for Join<R> {

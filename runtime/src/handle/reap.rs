@@ -38,18 +38,21 @@ pub(super) fn kill_at(watch: Watch, deadline: Instant, due: Arc<AtomicBool>) -> 
 
 /// The one reaper of this process, started now if it was not yet. A failure is not for ever: the next one may be luckier.
 pub(super) fn reaper() -> io::Result<&'static Reaper> {
-    static REAPER: Mutex<Option<&'static Reaper>> = Mutex::new(None);
-    let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
-    match *reaper {
-        Some(reaper) => Ok(reaper),
-        None => Ok(reaper.insert(start()?)),
+    // With the process that it runs in: a copy of this process that the user has forked has none.
+    static REAPER: Mutex<Option<(u32, &'static Reaper)>> = Mutex::new(None);
+    let mut running = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
+    let here = std::process::id();
+    match *running {
+        Some((process, reaper)) if process == here => Ok(reaper),
+        _ => Ok(running.insert((here, start()?)).1),
     }
 }
 
 fn start() -> io::Result<&'static Reaper> {
     let reaper = Arc::new(Reaper { arrivals: Mutex::default(), waker: Waker::new()? });
     let running = Arc::clone(&reaper);
-    std::thread::Builder::new().name("spawnsafe-reaper".into()).stack_size(128 << 10).spawn(move || running.run())?;
+    let thread = std::thread::Builder::new().name("spawnsafe-reaper".into()).stack_size(128 << 10);
+    sys::with_signals_blocked(|| thread.spawn(move || running.run()))?;
     // It runs as long as the program.
     Ok(Box::leak(Box::new(reaper)))
 }
@@ -98,7 +101,7 @@ impl Watched {
         if self.kill_at.is_some_and(|kill_at| kill_at <= now) {
             self.kill_at = None;
             self.due.store(true, Ordering::Release);
-            // Fails only if it has ended.
+            // There is nobody to tell if the system refuses.
             let _ = self.watch.kill();
         }
     }

@@ -20,6 +20,10 @@ use crate::wire::Kind;
 /// libraries), and may hang; the answer is there, and is not held back for ever.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How much is read before limits are looked at again: what `try_join` may take, and an executor may be kept from its
+/// other tasks, is bounded whatever the child sends.
+const BUDGET: usize = 4 << 20;
+
 /// A child process that was started and not yet joined.
 pub(super) struct Running {
     entry: &'static str,
@@ -34,6 +38,8 @@ pub(super) struct Running {
     cancelled: bool,
     /// What a dying child has said.
     last_words: Option<Error>,
+    /// Whether reading has stopped before the connection was empty.
+    has_more: bool,
     stage: Stage,
 }
 
@@ -68,6 +74,7 @@ impl Running {
             due: Arc::default(),
             cancelled: false,
             last_words: None,
+            has_more: false,
             stage: Stage::Open,
         }
     }
@@ -128,20 +135,27 @@ impl Running {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Open => Some(Err(self.without_answer(ended, false))),
             Stage::Closed { partial } => Some(Err(self.without_answer(ended, partial))),
-            Stage::Answered { answer, .. } => Some(answer),
+            Stage::Answered { answer, .. } => Some(answer.map_err(|error| with_status(error, ended))),
             Stage::Done => None,
         }
     }
 
-    /// Does the same without taking the answer, and tells whether the process has ended.
+    /// Does the same without taking the answer, and tells whether the process has ended, and all it has sent is read.
     fn progress(&mut self) -> std::io::Result<Option<Ended>> {
-        self.enforce_limits();
         // Asked first: what the process has written by then is in the connection, and is read below.
         let ended = self.peer.get().try_wait()?;
+        if ended.is_none() {
+            self.enforce_limits();
+        }
         if matches!(self.stage, Stage::Open) {
             self.exchange(ended.is_some());
         }
-        Ok(ended)
+        Ok(ended.filter(|_| !self.has_more()))
+    }
+
+    /// Whether something is left to be read at once: nothing need be waited for.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_more && matches!(self.stage, Stage::Open)
     }
 
     /// When [`advance`](Self::advance) has something to do although nothing has happened.
@@ -155,9 +169,10 @@ impl Running {
     }
 
     pub(super) fn kill(&mut self) -> std::io::Result<()> {
-        if !matches!(self.stage, Stage::Answered { .. } | Stage::Done) {
-            self.cancelled = true;
+        if matches!(self.stage, Stage::Done) || self.peer.get().try_wait()?.is_some() {
+            return Ok(());
         }
+        self.cancelled |= !matches!(self.stage, Stage::Answered { .. });
         self.peer.get().kill()
     }
 
@@ -174,6 +189,8 @@ impl Running {
         };
         let reaper = reap::reaper().map_err(failed)?;
         self.peer.get().release().map_err(failed)?;
+        // A child that still has something to say is told that nobody listens.
+        self.peer.get().hang_up();
         reaper.adopt(self.peer.give_up(), self.limit.map(|(deadline, _)| deadline));
         Ok(())
     }
@@ -189,7 +206,7 @@ impl Running {
                 Stage::Answered { kill_at, .. } => *kill_at = None,
                 _ => self.due.store(true, Ordering::Release),
             }
-            // Fails only if it has ended.
+            // There is nothing else that could be done.
             let _ = self.peer.get().kill();
         }
     }
@@ -201,14 +218,17 @@ impl Running {
             // The child reads no more: it has failed, and may have said why.
             *outbox = Outbox::default();
         }
+        self.has_more = false;
         loop {
-            match self.inbox.pump(self.peer.get()) {
+            match self.inbox.pump(self.peer.get(), BUDGET) {
                 Ok(Progress::Complete(frame)) => match frame.kind {
                     Kind::Value => return self.answer(Ok(frame)),
                     Kind::Failure => return self.answer_failure(frame),
-                    Kind::LastWords => self.last_words = Some(failure(frame)),
+                    Kind::LastWords if self.last_words.is_none() => self.last_words = Some(failure(frame)),
+                    Kind::LastWords => return self.distrust("it had last words twice"),
                     Kind::Call => return self.distrust("it sent a call, and a child only answers"),
                 },
+                Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,
                 // A grandchild holds the connection open; nothing will come from it.
                 Ok(Progress::Pending) => return self.stage = Stage::Closed { partial: self.inbox.is_partial() },
@@ -240,18 +260,15 @@ impl Running {
         let id = self.id();
         let error = if let Some(last_words) = self.last_words.take() {
             last_words
-        } else if let (true, Some((_, timeout))) = (self.due.load(Ordering::Acquire), self.limit) {
+        } else if let (true, Some((_, timeout))) = (self.due.load(Ordering::Acquire) && ended.may_be_kill(), self.limit)
+        {
             ending::timed_out(id, timeout)
-        } else if self.cancelled {
+        } else if self.cancelled && ended.may_be_kill() {
             ending::cancelled(id)
         } else {
             ending::without_answer(id, ended, partial)
         };
-        let error = match ended {
-            Ended::With(status) => error.with_status(status),
-            Ended::Unknown => error,
-        };
-        error.in_entry(self.entry)
+        with_status(error, ended).in_entry(self.entry)
     }
 
     fn give_up(&mut self, error: Error) -> Answer {
@@ -261,6 +278,9 @@ impl Running {
     }
 
     fn wait_until(&mut self, until: Option<Instant>) -> std::io::Result<()> {
+        if self.has_more() {
+            return Ok(());
+        }
         let interest = match self.stage {
             Stage::Open if !self.outbox.is_empty() => Some(Interest::ReadOrWrite),
             Stage::Open => Some(Interest::Read),
@@ -268,6 +288,13 @@ impl Running {
         };
         let deadline = [until, self.next_deadline()].into_iter().flatten().min();
         self.peer.get().wait(interest, deadline).map(drop)
+    }
+}
+
+fn with_status(error: Error, ended: Ended) -> Error {
+    match ended {
+        Ended::With(status) => error.with_status(status),
+        Ended::Unknown => error,
     }
 }
 
@@ -296,7 +323,7 @@ impl Drop for Owned {
     fn drop(&mut self) {
         let Some(peer) = &mut self.0 else { return };
         while let Ok(None) = peer.try_wait() {
-            // Fails only if it has ended.
+            // If the system refuses, it is waited for all the same.
             let _ = peer.kill();
             if peer.wait(None, None).is_err() {
                 break;

@@ -22,8 +22,10 @@ pub(crate) struct Frame {
 pub(crate) enum Progress {
     /// All of it is here.
     Complete(Frame),
-    /// More is to come.
+    /// More is to come, and is not here yet.
     Pending,
+    /// The budget is used up; more may be here.
+    More,
     /// The other side has closed the connection. `partial` if it did so within a frame.
     Closed { partial: bool },
 }
@@ -50,6 +52,7 @@ struct Piece {
 enum Part {
     Complete,
     Pending,
+    More,
     Closed,
 }
 
@@ -74,15 +77,19 @@ macro_rules! complete {
         match $part {
             Part::Complete => {}
             Part::Pending => return Ok(Progress::Pending),
+            Part::More => return Ok(Progress::More),
             Part::Closed => return Ok(Progress::Closed { partial: $self.is_partial() }),
         }
     };
 }
 
 impl Inbox {
-    /// Reads until a frame is complete, the source would block, or it ends. Never reads beyond the frame.
-    pub(crate) fn pump(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Progress, InboxError> {
-        complete!(self, fill(source, &mut self.head, HEADER_LEN)?);
+    /// Reads until a frame is complete, the source would block or ends, or `budget` bytes are read. Never reads beyond
+    /// the frame.
+    pub(crate) fn pump(&mut self, source: &mut (impl Read + ?Sized), budget: usize) -> Result<Progress, InboxError> {
+        let mut budget = budget;
+        let budget = &mut budget;
+        complete!(self, fill(source, &mut self.head, HEADER_LEN, budget)?);
         let header = match self.header {
             Some(header) => header,
             None => {
@@ -92,9 +99,9 @@ impl Inbox {
                 *self.header.insert(header)
             }
         };
-        complete!(self, self.items.fill(source)?);
+        complete!(self, self.items.fill(source, budget)?);
         while self.blobs.len() < usize::from(header.blobs) {
-            complete!(self, self.fill_blob(source)?);
+            complete!(self, self.fill_blob(source, budget)?);
         }
         let done = std::mem::take(self);
         Ok(Progress::Complete(Frame { kind: header.kind, items: done.items.bytes, blobs: done.blobs }))
@@ -105,9 +112,9 @@ impl Inbox {
         !self.head.is_empty()
     }
 
-    fn fill_blob(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Part, InboxError> {
+    fn fill_blob(&mut self, source: &mut (impl Read + ?Sized), budget: &mut usize) -> Result<Part, InboxError> {
         if self.blob.is_none() {
-            match fill(source, &mut self.blob_head, BLOB_HEADER_LEN)? {
+            match fill(source, &mut self.blob_head, BLOB_HEADER_LEN, budget)? {
                 Part::Complete => {}
                 part => return Ok(part),
             }
@@ -115,7 +122,7 @@ impl Inbox {
             self.blob = Some(Piece::of(Header::check_len(u64::from_le_bytes(len)).map_err(InboxError::Frame)?)?);
         }
         let Some(blob) = &mut self.blob else { unreachable!("it was just set") };
-        let part = blob.fill(source)?;
+        let part = blob.fill(source, budget)?;
         if let Part::Complete = part {
             self.blobs.extend(self.blob.take().map(|blob| blob.bytes));
             self.blob_head.clear();
@@ -135,20 +142,30 @@ impl Piece {
         Ok(Self { bytes, len })
     }
 
-    fn fill(&mut self, source: &mut (impl Read + ?Sized)) -> Result<Part, InboxError> {
-        fill(source, &mut self.bytes, self.len)
+    fn fill(&mut self, source: &mut (impl Read + ?Sized), budget: &mut usize) -> Result<Part, InboxError> {
+        fill(source, &mut self.bytes, self.len, budget)
     }
 }
 
 /// Reads into `bytes` until it has `len` of them.
-fn fill(source: &mut (impl Read + ?Sized), bytes: &mut Vec<u8>, len: usize) -> Result<Part, InboxError> {
-    let missing = (len - bytes.len()) as u64;
+fn fill(
+    source: &mut (impl Read + ?Sized),
+    bytes: &mut Vec<u8>,
+    len: usize,
+    budget: &mut usize,
+) -> Result<Part, InboxError> {
+    let missing = len - bytes.len();
     if missing == 0 {
         return Ok(Part::Complete);
     }
+    let wanted = missing.min(*budget);
+    let before = bytes.len();
     // What was read before an error stays in `bytes`; std retries where a signal interrupts.
-    match Read::take(&mut *source, missing).read_to_end(bytes) {
+    let read = Read::take(&mut *source, wanted as u64).read_to_end(bytes);
+    *budget -= bytes.len() - before;
+    match read {
         Ok(_) if bytes.len() == len => Ok(Part::Complete),
+        Ok(_) if *budget == 0 => Ok(Part::More),
         Ok(_) => Ok(Part::Closed),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Part::Pending),
         // The other side was killed with bytes of ours unread.
@@ -162,7 +179,7 @@ mod tests {
     use super::*;
 
     fn pump(bytes: &[u8]) -> Result<Progress, InboxError> {
-        Inbox::default().pump(&mut &bytes[..])
+        Inbox::default().pump(&mut &bytes[..], usize::MAX)
     }
 
     #[test]
@@ -171,6 +188,18 @@ mod tests {
         assert!(matches!(pump(b"spw"), Ok(Progress::Closed { partial: true })));
         let header = Header { kind: Kind::Value, blobs: 0, len: 5 }.encode();
         assert!(matches!(pump(&header), Ok(Progress::Closed { partial: true })));
+    }
+
+    #[test]
+    fn a_budget_is_kept() {
+        let mut frame = Header { kind: Kind::Value, blobs: 0, len: 100 }.encode().to_vec();
+        frame.resize(HEADER_LEN + 100, 7);
+        let (mut inbox, mut source) = (Inbox::default(), &frame[..]);
+        for left in [76, 36] {
+            assert!(matches!(inbox.pump(&mut source, 40), Ok(Progress::More)));
+            assert_eq!(source.len(), left);
+        }
+        assert!(matches!(inbox.pump(&mut source, 40), Ok(Progress::Complete(_))));
     }
 
     #[test]

@@ -109,7 +109,7 @@ mod tests {
             let mut chunks = bytes.chunks(step);
             let frame = loop {
                 let mut chunk = chunks.next().expect("the frame is complete before the bytes end");
-                if let Progress::Complete(frame) = inbox.pump(&mut chunk).unwrap_or_else(|_| panic!()) {
+                if let Progress::Complete(frame) = inbox.pump(&mut chunk, usize::MAX).unwrap_or_else(|_| panic!()) {
                     break frame;
                 }
                 assert!(chunk.is_empty());
