@@ -257,6 +257,28 @@ fn a_privileged_program_cannot_be_steered() {
     assert!(stderr.contains("raised privileges"), "{stderr}");
 }
 
+#[test]
+fn a_parent_that_drops_its_privileges() {
+    if !rustix::process::geteuid().is_root() {
+        println!("left out: only root has privileges to drop");
+        return;
+    }
+    passes(&mut scenario(SCENARIOS, "drops-privileges"));
+}
+
+/// Executing the program's file would then execute the loader, and that the first argument.
+#[test]
+fn a_program_that_was_started_through_the_loader() {
+    let loaders = std::fs::read_dir("/lib64").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let loader = loaders.into_iter().find(|path| path.to_string_lossy().contains("ld-linux"));
+    let Some(loader) = loader else {
+        println!("left out: there is no loader in /lib64");
+        return;
+    };
+    let printed = passes(Command::new(loader).args([SCENARIOS, "spawn"]).stdin(Stdio::null()));
+    assert!(printed.contains("dynamic loader"), "{printed}");
+}
+
 /// Built apart, as `panic = "abort"` concerns a whole program.
 #[test]
 fn a_panic_in_a_program_that_aborts_on_panics() {
@@ -271,7 +293,9 @@ fn a_panic_in_a_program_that_aborts_on_panics() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", texts(&output).1);
-    passes(&mut scenario(target.join("debug/scenarios"), "aborting-panic"));
+    let program = target.join("debug/scenarios");
+    passes(&mut scenario(&program, "aborting-panic"));
+    passes(&mut scenario(&program, "aborting-race"));
 }
 
 #[test]

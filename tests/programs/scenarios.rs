@@ -84,6 +84,15 @@ fn panics(message: String) {
     panic!("{message}")
 }
 
+#[child_entry]
+fn returns_while_another_thread_panics(len: usize) -> Vec<u8> {
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_millis(5));
+        panic!("meanwhile");
+    });
+    vec![7; len]
+}
+
 #[process_main]
 fn main() {
     if let Some(marks) = std::env::var_os("MARK_MAIN") {
@@ -112,6 +121,8 @@ fn main() {
         "closed-streams" => closed_streams(),
         "spawn" => println!("{:?}", adds::run(1, 2).map_err(|error| error.to_string())),
         "aborting-panic" => aborting_panic(),
+        "aborting-race" => aborting_race(),
+        "drops-privileges" => drops_privileges(),
         name => panic!("there is no scenario {name}"),
     }
 }
@@ -358,4 +369,29 @@ fn aborting_panic() {
     assert_eq!(error.panic().unwrap().message(), "for ever");
     assert_eq!(error.panic().unwrap().file(), Some(file!()));
     assert_eq!(error.exit_status().unwrap().signal(), Some(libc::SIGABRT), "the process did abort");
+}
+
+/// What arrives is the value, or an error; never a value with something else in it.
+fn aborting_race() {
+    const LEN: usize = 30 << 20;
+    for _ in 0..30 {
+        match returns_while_another_thread_panics::call(LEN).stderr(Stdio::null()).run() {
+            Ok(value) => assert!(value.len() == LEN && value.iter().all(|&byte| byte == 7)),
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Panicked | ErrorKind::Signaled), "{error}"),
+        }
+    }
+}
+
+/// As root: starts children, becomes somebody else, and is still their master.
+fn drops_privileges() {
+    let child = sleeps::call().timeout(Duration::from_millis(300)).spawn().unwrap();
+    let other = sleeps::spawn().unwrap();
+    #[allow(unsafe_code)]
+    // SAFETY: setresuid(2) has no preconditions.
+    let done = unsafe { libc::setresuid(48_753, 48_753, 48_753) };
+    assert_eq!(done, 0);
+    let mut killed = other;
+    killed.kill().unwrap();
+    assert_eq!(killed.join().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(child.join().unwrap_err().kind(), ErrorKind::TimedOut);
 }
