@@ -44,7 +44,7 @@
 //! crate's needs a line: [`test_harness!`]. A doc-test needs `#[process_main]` on its `main`.
 //!
 //! # Platforms
-//! Linux from 5.4 on, with glibc 2.29 or musl 1.1.24 and `/proc` mounted. On other systems the crate compiles and
+//! Linux from 5.4 on, with glibc 2.29 or newer and `/proc` mounted. On other systems the crate compiles and
 //! every spawn is an [`ErrorKind::Spawn`]; their turn comes next.
 //!
 //! # Features

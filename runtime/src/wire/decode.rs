@@ -3,7 +3,7 @@
 use ciborium_ll::{Decoder, Header, simple};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 
-use super::encode::SOME_PREFIX;
+use super::encode::{ONE_BYTE, SOME_PREFIX};
 use super::stack::StackGuard;
 use super::{CodecError, Memory, tag};
 
@@ -174,8 +174,17 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Res<V::Value> {
-        // Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a signalling NaN.
+        // Small numbers are frequent. Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a
+        // signalling NaN.
         match *self.items {
+            [small @ ..24, ..] => {
+                self.items = &self.items[1..];
+                return visitor.visit_u64(small.into());
+            }
+            [ONE_BYTE, byte, ..] => {
+                self.items = &self.items[2..];
+                return visitor.visit_u64(byte.into());
+            }
             [F32, a, b, c, d, ..] => {
                 self.items = &self.items[5..];
                 return visitor.visit_f32(f32::from_bits(u32::from_be_bytes([a, b, c, d])));

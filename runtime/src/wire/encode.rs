@@ -9,6 +9,9 @@ use super::{BLOB_MIN, CodecError, Memory, Packed, tag};
 /// `null`, the encoding of `None`, of `()` and of unit structs.
 const NULL: u8 = 0xf6;
 
+/// Before an unsigned integer of one byte that is above 23.
+pub(super) const ONE_BYTE: u8 = 0x18;
+
 /// The encoded form of [`tag::SOME`].
 pub(super) const SOME_PREFIX: [u8; 3] = [0xd9, (tag::SOME >> 8) as u8, tag::SOME as u8];
 
@@ -207,8 +210,13 @@ impl<'a> ser::Serializer for &'a mut Packer {
         self.serialize_u64(value.into())
     }
 
+    /// Numbers of one byte are most of what a list of bytes is made of, and need no general header.
     fn serialize_u64(self, value: u64) -> Done {
-        self.header(Header::Positive(value));
+        match u8::try_from(value) {
+            Ok(small @ ..24) => self.packed.items.push(small),
+            Ok(byte) => self.packed.items.extend_from_slice(&[ONE_BYTE, byte]),
+            Err(_) => self.header(Header::Positive(value)),
+        }
         Ok(())
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct Piped {
 /// Starts this program with one end of a connection.
 ///
 /// Every descriptor is made with CLOEXEC and handed over by `adddup2` onto its own number, which clears the flag in
-/// the child alone (glibc 2.29, musl 1.1.24): a child that another thread starts meanwhile gets none of them.
+/// the child alone (glibc from 2.29 on): a child that another thread starts meanwhile gets none of them.
 pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started> {
     let connection = above_stdio(handover.0)?;
     let (lifeline, held) = lifeline::new()?;
