@@ -3,11 +3,12 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::Visit;
-use syn::{Attribute, FnArg, GenericArgument, GenericParam, ItemFn, Lifetime, PathArguments, ReturnType, Safety};
+use syn::{Attribute, FnArg, GenericArgument, ItemFn, Lifetime, PathArguments, ReturnType, Safety};
 use syn::{Signature, Type, TypeFnPtr, TypeImplTrait, TypeReference};
 
 use crate::messages;
 use crate::model::ungrouped;
+use crate::options::{Options, instance};
 use crate::report::Report;
 
 const PRIMITIVES: [&str; 17] = [
@@ -16,7 +17,7 @@ const PRIMITIVES: [&str; 17] = [
 ];
 
 /// Checks a function that is to be an entry.
-pub(crate) fn entry(function: &ItemFn, report: &mut Report) {
+pub(crate) fn entry(function: &ItemFn, options: &Options, report: &mut Report) {
     let signature = &function.sig;
     if signature.ident == "main" {
         report.at(&signature.ident, messages::ENTRY_IS_MAIN);
@@ -30,9 +31,7 @@ pub(crate) fn entry(function: &ItemFn, report: &mut Report) {
     if let (Some(word), None) = (mention_of_self(signature.to_token_stream()), signature.receiver()) {
         report.at(&word, messages::ENTRY_IN_IMPL);
     }
-    if let Some(keyword) = &signature.asyncness {
-        report.at(keyword, messages::ENTRY_IS_ASYNC);
-    }
+    kind(signature, options, report);
     if let Safety::Unsafe(keyword) = &signature.safety {
         report.at(keyword, messages::ENTRY_IS_UNSAFE);
     }
@@ -45,13 +44,20 @@ pub(crate) fn entry(function: &ItemFn, report: &mut Report) {
     if let Some(variadic) = &signature.variadic {
         report.at(variadic, messages::ENTRY_IS_VARIADIC);
     }
-    for parameter in &signature.generics.params {
-        match parameter {
-            GenericParam::Type(parameter) => report.at(&parameter.ident, messages::ENTRY_IS_GENERIC),
-            GenericParam::Const(parameter) => report.at(&parameter.ident, messages::ENTRY_HAS_CONST_PARAMETER),
-            GenericParam::Lifetime(_) => {}
-        }
+    parameters_and_result(signature, report);
+}
+
+/// Whether there is a runtime for an `async` function and instances for a generic one, and only for those.
+pub(crate) fn kind(signature: &Signature, options: &Options, report: &mut Report) {
+    if let (Some(keyword), false) = (&signature.asyncness, cfg!(feature = "tokio")) {
+        report.at(keyword, messages::ENTRY_IS_ASYNC);
     }
+    options.flavor.check(signature.asyncness.is_some(), report);
+    instance::check(&options.instances, &signature.generics, report);
+}
+
+/// Checks what is passed, as far as its types show it.
+pub(crate) fn parameters_and_result(signature: &Signature, report: &mut Report) {
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(receiver) => report.at(receiver, messages::SELF_PARAMETER),
@@ -74,7 +80,8 @@ pub(crate) fn is_associated(signature: &Signature) -> bool {
     signature.receiver().is_some() || mention_of_self(signature.to_token_stream()).is_some()
 }
 
-fn mention_of_self(tokens: TokenStream) -> Option<TokenTree> {
+/// Where `Self` is mentioned.
+pub(crate) fn mention_of_self(tokens: TokenStream) -> Option<TokenTree> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Group(group) => mention_of_self(group.stream()),
         TokenTree::Ident(ref word) if word == "Self" => Some(token),
@@ -84,15 +91,24 @@ fn mention_of_self(tokens: TokenStream) -> Option<TokenTree> {
 
 /// Whether some type is left out (`_`), which rustc reports.
 pub(crate) fn leaves_type_out(signature: &Signature) -> bool {
-    struct Finder(bool);
-    impl<'ast> Visit<'ast> for Finder {
-        fn visit_type_infer(&mut self, _: &'ast syn::TypeInfer) {
-            self.0 = true;
-        }
-    }
-    let mut finder = Finder(false);
+    let mut finder = LeftOut(false);
     finder.visit_signature(signature);
     finder.0
+}
+
+/// Whether the type, or a part of it, is left out.
+pub(crate) fn is_left_out(ty: &Type) -> bool {
+    let mut finder = LeftOut(false);
+    finder.visit_type(ty);
+    finder.0
+}
+
+struct LeftOut(bool);
+
+impl<'ast> Visit<'ast> for LeftOut {
+    fn visit_type_infer(&mut self, _: &'ast syn::TypeInfer) {
+        self.0 = true;
+    }
 }
 
 fn parameter(ty: &Type, report: &mut Report) {

@@ -24,3 +24,19 @@ pub fn child_entry(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn process_main(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::process_main(options.into(), item.into()).into()
 }
+
+/// See `spawnsafe::spawn` and `spawnsafe::call`, which pass on the path of the crate and their own name.
+#[doc(hidden)]
+#[proc_macro]
+pub fn closure(tokens: TokenStream) -> TokenStream {
+    expand::closure(tokens.into()).into()
+}
+
+/// Not for users. The item, and beside it what stands in the parentheses: where no item can stand, as among associated
+/// functions, rustc drops the item with its attributes, and that is then the only error.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn beside(items: TokenStream, mut item: TokenStream) -> TokenStream {
+    item.extend(items);
+    item
+}

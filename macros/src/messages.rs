@@ -33,8 +33,14 @@ help: move the work into a function of its own, and put `#[process_main]` on `ma
 pub(crate) const ENTRY_HIDES_PRIMITIVE: &str =
     "a child entry is also a type, here one that would hide the primitive type of this name
 help: choose another name for the function; `#[child_entry(name = \"…\")]` keeps the name of the entry";
-pub(crate) const ENTRY_IS_ASYNC: &str = "a child entry cannot be `async`: it has a process of its own, and no runtime
-help: write a plain `fn` that starts a runtime: `tokio::runtime::Runtime::new().unwrap().block_on(async { … })`";
+pub(crate) const ENTRY_IS_ASYNC: &str = "an `async` child entry runs on tokio, which is not switched on
+help: in Cargo.toml: `spawnsafe = { version = \"…\", features = [\"tokio\"] }`; or write a plain `fn`";
+pub(crate) const FLAVOR_UNKNOWN: &str = "the runtime of an `async` child entry has one of two flavors
+help: write `flavor = \"current_thread\"`, or leave it out, or `flavor = \"multi_thread\"`";
+pub(crate) const WORKERS_ARE_NO_NUMBER: &str = "`worker_threads` takes a number from 1 to 65535
+help: write `worker_threads = 4`, or leave it out for one thread per core";
+pub(crate) const WORKERS_OF_ONE_THREAD: &str = "a runtime of the flavor `current_thread` has no worker threads
+help: write `flavor = \"multi_thread\"` beside it, or leave it out";
 pub(crate) const ENTRY_IS_UNSAFE: &str =
     "a child entry cannot be `unsafe`: nobody in the child process could uphold its contract
 help: write a safe `fn` with an `unsafe` block in it";
@@ -44,13 +50,23 @@ pub(crate) const ENTRY_HAS_ABI: &str = "a child entry has no ABI: it is called f
 help: write a plain `fn` that calls the `extern` one";
 pub(crate) const ENTRY_IS_VARIADIC: &str = "a child entry cannot be variadic
 help: take a `Vec<T>`";
-pub(crate) const ENTRY_IS_GENERIC: &str =
-    "a child entry cannot be generic: the child process looks it up by its name, so it must be one function
-help: write a function with concrete types that calls this one, and put the attribute on that";
-pub(crate) const ENTRY_HAS_CONST_PARAMETER: &str =
-    "a child entry cannot have a const parameter: the child process looks it up by its name, so it must be one function
-help: pass the constant as an argument";
+pub(crate) const INSTANCE_ARGUMENT: &str = "`instantiate` takes a type or a constant for each parameter of the function
+help: write `instantiate(T = u32)`, or `instantiate(T = u32, N = 4)`";
+pub(crate) const INSTANCE_OF_ONE_FUNCTION: &str = "the function is not generic, so there is nothing to choose
+help: leave `instantiate` out";
+pub(crate) const INSTANCE_TWICE: &str = "the child entry has this instance already
+help: remove one";
 
+pub(crate) const NO_CLOSURE: &str = "a closure is expected here
+help: write `|x: u32| -> u32 { x + 1 }`; a function is called in a child process by `function::spawn(…)`, with
+      `#[child_entry]` on it";
+pub(crate) const CLOSURE_MOVES: &str =
+    "there is nothing to `move`: the child process does not have the variables around the closure
+help: pass each as an argument: `|x: u32, name: &str| -> u32 { … }` and, where it is called, `(x, &name)`";
+pub(crate) const CLOSURE_USES_SELF: &str = "the child process has no `self`: it is in the parent process
+help: pass what is needed of it as an argument: `|n: u32| -> u32 { … }` and, where it is called, `(self.n)`";
+pub(crate) const CLOSURE_NAMES_SELF_TYPE: &str = "the closure becomes a function of its own, which has no `Self`
+help: name the type";
 pub(crate) const SELF_PARAMETER: &str = "a child entry cannot take `self`: the object is in the parent process
 help: write a free function that takes what it needs by value";
 pub(crate) const IMPL_TRAIT_PARAMETER: &str =
@@ -107,4 +123,54 @@ pub(crate) fn option_without_value(form: &str, option: &Ident) -> String {
 
 pub(crate) fn option_twice(option: &Ident) -> String {
     format!("the option `{option}` is given twice\nhelp: remove one")
+}
+
+pub(crate) fn flavor_of_plain_function(option: &Ident) -> String {
+    format!(
+        "`{option}` is for `async` functions: a plain one needs no runtime\nhelp: write `async fn`, or leave it out"
+    )
+}
+
+pub(crate) fn entry_is_generic(example: &str) -> String {
+    format!(
+        "a generic child entry stands for many functions, and the child process must find each by its name\n\
+         help: list those that are used, here or from other crates: `#[child_entry({example})]`"
+    )
+}
+
+pub(crate) fn instantiate_without_list(form: &str) -> String {
+    format!("the option `instantiate` needs the types of one instance\nhelp: write `{form}`, once for each instance")
+}
+
+pub(crate) fn instance_of_unknown_parameter(name: &Ident, known: &[&Ident]) -> String {
+    let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    format!("the function has no parameter `{name}` to choose\nhelp: it has {known}")
+}
+
+pub(crate) fn instance_argument_twice(name: &Ident) -> String {
+    format!("`{name}` is given twice\nhelp: remove one, or write an `instantiate(…)` for each")
+}
+
+pub(crate) fn instance_incomplete(missing: &[&Ident], example: &str) -> String {
+    let missing = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    format!("this instance leaves out {missing}\nhelp: give all of them: `{example}`")
+}
+
+pub(crate) fn untyped_parameter(pattern: &str) -> String {
+    format!(
+        "a parameter needs a type here: the child process makes its value anew, from bytes\n\
+         help: write `{pattern}: Type`, as `{pattern}: u32`"
+    )
+}
+
+/// What rustc says of an instance that is not listed: the message, its label, and what to do. `{T}` stands for what the
+/// parameter `T` is in the call.
+pub(crate) fn instance_not_listed(entry: &Ident, parameters: &[&Ident]) -> [String; 3] {
+    let arguments: Vec<_> = parameters.iter().map(|name| format!("{name} = {{{name}}}")).collect();
+    let arguments = arguments.join(", ");
+    [
+        format!("the child entry `{entry}` has no instance for `{arguments}`"),
+        "not listed, so a child process would not find it".to_owned(),
+        format!("list it: `#[child_entry(instantiate({arguments}))]`"),
+    ]
 }

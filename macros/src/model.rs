@@ -102,7 +102,8 @@ fn has_lifetimes(ty: &Type) -> bool {
     finder.0
 }
 
-fn with_static_lifetimes(ty: &Type) -> Type {
+/// The type as a child has it: all lifetimes are `'static`.
+pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
     struct Replacer;
     impl VisitMut for Replacer {
         fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {

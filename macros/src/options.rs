@@ -1,5 +1,8 @@
 //! What stands in the parentheses of an attribute.
 
+mod flavor;
+pub(crate) mod instance;
+
 use std::fmt;
 
 use proc_macro2::{TokenStream, TokenTree};
@@ -10,6 +13,9 @@ use syn::{Ident, LitStr, Path, Token};
 
 use crate::messages;
 use crate::report::Report;
+
+pub(crate) use flavor::Flavor;
+pub(crate) use instance::Instance;
 
 /// Which attribute the options belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +29,12 @@ pub(crate) enum Attribute {
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) crate_path: Option<Path>,
+    /// The instances of a generic entry.
+    pub(crate) instances: Vec<Instance>,
+    /// The runtime of an `async` entry.
+    pub(crate) flavor: Flavor,
+    /// Whether this is the function of a closure, which has no name that the user has given.
+    pub(crate) anonymous: bool,
 }
 
 impl fmt::Display for Attribute {
@@ -39,7 +51,13 @@ impl Attribute {
     pub(crate) fn known(self) -> &'static [(&'static str, &'static str)] {
         const CRATE: (&str, &str) = ("crate", "crate = path");
         match self {
-            Attribute::ChildEntry => &[("name", "name = \"…\""), CRATE],
+            Attribute::ChildEntry => &[
+                ("name", "name = \"…\""),
+                ("instantiate", "instantiate(T = Type)"),
+                ("flavor", "flavor = \"multi_thread\""),
+                ("worker_threads", "worker_threads = 4"),
+                CRATE,
+            ],
             Attribute::ProcessMain => &[CRATE],
         }
     }
@@ -80,6 +98,10 @@ impl Options {
         let form = attribute
             .form_of(&option)
             .ok_or_else(|| syn::Error::new(option.span(), messages::unknown_option(attribute, &option)))?;
+        if option == "instantiate" {
+            self.instances.extend(instance::parse(option, form, input, report)?);
+            return Ok(());
+        }
         if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
             return Err(syn::Error::new(option.span(), messages::option_without_value(form, &option)));
         }
@@ -89,6 +111,10 @@ impl Options {
                 report.at(&name, messages::EMPTY_NAME);
             }
             self.name.replace(name).is_some()
+        } else if option == "flavor" {
+            self.flavor.parse_kind(&option, input, report)?
+        } else if option == "worker_threads" {
+            self.flavor.parse_workers(&option, input, report)?
         } else {
             let path = input.call(Path::parse_mod_style).map_err(|error| at(&error, messages::CRATE_IS_NO_PATH))?;
             self.crate_path.replace(path).is_some()

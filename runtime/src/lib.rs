@@ -50,7 +50,7 @@
 //! # Features
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `tokio` | no | a [`Child`] can be awaited |
+//! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
 
 // The names are those of the generated code's contract.
 #[doc(hidden)]
@@ -101,5 +101,35 @@ macro_rules! test_harness {
         const _: () = {
             $crate::__private::inventory::submit! { $crate::__private::TestHarness }
         };
+    };
+}
+
+#[doc = include_str!("docs/spawn.md")]
+#[macro_export]
+macro_rules! spawn {
+    ($($closure:tt)*) => {
+        $crate::__private::closure!([$crate] [spawn] $($closure)*)
+    };
+}
+
+/// An anonymous child entry whose process can be set up before it starts: as [`spawn!`], but the function gives a
+/// [`Call`].
+///
+/// ```
+/// use spawnsafe::{Stdio, call};
+///
+/// # #[spawnsafe::process_main]
+/// # fn main() -> Result<(), spawnsafe::Error> {
+/// let greet = call!(|name: &str| -> String {
+///     println!("this goes nowhere");
+///     format!("Hello {name}")
+/// });
+/// assert_eq!(greet("Ada").stdout(Stdio::null()).run()?, "Hello Ada");
+/// # Ok(()) }
+/// ```
+#[macro_export]
+macro_rules! call {
+    ($($closure:tt)*) => {
+        $crate::__private::closure!([$crate] [call] $($closure)*)
     };
 }

@@ -1,11 +1,15 @@
 //! All that generated code may name. Not part of the public interface: it changes without notice.
 
+#[cfg(feature = "tokio")]
+pub use crate::child::{Flavor, block_on};
 pub use crate::handle::Arguments;
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
-pub use crate::registry::{Entry, Origin, Registered, TestHarness};
+pub use crate::portable::{Lendable, Passable, Value};
+pub use crate::registry::{Entry, Origin, Refused, Registered, Run, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};
 pub use ::core;
 pub use ::inventory;
+pub use ::spawnsafe_macros::{beside, closure};
 pub use ::std;
 
 /// The first statement of `main`.
@@ -17,4 +21,10 @@ pub fn enter_main() {
 pub fn arguments_done(unpacker: &Unpacker<'_>) -> Result<Packer, Fault> {
     unpacker.finish().map_err(|error| Fault::argument("(after the last)", error))?;
     Ok(crate::link::packer())
+}
+
+/// The value of `spawn!` and `call!`.
+#[must_use = "the closure runs when it is called: `spawn!(…)(arguments)`"]
+pub const fn not_called<F>(closure: F) -> F {
+    closure
 }

@@ -1,6 +1,8 @@
 //! From an item to what takes its place.
 
+mod closure;
 mod entry;
+mod generic;
 mod main;
 
 use proc_macro2::{Span, TokenStream};
@@ -18,12 +20,17 @@ pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStr
         Ok(function) => function,
         Err(error) => return beside(tokens, report, error),
     };
-    check::entry(&function, &mut report);
+    check::entry(&function, &options, &mut report);
     match report.into_tokens() {
         Some(errors) => entry::stub(&function, &options, &errors),
         None if check::leaves_type_out(&function.sig) => entry::stub(&function, &options, &TokenStream::new()),
         None => entry::expand(&function, &options),
     }
+}
+
+/// `spawn!` and `call!`.
+pub(crate) fn closure(tokens: TokenStream) -> TokenStream {
+    closure::expand(tokens)
 }
 
 /// `#[process_main]`.

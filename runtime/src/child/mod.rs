@@ -1,8 +1,12 @@
 //! Being a child: taking over from `main`, running one entry, and telling the parent how it ended.
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod boot;
 mod invoke;
 mod panic;
 mod reply;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::{Flavor, block_on};
 pub(crate) use boot::enter_main;

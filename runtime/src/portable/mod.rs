@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use codec::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
+pub use codec::{Lendable, Passable, Value};
 pub use lend::LendSafe;
 
 use crate::wire::{CodecError, Packer, Unpacker};

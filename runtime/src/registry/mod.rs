@@ -26,12 +26,23 @@ pub struct Entry {
 pub struct Origin {
     /// Whether the user chose the name, with `name = "…"`.
     pub named: bool,
+    /// Whether it is a closure. Two in one expansion of a `macro_rules!` have the same name and the same position.
+    pub anonymous: bool,
     /// Whether the entry's crate was built with `--test`.
     pub tested: bool,
 }
 
 /// Unpacks the arguments, calls the function and packs what it returned.
-type Run = fn(&mut Unpacker<'_>) -> Result<Packed, Fault>;
+pub type Run = fn(&mut Unpacker<'_>) -> Result<Packed, Fault>;
+
+/// Stands for what runs an instance of a generic entry whose types lack something: that has been reported, and is
+/// enough.
+pub trait Refused {
+    /// Never called: the program does not compile.
+    const RUN: Run = |_| unreachable!();
+}
+
+impl<T: ?Sized> Refused for T {}
 
 impl Entry {
     /// Describes an entry; called by `#[child_entry]` only.
@@ -120,8 +131,11 @@ pub(crate) fn index_of(entry: &'static Entry) -> Result<u32, Duplicate> {
 }
 
 impl Entry {
+    /// Closures are told apart by their index, which is the same in each process of one build. For others as well it
+    /// would do, but two of one name are more likely a mistake.
     fn is_ambiguous_with(&self, other: &Entry) -> bool {
-        self.position() == other.position() || self.origin.named || other.origin.named
+        let are_closures = self.origin.anonymous && other.origin.anonymous;
+        (self.position() == other.position() && !are_closures) || self.origin.named || other.origin.named
     }
 }
 
