@@ -23,7 +23,7 @@ fn numbers() -> impl Iterator<Item = u32> {
 
 #[child_entry]
 fn largest<T: Ord>(list: Vec<T>) -> Option<T> {
-//~ a child entry cannot be generic: the child process looks it up by its name, so it must be one function
+//~ a generic child entry stands for many functions, and the child process must find each by its name
     list.into_iter().max()
 }
 

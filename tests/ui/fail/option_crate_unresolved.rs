@@ -3,7 +3,7 @@
 use spawnsafe::child_entry;
 
 #[child_entry(crate = crate::nowhere)]
-//~ E0432
+//~ E0433
 fn sum(x: u32) -> u32 {
     x
 }

@@ -6,8 +6,8 @@ use spawnsafe::child_entry;
 
 #[child_entry]
 async fn mixed<T>(a: &mut u32, b: &'static str, c: impl Copy, d: &dyn std::fmt::Debug) -> &'static str {
-//~ a child entry cannot be `async`: it has a process of its own, and no runtime
-//~ a child entry cannot be generic: the child process looks it up by its name, so it must be one function
+//~ an `async` child entry runs on tokio, which is not switched on
+//~ a generic child entry stands for many functions, and the child process must find each by its name
 //~ a child process changes only its own copy, so `&mut` would have no effect here
 //~ a child process cannot borrow from its parent's memory
 //~ `impl Trait` is a hidden type parameter, and a child entry must be one function
