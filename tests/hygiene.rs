@@ -6,8 +6,12 @@
 // What is `pub` in a module here is so because that is what is tried out.
 #![allow(unreachable_pub)]
 
+#[path = "hygiene/closures.rs"]
+mod closures;
 #[path = "hygiene/crate_path.rs"]
 mod crate_path;
+#[path = "hygiene/generic.rs"]
+mod generic;
 #[path = "hygiene/lifetimes.rs"]
 mod lifetimes;
 #[path = "hygiene/names.rs"]

@@ -102,6 +102,20 @@ fn longer<'text>(text: &'text str, other: &'text str) -> String {
     longer.to_owned()
 }
 
+/// Stands for several.
+#[child_entry(instantiate(Value = u32), instantiate(Value = String))]
+#[must_use]
+pub fn twice<Value: Clone>(value: &Value) -> [Value; 2] {
+    [value.clone(), value.clone()]
+}
+
+#[test]
+fn closures() -> Result<(), Error> {
+    let add = spawnsafe::spawn!(|left: u32, text: &str| -> usize { text.len().saturating_add(usize::from(left == 1)) });
+    assert_eq!(add(1, "ab")?.join()?, 3);
+    spawnsafe::call!(|job: &Job| assert!(job.id == 1))(&Job { id: 1 }).run()
+}
+
 #[test]
 fn all_lints() -> Result<(), Error> {
     let job = Job { id: 3 };
@@ -109,5 +123,6 @@ fn all_lints() -> Result<(), Error> {
     assert_eq!(first::run(vec![job], (0, 1))?, Ok(job));
     assert_eq!(first::run(vec![job], (0, 0))?, first(vec![job], (0, 0)));
     assert_eq!(longer::run("a", "bc")?, longer("a", "bc"));
+    assert_eq!(twice::run(&1)?, twice(&1));
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! that entries work in tests.
 
 #[cfg(feature = "tokio")]
+mod asynchronous;
+#[cfg(feature = "tokio")]
 mod awaiting;
 mod data;
 mod ends;
