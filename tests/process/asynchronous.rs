@@ -44,14 +44,13 @@ async fn three_threads() -> (String, usize) {
     (format!("{:?}", handle.runtime_flavor()), handle.metrics().num_workers())
 }
 
-#[child_entry(flavor = "multi_thread")]
+#[child_entry(flavor = "multi_thread", worker_threads = 1)]
 async fn meet() -> bool {
     // Each waits for the other without yielding to the runtime: that takes two threads.
-    let (one, other) = (std::sync::Arc::new(std::sync::Barrier::new(2)), ());
-    let barrier = one.clone();
-    let task = tokio::task::spawn_blocking(move || barrier.wait());
-    one.wait();
-    let () = other;
+    let here = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let there = here.clone();
+    let task = tokio::spawn(async move { there.wait() });
+    here.wait();
     task.await.is_ok()
 }
 

@@ -257,7 +257,6 @@ impl<'a> Entry<'a> {
             #arguments.call(#result_codec.unpacker())
         };
         let (spawn, run) = match &self.generic {
-            // In the second of two entries of one name, `Self` is the type of the first.
             None => (quote!(Self::call(#(#given),*).spawn()), quote!(Self::call(#(#given),*).run())),
             Some(generic) => {
                 let names = generic.names();
