@@ -16,6 +16,8 @@ use crate::report::Report;
 pub(crate) enum Attribute {
     ChildEntry,
     ProcessMain,
+    /// The one beside the derive.
+    SpawnSafe,
 }
 
 /// The options of an attribute.
@@ -30,6 +32,7 @@ impl fmt::Display for Attribute {
         f.write_str(match self {
             Attribute::ChildEntry => "child_entry",
             Attribute::ProcessMain => "process_main",
+            Attribute::SpawnSafe => "spawnsafe",
         })
     }
 }
@@ -40,7 +43,7 @@ impl Attribute {
         const CRATE: (&str, &str) = ("crate", "crate = path");
         match self {
             Attribute::ChildEntry => &[("name", "name = \"…\""), CRATE],
-            Attribute::ProcessMain => &[CRATE],
+            Attribute::ProcessMain | Attribute::SpawnSafe => &[CRATE],
         }
     }
 

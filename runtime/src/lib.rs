@@ -22,7 +22,7 @@
 //! A child is the same program, started anew, that never runs the body of `main`. It gets the arguments that are
 //! passed to it and nothing else, on every system alike: there is no `fork` that would copy globals on one system and
 //! lose them on another. What relies on more than that does not compile, and the error says what to do: see
-//! [`SpawnSafe`].
+//! [`SpawnSafe`](trait@SpawnSafe).
 //!
 //! # What a child has, and what not
 //! | | |
@@ -73,6 +73,8 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use launch::StartMethod;
 pub use portable::{LendSafe, SpawnSafe};
+#[doc = include_str!("docs/derive.md")]
+pub use spawnsafe_macros::SpawnSafe;
 #[doc = include_str!("docs/child_entry.md")]
 pub use spawnsafe_macros::child_entry;
 #[doc = include_str!("docs/process_main.md")]

@@ -1,10 +1,11 @@
-// Saying so needs serde's traits.
+// Saying so by hand needs serde's traits as well.
 
 use spawnsafe::SpawnSafe;
 
 struct Job;
 
 impl SpawnSafe for Job {}
-//~ E0277
+//~ `Job: serde::Deserialize<'de>` is not satisfied
+//~ `Job: serde::Serialize` is not satisfied
 
 fn main() {}

@@ -1,0 +1,43 @@
+// The user's word is not taken for a lock, an atomic or a cell.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use spawnsafe::{SpawnSafe, child_entry};
+
+#[derive(Serialize, Deserialize)]
+struct Foreign {
+    name: String,
+    count: RefCell<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Holder<T>(T);
+
+#[derive(Serialize, Deserialize, SpawnSafe)]
+struct Job<T> {
+    #[trust]
+    foreign: Foreign,
+    //~ constant accesses mutable global memory
+    #[trust]
+    generic: Holder<Option<RefCell<T>>>,
+    //~ constant accesses mutable global memory
+    #[trust]
+    plain: Holder<Vec<T>>,
+}
+
+#[child_entry]
+fn work(
+    #[trust] lock: Mutex<u32>,
+    //~ constant accesses mutable global memory
+    #[trust] lent: &Foreign,
+    //~ constant accesses mutable global memory
+    #[trust] slice: &[Foreign],
+    //~ constant accesses mutable global memory
+    #[trust] plain: &Holder<u8>,
+) {
+    let (_, _, _, _) = (lock, lent, slice, plain);
+}
+
+fn main() {}
