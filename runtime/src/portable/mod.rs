@@ -5,9 +5,12 @@
 //! The traits with hidden names around it exist so that each argument has exactly one place with an obligation.
 
 mod codec;
+mod crates;
 mod impls;
 mod lend;
 mod reasons;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use serde::Serialize;
@@ -57,6 +60,11 @@ use crate::wire::{CodecError, Packer, Unpacker};
 /// # fn main() {}
 /// ```
 ///
+/// # Types of other crates
+/// Features of the crates' names let their plain types travel: `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`,
+/// `serde_json`, `smallvec`, `time`, `url` and `uuid`. Plain data of any other crate travels by your word for it,
+/// `#[trust]`, on a [field](macro@crate::SpawnSafe) or on an entry's [parameter](macro@crate::child_entry).
+///
 /// # What the compiler cannot see
 /// A number may be a file descriptor, an address or an index into a table of this process; a path may name a file
 /// that is deleted before the child reads it. Such values arrive as they are, and mean nothing there.
@@ -65,6 +73,7 @@ use crate::wire::{CodecError, Packer, Unpacker};
     label = "`{Self}` is not known to mean the same in another process",
     note = "for a type of your own: put `#[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]` on it",
     note = "for plain data of another crate: write `#[trust]` before the parameter or the field; for a result, return a type of your own with such a field",
+    note = "for types of some crates (`bytes`, `chrono`, `uuid` and others) spawnsafe has a feature of the crate's name",
     note = "for an array of more than 32 elements: use a `Vec`",
     note = "for a `dyn` type: name the concrete type, or use an enum of the types that it can be"
 )]
