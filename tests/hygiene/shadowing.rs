@@ -59,6 +59,9 @@ mod of_primitives {
     pub struct bool;
     pub struct usize;
 
+    #[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]
+    pub struct Job<T>(#[trust] pub ::std::vec::Vec<T>);
+
     #[spawnsafe::child_entry]
     pub fn entry(x: ::std::primitive::u32, text: &::std::primitive::str) -> ::std::string::String {
         ::std::format!("{x} {text}")

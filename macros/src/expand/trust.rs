@@ -73,7 +73,7 @@ struct Replacer<'a>(&'a Ident);
 impl VisitMut for Replacer<'_> {
     fn visit_path_mut(&mut self, path: &mut Path) {
         if path.is_ident(self.0) {
-            *path = Ident::new("u8", self.0.span()).into();
+            *path = syn::parse_quote!(__spawnsafe::__private::core::primitive::u8);
         }
         syn::visit_mut::visit_path_mut(self, path);
     }

@@ -12,12 +12,12 @@ struct Job {
     done: Mutex<bool>,
     //~ refers to memory of this process
     more: Vec<Option<RefCell<u8>>>,
-    //~ `RefCell<u8>` refers to memory of this process
+    //~ RefCell<u8>` refers to memory of this process
 }
 
 #[derive(Serialize, Deserialize, SpawnSafe)]
 struct Pair(u8, AtomicU32);
-//~ `AtomicU32` refers to memory of this process
+//~ AtomicU32` refers to memory of this process
 
 #[derive(Serialize, Deserialize, SpawnSafe)]
 enum Shape {

@@ -7,7 +7,7 @@ struct Job {
     run: Option<fn(&u8, &str, &mut [u8]) -> u8>,
     //~ a function pointer is an address in this process
     cell: std::cell::Cell<u8>,
-    //~ `Cell<u8>` refers to memory of this process
+    //~ Cell<u8>` refers to memory of this process
 }
 
 impl serde::Serialize for Job {

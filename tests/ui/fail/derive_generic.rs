@@ -16,6 +16,6 @@ fn good(_: Pair<u8>) {}
 
 #[child_entry]
 fn bad(_: Pair<Mutex<u8>>) {}
-//~ `std::sync::Mutex<u8>` refers to memory of this process
+//~ Mutex<u8>` refers to memory of this process
 
 fn main() {}

@@ -5,14 +5,14 @@ use spawnsafe::{SpawnSafe, child_entry};
 
 #[derive(SpawnSafe)]
 struct Neither {
-//~ `Neither: serde::Deserialize<'de>` is not satisfied
-//~ `Neither: serde::Serialize` is not satisfied
+//~ E0277
+//~ E0277
     id: u32,
 }
 
 #[derive(Serialize, SpawnSafe)]
 struct Half<T> {
-//~ `Half<T>: serde::Deserialize<'de>` is not satisfied
+//~ E0277
     id: T,
 }
 

@@ -19,10 +19,10 @@ struct Holder<T>(T);
 struct Job<T> {
     #[trust]
     foreign: Foreign,
-    //~ constant accesses mutable global memory
+    //~ E0080
     #[trust]
     generic: Holder<Option<RefCell<T>>>,
-    //~ constant accesses mutable global memory
+    //~ E0080
     #[trust]
     plain: Holder<Vec<T>>,
 }
@@ -30,11 +30,11 @@ struct Job<T> {
 #[child_entry]
 fn work(
     #[trust] lock: Mutex<u32>,
-    //~ constant accesses mutable global memory
+    //~ E0080
     #[trust] lent: &Foreign,
-    //~ constant accesses mutable global memory
+    //~ E0080
     #[trust] slice: &[Foreign],
-    //~ constant accesses mutable global memory
+    //~ E0080
     #[trust] plain: &Holder<u8>,
 ) {
     let (_, _, _, _) = (lock, lent, slice, plain);

@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Tied {
 struct Job {
     #[trust]
     tied: Tied,
-    //~ `Rc<u8>` cannot be sent between threads safely
+    //~ Rc<u8>` cannot be sent between threads safely
 }
 
 #[child_entry]

@@ -5,7 +5,7 @@ use spawnsafe::SpawnSafe;
 struct Job;
 
 impl SpawnSafe for Job {}
-//~ `Job: serde::Deserialize<'de>` is not satisfied
-//~ `Job: serde::Serialize` is not satisfied
+//~ E0277
+//~ E0277
 
 fn main() {}
