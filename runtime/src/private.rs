@@ -2,7 +2,9 @@
 
 pub use crate::handle::Arguments;
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
-pub use crate::portable::{Vacant, field, plain_data, trusted, trusted_field, trusted_lent, trusted_slice};
+pub use crate::portable::{
+    Trusted, Unknown, Vacant, field, plain_data, trusted, trusted_field, trusted_lent, trusted_slice,
+};
 pub use crate::registry::{Entry, Origin, Registered, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};
 pub use ::core;

@@ -161,7 +161,7 @@ impl<'a> Entry<'a> {
             let (codec, made) = codec(parameter, &private, span);
             let trusted = parameter.trusted.then(|| {
                 let (Passing::Value(ty) | Passing::Lent(ty) | Passing::LentSlice(ty)) = &parameter.passing;
-                let check = trust::check(&self.private, ty, span);
+                let check = trust::check(&self.private, ty, located_at(ty));
                 quote!(#(#cfgs)* #check)
             });
             quote_spanned! {span=>

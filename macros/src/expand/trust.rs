@@ -15,7 +15,14 @@ pub(super) fn check(private: &TokenStream, ty: &Type, span: Span) -> TokenStream
     quote_spanned! {span=>
         const _: () = {
             static VACANT: #private::Vacant<#ty> = #private::Vacant::NEW;
-            const #name: () = #private::plain_data(&VACANT);
+            // What rustc finds wrong in the closure keeps it from evaluating the constant.
+            const #name: () = {
+                let _ = || {
+                    use #private::Unknown as _;
+                    #private::Trusted::<#ty>::NEW.is_not_shared();
+                };
+                #private::plain_data(&VACANT)
+            };
         };
     }
 }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 pub use codec::{ArgumentCodec, LentCodec, argument, borrowing, field, lent, pack_result, result};
 pub use lend::LendSafe;
-pub use trust::{Vacant, plain_data, trusted, trusted_field, trusted_lent, trusted_slice};
+pub use trust::{Trusted, Unknown, Vacant, plain_data, trusted, trusted_field, trusted_lent, trusted_slice};
 
 use crate::wire::{CodecError, Packer, Unpacker};
 

@@ -3,18 +3,19 @@
 //! Whether a type holds a lock, an atomic or a cell cannot be asked of the type. But const evaluation refuses to read
 //! the memory of a `static` exactly if it is mutable, and it is if the type of the static holds such a thing inline.
 //! So generated code makes a static of memory for one value of the type, never with a value in it, and reads of it
-//! while compiling. What lies behind a pointer is not seen: there the user's word counts.
+//! while compiling. What lies behind a pointer is not seen: there the user's word counts, unless std's types name it.
 
 // rustc has no other way to ask. What it costs is one read of one byte, which is never run.
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::codec::{ArgumentCodec, LentCodec, Stands, Value};
+use super::codec::{ArgumentCodec, LentCodec, Passable, Stands, Value};
 
 /// Memory for a `T`, with no `T` in it.
 pub struct Vacant<T>(MaybeUninit<T>);
@@ -35,9 +36,59 @@ pub const fn plain_data<T>(memory: &Vacant<T>) {
         let byte = (&raw const *memory).cast::<MaybeUninit<u8>>();
         // SAFETY: `byte` comes from a reference to memory of at least one byte, which is live and aligned for `T`, and
         // so for a byte; an uninitialized byte is a valid `MaybeUninit<u8>`. Nothing ever writes to it.
-        let _ = unsafe { byte.read() }; // `#[trust]` is for plain data; this type holds a lock, an atomic or a cell
+        let _ = unsafe { byte.read() }; // the type holds a lock, atomic or cell: pass the plain value inside it instead
     }
 }
+
+/// Types of std that hold a lock, an atomic or a cell, also behind a pointer. That makes their error the one that they
+/// have without `#[trust]`, and finds them where the read would not.
+pub trait Shared {}
+
+macro_rules! shared {
+    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$( impl<$($generics)*> Shared for $type {} )*};
+}
+
+shared! {
+    [T: ?Sized] std::sync::Mutex<T>, [T: ?Sized] std::sync::RwLock<T>, [T] std::sync::OnceLock<T>,
+    [T, F] std::sync::LazyLock<T, F>,
+    [T: ?Sized] std::cell::Cell<T>, [T: ?Sized] std::cell::RefCell<T>, [T: ?Sized] std::cell::UnsafeCell<T>,
+    [T] std::cell::OnceCell<T>, [T, F] std::cell::LazyCell<T, F>,
+    [] std::sync::atomic::AtomicBool, [] std::sync::atomic::AtomicU8, [] std::sync::atomic::AtomicU16,
+    [] std::sync::atomic::AtomicU32, [] std::sync::atomic::AtomicUsize, [] std::sync::atomic::AtomicI8,
+    [] std::sync::atomic::AtomicI16, [] std::sync::atomic::AtomicI32, [] std::sync::atomic::AtomicIsize,
+    [T: Shared + ?Sized] Box<T>, [T: Shared + ?Sized] std::sync::Arc<T>, [T: Shared] Vec<T>, [T: Shared] Option<T>,
+    [T: Shared] std::collections::VecDeque<T>, [T: Shared] [T], [T: Shared, const N: usize] [T; N],
+    [K, V: Shared, S] std::collections::HashMap<K, V, S>, [K, V: Shared] std::collections::BTreeMap<K, V>,
+}
+
+#[cfg(target_has_atomic = "64")]
+shared!([] std::sync::atomic::AtomicU64, [] std::sync::atomic::AtomicI64);
+
+/// Stands for `T` in a question that is asked by the name of a method: a method of the type itself comes before one of
+/// a trait, but only where its bounds hold.
+pub struct Trusted<T>(PhantomData<T>);
+
+impl<T> Trusted<T> {
+    /// The question.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl<T: Shared + 'static> Trusted<T> {
+    /// Demands what is demanded without `#[trust]`.
+    pub fn is_not_shared(&self)
+    where
+        Value<T>: Passable<T>,
+    {
+    }
+}
+
+/// The other answer.
+pub trait Unknown {
+    /// Demands nothing.
+    fn is_not_shared(&self) {}
+}
+
+impl<T> Unknown for Trusted<T> {}
 
 /// What a trusted field must be besides: `Send` keeps out what is tied to a thread or to an address. Whether serde can
 /// write it is asked of the type that has the field, which may say how (`#[serde(with = …)]`).
@@ -98,5 +149,11 @@ where
 impl<T> fmt::Debug for Vacant<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Vacant")
+    }
+}
+
+impl<T> fmt::Debug for Trusted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trusted")
     }
 }

@@ -25,19 +25,26 @@ struct Job<T> {
     //~ E0080
     #[trust]
     plain: Holder<Vec<T>>,
+    #[trust]
+    behind_a_pointer: Vec<Option<Mutex<u8>>>,
+    //~ Mutex<u8>` refers to memory of this process
 }
 
 #[child_entry]
 fn work(
     #[trust] lock: Mutex<u32>,
-    //~ E0080
+    //~ Mutex<u32>` refers to memory of this process
+    #[trust] behind_pointers: &Box<std::sync::atomic::AtomicU8>,
+    //~ AtomicU8` refers to memory of this process
+    #[trust] array: [Mutex<u8>; 2],
+    //~ Mutex<u8>` refers to memory of this process
     #[trust] lent: &Foreign,
     //~ E0080
     #[trust] slice: &[Foreign],
     //~ E0080
     #[trust] plain: &Holder<u8>,
 ) {
-    let (_, _, _, _) = (lock, lent, slice, plain);
+    let (_, _, _, _, _, _) = (lock, behind_pointers, array, lent, slice, plain);
 }
 
 fn main() {}
