@@ -28,14 +28,12 @@ mod import_mock {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, SpawnSafe)]
 struct A {
     a: u32,
     b: u32,
     c: u32,
 }
-
-impl SpawnSafe for A {}
 
 impl Serialize for A {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

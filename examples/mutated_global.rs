@@ -22,15 +22,13 @@ fn global() -> u32 {
     GLOBAL.load(Ordering::Relaxed)
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, SpawnSafe)]
 struct Object {
     kept: u32,
     /// Stays behind whenever the object is serialized: where it is rebuilt, this is 0.
     #[serde(skip)]
     skipped: u32,
 }
-
-impl SpawnSafe for Object {}
 
 #[child_entry]
 fn look(object: &Object, passed: u32) -> String {

@@ -16,12 +16,10 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use spawnsafe::{Child, Error, SpawnSafe, child_entry, process_main};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, SpawnSafe)]
 struct Args {
     input: i32,
 }
-
-impl SpawnSafe for Args {}
 
 /// `-i N` or `--input N`; 0 if there is none.
 fn parse_args() -> Option<Args> {

@@ -24,14 +24,12 @@ fn num() -> u64 {
     *NUM
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, SpawnSafe)]
 struct Seen {
     pid: u32,
     global: u64,
     argument: u64,
 }
-
-impl SpawnSafe for Seen {}
 
 #[child_entry]
 fn show_num(argument: u64) -> Seen {

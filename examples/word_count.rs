@@ -15,15 +15,13 @@ use serde::{Deserialize, Serialize};
 use spawnsafe::{Child, RemoteError, SpawnSafe, child_entry, process_main};
 
 /// What a child sends back.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, SpawnSafe)]
 struct Count {
     words: usize,
     lines: usize,
     bytes: usize,
     process: u32,
 }
-
-impl SpawnSafe for Count {}
 
 #[child_entry]
 fn count_words(path: &Path) -> Result<Count, RemoteError> {

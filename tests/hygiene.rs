@@ -26,6 +26,8 @@ mod places;
 mod shadowing;
 #[path = "hygiene/strict.rs"]
 pub mod strict;
+#[path = "hygiene/types.rs"]
+mod types;
 
 /// Editions, and a library of another name: what needs a package of its own.
 mod programs {
@@ -55,6 +57,6 @@ mod programs {
     fn library_of_another_name() {
         let package = Package::new("renamed").library("processes").programs(&[program("renamed")]);
         package.build();
-        assert_eq!(package.run("renamed"), "7\n");
+        assert_eq!(package.run("renamed"), "8\n");
     }
 }

@@ -3,11 +3,11 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::Visit;
-use syn::{Attribute, FnArg, GenericArgument, ItemFn, Lifetime, PathArguments, ReturnType, Safety};
+use syn::{Attribute, FnArg, GenericArgument, ItemFn, Lifetime, PatType, PathArguments, ReturnType, Safety};
 use syn::{Signature, Type, TypeFnPtr, TypeImplTrait, TypeReference};
 
 use crate::messages;
-use crate::model::ungrouped;
+use crate::model::{self, ungrouped};
 use crate::options::{Options, instance};
 use crate::report::Report;
 
@@ -54,6 +54,9 @@ pub(crate) fn kind(signature: &Signature, options: &Options, report: &mut Report
     }
     options.flavor.check(signature.asyncness.is_some(), report);
     instance::check(&options.instances, &signature.generics, report);
+    if !options.instances.is_empty() {
+        trust_in_generic(signature, report);
+    }
 }
 
 /// Checks what is passed, as far as its types show it.
@@ -61,7 +64,11 @@ pub(crate) fn parameters_and_result(signature: &Signature, report: &mut Report) 
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(receiver) => report.at(receiver, messages::SELF_PARAMETER),
-            FnArg::Typed(typed) => parameter(&typed.ty, report),
+            FnArg::Typed(typed) => {
+                trust(&typed.attrs, report);
+                needless_trust(typed, report);
+                parameter(&typed.ty, report);
+            }
         }
     }
     if let ReturnType::Type(_, ty) = &signature.output {
@@ -108,6 +115,41 @@ struct LeftOut(bool);
 impl<'ast> Visit<'ast> for LeftOut {
     fn visit_type_infer(&mut self, _: &'ast syn::TypeInfer) {
         self.0 = true;
+    }
+}
+
+/// Checks the `#[trust]`s on a parameter or a field.
+pub(crate) fn trust(attributes: &[Attribute], report: &mut Report) {
+    for (count, attribute) in attributes.iter().filter(|attribute| model::is_trust(attribute)).enumerate() {
+        if count > 0 {
+            report.at(attribute, messages::TRUST_TWICE);
+        } else if attribute.meta.require_path_only().is_err() {
+            report.at(attribute, messages::TRUST_HAS_OPTIONS);
+        }
+    }
+}
+
+/// The type is checked where it is written, and there it is not known yet.
+fn trust_in_generic(signature: &Signature, report: &mut Report) {
+    for input in &signature.inputs {
+        let FnArg::Typed(typed) = input else { continue };
+        typed
+            .attrs
+            .iter()
+            .filter(|one| model::is_trust(one))
+            .for_each(|one| report.at(one, messages::TRUST_IN_GENERIC));
+    }
+}
+
+/// Unsized types of std's, for which the checks of `#[trust]` would say that they have no size.
+fn needless_trust(parameter: &PatType, report: &mut Report) {
+    const LENT: [&str; 4] = ["str", "Path", "OsStr", "CStr"];
+    let trust = parameter.attrs.iter().find(|attribute| model::is_trust(attribute));
+    let (Some(trust), Type::Reference(reference)) = (trust, ungrouped(&parameter.ty)) else { return };
+    if let Type::Path(path) = ungrouped(&reference.elem) {
+        if path.path.segments.last().is_some_and(|last| LENT.iter().any(|lent| last.ident == lent)) {
+            report.at(trust, messages::TRUST_NEEDLESS);
+        }
     }
 }
 
@@ -167,7 +209,7 @@ fn each_borrow(ty: &Type, found: impl FnMut(&dyn ToTokens)) {
 /// Function pointers in a type that passes on what is in it. The reasons of `SpawnSafe` cover them as well, but rustc
 /// does not find its way to the reason where a parameter of the function is a reference. What another type makes of one
 /// (`PhantomData<fn() -> T>`) is its own business.
-fn each_function_pointer(ty: &Type, found: &mut impl FnMut(&TypeFnPtr)) {
+pub(crate) fn each_function_pointer(ty: &Type, found: &mut impl FnMut(&TypeFnPtr)) {
     const CONTAINERS: [&str; 6] = ["Option", "Vec", "Box", "Result", "VecDeque", "HashMap"];
     match ungrouped(ty) {
         Type::FnPtr(pointer) => found(pointer),

@@ -5,6 +5,7 @@
 
 mod check;
 mod expand;
+mod fields;
 mod item;
 mod messages;
 mod model;
@@ -17,6 +18,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn child_entry(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::child_entry(options.into(), item.into()).into()
+}
+
+/// See `spawnsafe::SpawnSafe`: the documentation stands there, where its examples can run.
+#[proc_macro_derive(SpawnSafe, attributes(spawnsafe, trust))]
+pub fn spawn_safe_type(item: TokenStream) -> TokenStream {
+    expand::spawn_safe_type(item.into()).into()
 }
 
 /// See `spawnsafe::process_main`: the documentation stands there, where its examples can run.

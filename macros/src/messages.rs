@@ -14,7 +14,7 @@ pub(crate) const COMMA_MISSING: &str = "options are separated by commas
 help: write a `,` before this";
 
 pub(crate) const ENTRY_ON_TYPE: &str = "`#[child_entry]` goes on a free function, not on a type
-help: put it on the function that is to run in a child process; for a type that is passed to one, implement `SpawnSafe`";
+help: put it on the function that is to run in a child process; for a type that is passed to one, it is `#[derive(SpawnSafe)]`";
 pub(crate) const ENTRY_ON_IMPL: &str = "`#[child_entry]` goes on a free function, not on an impl block
 help: write a free function that calls the method, and put the attribute on that";
 pub(crate) const ENTRY_ON_MODULE: &str = "`#[child_entry]` goes on a free function, not on a module
@@ -104,6 +104,33 @@ help: put the runtime's attribute below this one:
     #[process_main]
     #[tokio::main]
     async fn main() { … }";
+
+pub(crate) const TRUST_TWICE: &str = "`#[trust]` is given twice
+help: remove one";
+pub(crate) const TRUST_HAS_OPTIONS: &str = "`#[trust]` takes no options
+help: write `#[trust]`";
+pub(crate) const TRUST_NEEDLESS: &str = "`#[trust]` is for types of other crates, and this one can be passed as it is
+help: remove `#[trust]`";
+pub(crate) const TRUST_IN_GENERIC: &str = "`#[trust]` and `instantiate` do not go together
+help: make the parameter a type of your own with `#[derive(SpawnSafe)]`, and put `#[trust]` on its field";
+pub(crate) const TRUST_ON_OTHER: &str = "`#[trust]` goes on a field
+help: put it before each field whose type is plain data of another crate";
+pub(crate) const OPTIONS_ON_OTHER: &str = "`#[spawnsafe(…)]` goes on the type
+help: put it beside `#[derive(SpawnSafe)]`";
+
+pub(crate) fn union(name: &Ident) -> String {
+    format!(
+        "the union `{name}` cannot be passed between processes: nobody knows which of its fields is there
+help: make it an enum"
+    )
+}
+
+pub(crate) fn borrowing_type(name: &Ident) -> String {
+    format!(
+        "`{name}` borrows, and a child process cannot borrow from its parent's memory
+help: give it the owned form of each field (`String`, `Vec<T>`, `T`), and no lifetime"
+    )
+}
 
 pub(crate) fn no_option(attribute: Attribute) -> String {
     format!("`#[{attribute}]` takes options of the form `option = value`\nhelp: it knows {}", known_options(attribute))

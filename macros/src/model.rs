@@ -17,6 +17,8 @@ pub(crate) struct Parameter {
     /// Its type as the user wrote it.
     pub(crate) ty: Type,
     pub(crate) passing: Passing,
+    /// Whether it carries `#[trust]`.
+    pub(crate) trusted: bool,
     /// Whether the type has lifetimes. What the child gets has them all `'static`, and so has its codec.
     pub(crate) borrows: bool,
     /// The `#[cfg]`s on it.
@@ -55,7 +57,25 @@ fn parameter(index: usize, PatType { attrs, pat, ty, .. }: &PatType) -> Paramete
         ty => (ty, Passing::Value),
     };
     let (passing, borrows) = (make(with_static_lifetimes(passed)), has_lifetimes(passed));
-    Parameter { ident, label, ty: (**ty).clone(), passing, borrows, cfgs: cfgs(attrs) }
+    let trusted = attrs.iter().any(is_trust);
+    Parameter { ident, label, ty: (**ty).clone(), passing, trusted, borrows, cfgs: cfgs(attrs) }
+}
+
+/// Whether an attribute is `#[trust]`, which is this crate's and not rustc's.
+pub(crate) fn is_trust(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("trust")
+}
+
+/// The function as rustc may see it.
+pub(crate) fn without_trust(function: &ItemFn) -> ItemFn {
+    let mut function = function.clone();
+    for input in &mut function.sig.inputs {
+        match input {
+            FnArg::Typed(typed) => typed.attrs.retain(|attribute| !is_trust(attribute)),
+            FnArg::Receiver(receiver) => receiver.attrs.retain(|attribute| !is_trust(attribute)),
+        }
+    }
+    function
 }
 
 /// The result's type; `None` if none is written.

@@ -22,6 +22,8 @@ pub(crate) use instance::Instance;
 pub(crate) enum Attribute {
     ChildEntry,
     ProcessMain,
+    /// The one beside the derive.
+    SpawnSafe,
 }
 
 /// The options of an attribute.
@@ -42,6 +44,7 @@ impl fmt::Display for Attribute {
         f.write_str(match self {
             Attribute::ChildEntry => "child_entry",
             Attribute::ProcessMain => "process_main",
+            Attribute::SpawnSafe => "spawnsafe",
         })
     }
 }
@@ -58,7 +61,7 @@ impl Attribute {
                 ("worker_threads", "worker_threads = 4"),
                 CRATE,
             ],
-            Attribute::ProcessMain => &[CRATE],
+            Attribute::ProcessMain | Attribute::SpawnSafe => &[CRATE],
         }
     }
 

@@ -22,7 +22,7 @@
 //! A child is the same program, started anew, that never runs the body of `main`. It gets the arguments that are
 //! passed to it and nothing else, on every system alike: there is no `fork` that would copy globals on one system and
 //! lose them on another. What relies on more than that does not compile, and the error says what to do: see
-//! [`SpawnSafe`].
+//! [`SpawnSafe`](trait@SpawnSafe).
 //!
 //! # What a child has, and what not
 //! | | |
@@ -51,6 +51,7 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
+//! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 // The names are those of the generated code's contract.
 #[doc(hidden)]
@@ -73,6 +74,8 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use launch::StartMethod;
 pub use portable::{LendSafe, SpawnSafe};
+#[doc = include_str!("docs/derive.md")]
+pub use spawnsafe_macros::SpawnSafe;
 #[doc = include_str!("docs/child_entry.md")]
 pub use spawnsafe_macros::child_entry;
 #[doc = include_str!("docs/process_main.md")]

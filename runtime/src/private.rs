@@ -5,6 +5,9 @@ pub use crate::child::{Flavor, block_on};
 pub use crate::handle::Arguments;
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
 pub use crate::portable::{Lendable, Passable, Value};
+pub use crate::portable::{
+    Trusted, Unknown, Vacant, field, plain_data, trusted, trusted_field, trusted_lent, trusted_slice,
+};
 pub use crate::registry::{Entry, Origin, Refused, Registered, Run, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};
 pub use ::core;

@@ -43,6 +43,22 @@ macro_rules! entry {
 
 entry!(by_dollar_crate);
 
+#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq, spawnsafe::SpawnSafe)]
+#[spawnsafe(crate = facade::processes)]
+struct Job<T> {
+    value: T,
+    #[trust]
+    foreign: Foreign,
+}
+
+#[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
+struct Foreign;
+
+#[spawnsafe::child_entry(crate = facade::processes)]
+fn by_type(#[trust] foreign: Foreign, value: u32) -> Job<u32> {
+    Job { value, foreign }
+}
+
 #[test]
 fn each_kind_of_path() {
     assert_eq!(facade::inner::by_super::run(1).unwrap(), 2);
@@ -51,6 +67,7 @@ fn each_kind_of_path() {
     assert_eq!(by_crate::run(1).unwrap(), 5);
     assert_eq!(by_root::run(1).unwrap(), 6);
     assert_eq!(by_dollar_crate::run(1).unwrap(), 7);
+    assert_eq!(by_type::run(Foreign, 8).unwrap(), by_type(Foreign, 8));
 }
 
 #[test]

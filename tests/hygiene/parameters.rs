@@ -2,13 +2,11 @@
 
 use spawnsafe::child_entry;
 
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]
 struct Point {
     x: u32,
     y: u32,
 }
-
-impl spawnsafe::SpawnSafe for Point {}
 
 #[child_entry]
 fn patterns((a, mut b): (u32, u32), Point { x, y: _ }: Point, [first, ..]: [u32; 3], &c: &u32) -> u32 {

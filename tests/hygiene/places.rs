@@ -31,10 +31,8 @@ mod private {
         Job(job.0 + 3)
     }
 
-    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug, spawnsafe::SpawnSafe)]
     pub(super) struct Job(pub(super) u32);
-
-    impl spawnsafe::SpawnSafe for Job {}
 }
 
 macro_rules! entries {

@@ -59,6 +59,9 @@ mod of_primitives {
     pub struct bool;
     pub struct usize;
 
+    #[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]
+    pub struct Job<T>(#[trust] pub ::std::vec::Vec<T>);
+
     #[spawnsafe::child_entry]
     pub fn entry(x: ::std::primitive::u32, text: &::std::primitive::str) -> ::std::string::String {
         ::std::format!("{x} {text}")
@@ -86,21 +89,25 @@ mod of_library {
 
 #[no_implicit_prelude]
 mod without_prelude {
-    #[derive(::serde::Serialize, ::serde::Deserialize, ::std::fmt::Debug, ::std::cmp::PartialEq)]
-    pub struct Job(pub u32);
+    #[derive(
+        ::serde::Serialize, ::serde::Deserialize, ::std::fmt::Debug, ::std::cmp::PartialEq, ::spawnsafe::SpawnSafe,
+    )]
+    pub struct Job(pub u32, #[trust] pub Foreign);
 
-    impl ::spawnsafe::SpawnSafe for Job {}
+    #[derive(::serde::Serialize, ::serde::Deserialize, ::std::fmt::Debug, ::std::cmp::PartialEq)]
+    pub struct Foreign;
 
     #[::spawnsafe::child_entry]
-    pub fn entry(x: u32, text: &str, job: Job) -> Job {
-        Job(x + text.len() as u32 + job.0)
+    pub fn entry(x: u32, text: &str, job: Job, #[trust] foreign: Foreign) -> Job {
+        Job(x + text.len() as u32 + job.0, foreign)
     }
 }
 
 #[test]
 fn prelude() {
     assert_eq!(of_prelude::entry::run(1, "ab", &[3]).unwrap(), Ok(4));
-    assert_eq!(without_prelude::entry::run(1, "ab", without_prelude::Job(3)).unwrap(), without_prelude::Job(6));
+    let job = |number| without_prelude::Job(number, without_prelude::Foreign);
+    assert_eq!(without_prelude::entry::run(1, "ab", job(3), without_prelude::Foreign).unwrap(), job(6));
 }
 
 #[test]

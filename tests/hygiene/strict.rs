@@ -67,13 +67,30 @@ use std::path::Path;
 use spawnsafe::{Error, SpawnSafe, child_entry};
 
 /// A type that travels.
-#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, Copy, PartialEq, Eq, SpawnSafe)]
 pub struct Job {
     /// Which one.
     pub id: u32,
 }
 
-impl SpawnSafe for Job {}
+/// A type that is trusted.
+#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foreign;
+
+/// A type with a parameter and a trusted field.
+#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, PartialEq, Eq, SpawnSafe)]
+pub enum Holder<T> {
+    /// Holds nothing.
+    Empty,
+    /// Holds something.
+    Full {
+        /// What it holds.
+        value: Vec<T>,
+        /// Trusted.
+        #[trust]
+        foreign: Foreign,
+    },
+}
 
 /// Adds up.
 #[child_entry]
@@ -93,6 +110,13 @@ pub fn add(count: u32, text: &str, job: &Job, path: &Path) -> u64 {
 pub fn first(mut list: Vec<Job>, (_left, right): (u8, u8)) -> Result<Job, String> {
     list.truncate(usize::from(right));
     list.first().copied().ok_or_else(|| "nothing".to_owned())
+}
+
+/// Trusts.
+#[child_entry]
+#[must_use]
+pub fn hold(#[trust] foreign: Foreign, #[trust] more: &[Foreign], job: Job) -> Holder<Job> {
+    Holder::Full { value: vec![job; more.len()], foreign }
 }
 
 /// Names a lifetime.
@@ -122,6 +146,7 @@ fn all_lints() -> Result<(), Error> {
     assert_eq!(add::run(1, "ab", &job, Path::new("p"))?, add(1, "ab", &job, Path::new("p")));
     assert_eq!(first::run(vec![job], (0, 1))?, Ok(job));
     assert_eq!(first::run(vec![job], (0, 0))?, first(vec![job], (0, 0)));
+    assert_eq!(hold::run(Foreign, &[Foreign], job)?, hold(Foreign, &[Foreign], job));
     assert_eq!(longer::run("a", "bc")?, longer("a", "bc"));
     assert_eq!(twice::run(&1)?, twice(&1));
     Ok(())

@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use spawnsafe::{SpawnSafe, child_entry};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, SpawnSafe)]
 struct Job {
     id: u32,
     tags: Vec<Option<Option<String>>>,
     weights: BTreeMap<u8, f64>,
 }
-
-impl SpawnSafe for Job {}
 
 fn job() -> Job {
     Job {
@@ -117,14 +115,12 @@ fn deep(list: serde_json_like::Value) -> serde_json_like::Value {
 mod serde_json_like {
     use serde::{Deserialize, Serialize};
 
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, spawnsafe::SpawnSafe)]
     #[serde(untagged)]
     pub(super) enum Value {
         Number(i64),
         List(Vec<Value>),
     }
-
-    impl spawnsafe::SpawnSafe for Value {}
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn leaks() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(open_descriptors(), before);
-    assert_eq!(children_of(std::process::id()), []);
+    assert_eq!(children_of(std::process::id()), [0; 0]);
 }
 
 fn leaks_of_failures() {
@@ -186,7 +186,7 @@ fn leaks_of_failures() {
     (0..20).for_each(|_| fail());
     spawnsafe_tests::eventually("the last children are let go", no_process_is_watched);
     assert_eq!(open_descriptors(), before);
-    assert_eq!(children_of(std::process::id()), []);
+    assert_eq!(children_of(std::process::id()), [0; 0]);
 }
 
 /// Prints the children's ids and waits to be killed.
@@ -285,7 +285,7 @@ fn out_of_descriptors() {
             }
         }
         assert_eq!(open_descriptors(), before, "with {free} free");
-        assert_eq!(children_of(std::process::id()), []);
+        assert_eq!(children_of(std::process::id()), [0; 0]);
     }
     assert!(failures > 0, "the limit was never reached");
 }

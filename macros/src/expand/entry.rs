@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{Attribute, Ident, ItemFn, Type};
 
 use super::generic::Generic;
-use super::respan;
+use super::{respan, trust};
 use crate::check;
 use crate::model::{self, Parameter, Passing};
 use crate::options::Options;
@@ -15,7 +15,7 @@ use crate::report::{local, located_at};
 /// What is left of an entry with faults: the function, so that calls of it compile, and a type with the same methods
 /// as ever, so that there is no error but those of the entry.
 pub(super) fn stub(function: &ItemFn, options: &Options, errors: &TokenStream) -> TokenStream {
-    let mut function = function.clone();
+    let mut function = model::without_trust(function);
     // A second one of this attribute has been reported, and is not to define the type again.
     function.attrs.retain(|attribute| !check::is(attribute, "child_entry"));
     if function.sig.variadic.take().is_some() {
@@ -77,6 +77,7 @@ pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
             };
         },
     );
+    let function = model::without_trust(function);
     quote! {
         #function
 
@@ -95,7 +96,7 @@ fn type_with(function: &ItemFn, options: &Options, items: &TokenStream) -> Token
 }
 
 /// The only place that names the user's path: if nothing is there, that is one error.
-fn import(options: &Options) -> TokenStream {
+pub(super) fn import(options: &Options) -> TokenStream {
     let krate = options.crate_path();
     quote_spanned!(located_at(&krate)=> use #krate as __spawnsafe;)
 }
@@ -117,7 +118,7 @@ fn type_attributes(attributes: &[Attribute]) -> Vec<Attribute> {
 
 /// What the function may do in spite of a lint, the copies of its signature may as well. An expectation has been met by
 /// the function.
-fn allowed(attributes: &[Attribute]) -> Vec<TokenStream> {
+pub(super) fn allowed(attributes: &[Attribute]) -> Vec<TokenStream> {
     let lists = attributes.iter().filter_map(|attribute| attribute.meta.require_list().ok());
     let lists = lists.filter(|list| list.path.is_ident("allow") || list.path.is_ident("expect"));
     lists.map(|list| &list.tokens).map(|lints| quote!(#[allow(#lints)])).collect()
@@ -143,22 +144,28 @@ pub(super) fn codec_ident(index: usize) -> Ident {
 
 /// The codec of an argument, as a type and as what makes it.
 pub(super) fn codec(parameter: &Parameter, private: &TokenStream, span: Span) -> (TokenStream, TokenStream) {
-    match (&parameter.passing, parameter.borrows) {
-        (Passing::Value(ty), false) => {
-            (quote_spanned!(span=> ArgumentCodec<#ty>), quote_spanned!(span=> argument::<#ty>()))
+    let Parameter { passing, borrows, trusted, .. } = parameter;
+    let ty = match passing {
+        Passing::Value(ty) => quote_spanned!(span=> ArgumentCodec<#ty>),
+        Passing::Lent(ty) if *borrows => quote_spanned!(span=> ArgumentCodec<#ty>),
+        Passing::LentSlice(ty) if *borrows => quote_spanned!(span=> ArgumentCodec<#private::std::vec::Vec<#ty>>),
+        Passing::Lent(ty) => quote_spanned!(span=> LentCodec<#ty>),
+        Passing::LentSlice(ty) => quote_spanned!(span=> LentCodec<[#ty]>),
+    };
+    let made = match (passing, *borrows, *trusted) {
+        (Passing::Value(ty), false, false) => quote_spanned!(span=> argument::<#ty>()),
+        (Passing::Lent(ty), false, false) => quote_spanned!(span=> lent::<#ty>()),
+        (Passing::LentSlice(ty), false, false) => quote_spanned!(span=> LentCodec::of_slice::<#ty>()),
+        (Passing::Value(ty) | Passing::Lent(ty), true, false) => {
+            quote_spanned!(span=> ArgumentCodec::borrowing::<#ty>())
         }
-        (Passing::Lent(ty), false) => (quote_spanned!(span=> LentCodec<#ty>), quote_spanned!(span=> lent::<#ty>())),
-        (Passing::LentSlice(ty), false) => {
-            (quote_spanned!(span=> LentCodec<[#ty]>), quote_spanned!(span=> LentCodec::of_slice::<#ty>()))
-        }
-        (Passing::Value(ty) | Passing::Lent(ty), true) => {
-            (quote_spanned!(span=> ArgumentCodec<#ty>), quote_spanned!(span=> ArgumentCodec::borrowing::<#ty>()))
-        }
-        (Passing::LentSlice(ty), true) => (
-            quote_spanned!(span=> ArgumentCodec<#private::std::vec::Vec<#ty>>),
-            quote_spanned!(span=> ArgumentCodec::borrowing_slice::<#ty>()),
-        ),
-    }
+        (Passing::LentSlice(ty), true, false) => quote_spanned!(span=> ArgumentCodec::borrowing_slice::<#ty>()),
+        (Passing::Value(ty), _, true) | (Passing::Lent(ty), true, true) => quote_spanned!(span=> trusted::<#ty>()),
+        (Passing::Lent(ty), false, true) => quote_spanned!(span=> trusted_lent::<#ty>()),
+        (Passing::LentSlice(ty), false, true) => quote_spanned!(span=> trusted_slice::<#ty>()),
+        (Passing::LentSlice(ty), true, true) => quote_spanned!(span=> trusted::<#private::std::vec::Vec<#ty>>()),
+    };
+    (ty, made)
 }
 
 impl<'a> Entry<'a> {
@@ -189,9 +196,15 @@ impl<'a> Entry<'a> {
             let span = located_at(&parameter.ty);
             let private = respan(self.private.clone(), span);
             let (codec, made) = codec(parameter, &private, span);
+            let trusted = parameter.trusted.then(|| {
+                let (Passing::Value(ty) | Passing::Lent(ty) | Passing::LentSlice(ty)) = &parameter.passing;
+                let check = trust::check(&self.private, ty, located_at(ty));
+                quote!(#(#cfgs)* #check)
+            });
             quote_spanned! {span=>
                 #(#cfgs)*
                 const fn #ident() -> #private::#codec { #private::#made }
+                #trusted
             }
         });
         let result = self.result();

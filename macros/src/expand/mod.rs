@@ -1,16 +1,18 @@
 //! From an item to what takes its place.
 
 mod closure;
+mod derive;
 mod entry;
 mod generic;
 mod main;
+mod trust;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::options::{Attribute, Options};
 use crate::report::Report;
-use crate::{check, item};
+use crate::{check, fields, item};
 
 /// `#[child_entry]`.
 pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStream {
@@ -45,6 +47,18 @@ pub(crate) fn process_main(options: TokenStream, tokens: TokenStream) -> TokenSt
     match report.into_tokens() {
         Some(errors) => main::stub(function, &errors),
         None => main::expand(function, &options),
+    }
+}
+
+/// `#[derive(SpawnSafe)]`.
+pub(crate) fn spawn_safe_type(tokens: TokenStream) -> TokenStream {
+    let mut report = Report::default();
+    match syn::parse2(tokens) {
+        Ok(input) => {
+            let model = fields::model(&input, &mut report);
+            derive::expand(&input, &model, report.into_tokens())
+        }
+        Err(error) => error.into_compile_error(),
     }
 }
 

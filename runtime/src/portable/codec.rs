@@ -72,6 +72,24 @@ impl<T: LendSafe + ?Sized> Lender<T> for Owned<T> {
     }
 }
 
+/// What is lent as it is, without `LendSafe`.
+struct Itself<T>(T);
+
+impl<T> Lender<T> for Itself<T> {
+    fn lend(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The same for a slice.
+struct Elements<T>(Vec<T>);
+
+impl<T> Lender<[T]> for Elements<T> {
+    fn lend(&self) -> &[T] {
+        &self.0
+    }
+}
+
 impl<T: ?Sized> Loan<T> {
     /// What the entry gets.
     #[must_use]
@@ -101,8 +119,26 @@ impl<T: LendSafe + ?Sized> LentCodec<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> ArgumentCodec<T> {
-    const fn by_serde() -> Self {
+    pub(super) const fn by_serde() -> Self {
         Self { pack: |value, packer| packer.value(&value), unpack: |unpacker| unpacker.value() }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> LentCodec<T> {
+    pub(super) const fn by_serde() -> Self {
+        Self {
+            pack: |value, packer| packer.value(value),
+            unpack: |unpacker| unpacker.value().map(|owned| Loan(Box::new(Itself(owned)))),
+        }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> LentCodec<[T]> {
+    pub(super) const fn slice_by_serde() -> Self {
+        Self {
+            pack: |values, packer| packer.value(values),
+            unpack: |unpacker| unpacker.value::<Vec<T>>().map(|owned| Loan(Box::new(Elements(owned)))),
+        }
     }
 }
 
@@ -163,6 +199,13 @@ where
     Value<T>: Passable<T>,
 {
     <Value<T> as Passable<T>>::CODEC
+}
+
+/// Demands of a field's type what is demanded of an argument's.
+pub const fn field<T: 'static>()
+where
+    Value<T>: Passable<T>,
+{
 }
 
 /// Packs an argument whose type borrows (`Cow<'_, str>`). Only the `'static` form of the type is `SpawnSafe`, so it goes

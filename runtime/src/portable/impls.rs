@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::hash::{BuildHasher, Hash};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ plain! {
     std::num::NonZeroU8, std::num::NonZeroU16, std::num::NonZeroU32, std::num::NonZeroU64, std::num::NonZeroU128,
     std::num::NonZeroUsize, std::num::NonZeroI8, std::num::NonZeroI16, std::num::NonZeroI32, std::num::NonZeroI64,
     std::num::NonZeroI128, std::num::NonZeroIsize,
-    Box<str>, OsString, CString, Box<CStr>, Box<std::ffi::OsStr>, Cow<'static, str>,
+    Box<str>, OsString, CString, Box<CStr>, Box<OsStr>, Cow<'static, str>, Cow<'static, OsStr>, Cow<'static, CStr>,
     std::time::Duration, std::time::SystemTime,
     std::net::IpAddr, std::net::Ipv4Addr, std::net::Ipv6Addr,
     std::net::SocketAddr, std::net::SocketAddrV4, std::net::SocketAddrV6,
@@ -47,8 +47,15 @@ containers! {
     [T: SpawnSafe] std::ops::Bound<T>,
     [T: SpawnSafe] std::cmp::Reverse<T>,
     [T: SpawnSafe] std::num::Wrapping<T>,
+    [T: SpawnSafe + Clone] Cow<'static, T>,
     [T: SpawnSafe + Clone] Cow<'static, [T]>,
 }
+
+/// Serde implements it for each of these, and not for every `T`.
+macro_rules! saturating {
+    ($($number:ty),*) => {$( impl SpawnSafe for std::num::Saturating<$number> {} )*};
+}
+saturating!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
 
 /// Arrays as far as serde has them.
 macro_rules! arrays {
@@ -115,6 +122,16 @@ impl SpawnSafe for Box<Path> {
 
     fn __unpack(unpacker: &mut Unpacker<'_>) -> Result<Self, CodecError> {
         Path::__unpack_owned(unpacker).map(PathBuf::into_boxed_path)
+    }
+}
+
+impl SpawnSafe for Cow<'static, Path> {
+    fn __pack_ref(&self, packer: &mut Packer) -> Result<(), CodecError> {
+        (**self).__pack_lent(packer)
+    }
+
+    fn __unpack(unpacker: &mut Unpacker<'_>) -> Result<Self, CodecError> {
+        Path::__unpack_owned(unpacker).map(Cow::Owned)
     }
 }
 

@@ -5,16 +5,21 @@
 //! The traits with hidden names around it exist so that each argument has exactly one place with an obligation.
 
 mod codec;
+mod crates;
 mod impls;
 mod lend;
 mod reasons;
+#[cfg(test)]
+mod tests;
+mod trust;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use codec::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
+pub use codec::{ArgumentCodec, LentCodec, argument, borrowing, field, lent, pack_result, result};
 pub use codec::{Lendable, Passable, Value};
 pub use lend::LendSafe;
+pub use trust::{Trusted, Unknown, Vacant, plain_data, trusted, trusted_field, trusted_lent, trusted_slice};
 
 use crate::wire::{CodecError, Packer, Unpacker};
 
@@ -27,13 +32,11 @@ use crate::wire::{CodecError, Packer, Unpacker};
 /// use serde::{Deserialize, Serialize};
 /// use spawnsafe::{child_entry, SpawnSafe};
 ///
-/// #[derive(Serialize, Deserialize)]
+/// #[derive(Serialize, Deserialize, SpawnSafe)]
 /// struct Job {
 ///     id: u32,
 ///     words: Vec<String>,
 /// }
-///
-/// impl SpawnSafe for Job {}
 ///
 /// #[child_entry]
 /// fn run_job(job: Job) -> usize {
@@ -58,18 +61,33 @@ use crate::wire::{CodecError, Packer, Unpacker};
 /// # fn main() {}
 /// ```
 ///
+/// # Types of other crates
+/// Features of the crates' names let their plain types travel: `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`,
+/// `serde_json`, `smallvec`, `time`, `url` and `uuid`. Plain data of any other crate travels by your word for it,
+/// `#[trust]`, on a [field](macro@crate::SpawnSafe) or on an entry's [parameter](macro@crate::child_entry).
+///
 /// # What the compiler cannot see
 /// A number may be a file descriptor, an address or an index into a table of this process; a path may name a file
 /// that is deleted before the child reads it. Such values arrive as they are, and mean nothing there.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be passed between a process and its child",
     label = "`{Self}` is not known to mean the same in another process",
-    note = "for a type of your own: `#[derive(serde::Serialize, serde::Deserialize)]` on it, and `impl spawnsafe::SpawnSafe for {Self} {{}}`",
-    note = "for plain data of another crate: wrap it in a type of your own",
+    note = "for a type of your own: put `#[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]` on it",
+    note = "for plain data of another crate: write `#[trust]` before the parameter or the field; for a result, return a type of your own with such a field",
+    note = "for types of some crates (`bytes`, `chrono`, `uuid` and others) spawnsafe has a feature of the crate's name",
     note = "for an array of more than 32 elements: use a `Vec`",
     note = "for a `dyn` type: name the concrete type, or use an enum of the types that it can be"
 )]
 pub trait SpawnSafe: Serialize + DeserializeOwned + 'static {
+    /// Where the derive puts its checks: here `Self` and the type's parameters mean what they mean in its fields. Never
+    /// called.
+    #[doc(hidden)]
+    fn __fields()
+    where
+        Self: Sized,
+    {
+    }
+
     /// Packs a value that is given up. Types that own long buffers hand them over without a copy.
     #[doc(hidden)]
     fn __pack(self, packer: &mut Packer) -> Result<(), CodecError>

@@ -8,6 +8,18 @@ fn add(text: &str, list: Vec<u8>, gen: usize) -> usize {
     text.len() + list.len() + gen
 }
 
+#[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]
+struct Job<T> {
+    gen: T,
+    #[trust]
+    more: Option<Box<T>>,
+}
+
+#[child_entry]
+fn sum(job: Job<u8>, #[trust] gen: &[u8]) -> usize {
+    usize::from(job.gen + *job.more.unwrap()) + gen.len()
+}
+
 #[child_entry]
 fn gen(add: &[u32]) -> usize {
     add.len() + 4
@@ -16,6 +28,7 @@ fn gen(add: &[u32]) -> usize {
 #[process_main]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(gen::NAME.ends_with("::gen"));
+    assert_eq!(sum::run(Job { gen: 1, more: Some(Box::new(2)) }, &[3])?, 4);
     println!("add={} gen={}", add::run("abc", vec![1, 2], 2)?, gen::run(&[1, 2, 3])?);
     Ok(())
 }

@@ -1,27 +1,28 @@
-// Types of the user's own, once they say so: plain, generic, recursive.
+// Types of the user's own, once they say so: plain, generic, recursive; and one that says so by hand.
 
 use serde::{Deserialize, Serialize};
 use spawnsafe::{SpawnSafe, child_entry, process_main};
 
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, SpawnSafe, Debug, Clone, PartialEq)]
 struct Pair<T> {
     one: T,
     more: Vec<T>,
 }
 
-impl<T: SpawnSafe> SpawnSafe for Pair<T> {}
-
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, SpawnSafe, Debug, Clone, PartialEq)]
 enum Tree {
     Leaf(u32),
     Node { children: Vec<Tree>, above: Option<Box<Tree>> },
 }
 
-impl SpawnSafe for Tree {}
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+struct ByHand<T>(T);
+
+impl<T: SpawnSafe> SpawnSafe for ByHand<T> {}
 
 #[child_entry]
-fn spell(pair: Pair<u8>) -> Pair<String> {
-    Pair { one: pair.one.to_string(), more: pair.more.iter().map(u8::to_string).collect() }
+fn spell(pair: Pair<u8>) -> ByHand<Pair<String>> {
+    ByHand(Pair { one: pair.one.to_string(), more: pair.more.iter().map(u8::to_string).collect() })
 }
 
 #[child_entry]
