@@ -1,6 +1,6 @@
 //! The attribute macros of `spawnsafe`, which re-exports and documents them. Nobody depends on this crate directly.
 //!
-//! Each macro parses (`options`, `item`), checks and collects every fault (`check`), and only then expands, which
+//! Each macro parses (`options`, `item`, `statics`), checks and collects every fault (`check`), and only then expands, which
 //! cannot fail (`expand`). All texts are in `messages`.
 
 mod check;
@@ -10,6 +10,7 @@ mod messages;
 mod model;
 mod options;
 mod report;
+mod statics;
 
 use proc_macro::TokenStream;
 
@@ -17,6 +18,18 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn child_entry(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::child_entry(options.into(), item.into()).into()
+}
+
+/// See `spawnsafe::inherit`: the documentation stands there, where its examples can run.
+#[proc_macro_attribute]
+pub fn inherit(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::global(options::Attribute::Inherit, options.into(), item.into()).into()
+}
+
+/// See `spawnsafe::process_local`: the documentation stands there, where its examples can run.
+#[proc_macro_attribute]
+pub fn process_local(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::global(options::Attribute::ProcessLocal, options.into(), item.into()).into()
 }
 
 /// See `spawnsafe::process_main`: the documentation stands there, where its examples can run.

@@ -16,6 +16,8 @@ use crate::report::Report;
 pub(crate) enum Attribute {
     ChildEntry,
     ProcessMain,
+    Inherit,
+    ProcessLocal,
 }
 
 /// The options of an attribute.
@@ -30,6 +32,8 @@ impl fmt::Display for Attribute {
         f.write_str(match self {
             Attribute::ChildEntry => "child_entry",
             Attribute::ProcessMain => "process_main",
+            Attribute::Inherit => "inherit",
+            Attribute::ProcessLocal => "process_local",
         })
     }
 }
@@ -40,7 +44,7 @@ impl Attribute {
         const CRATE: (&str, &str) = ("crate", "crate = path");
         match self {
             Attribute::ChildEntry => &[("name", "name = \"…\""), CRATE],
-            Attribute::ProcessMain => &[CRATE],
+            Attribute::ProcessMain | Attribute::Inherit | Attribute::ProcessLocal => &[CRATE],
         }
     }
 

@@ -2,13 +2,14 @@
 
 mod entry;
 mod main;
+mod statics;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::options::{Attribute, Options};
 use crate::report::Report;
-use crate::{check, item};
+use crate::{check, item, statics as parsed};
 
 /// `#[child_entry]`.
 pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStream {
@@ -39,6 +40,24 @@ pub(crate) fn process_main(options: TokenStream, tokens: TokenStream) -> TokenSt
         Some(errors) => main::stub(function, &errors),
         None => main::expand(function, &options),
     }
+}
+
+/// `#[inherit]` and `#[process_local]`.
+pub(crate) fn global(attribute: Attribute, options: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut report = Report::default();
+    let options = Options::parse(attribute, options, &mut report);
+    let item = match parsed::parse(attribute, tokens.clone()) {
+        Ok(item) => item,
+        Err(error) => return beside(tokens, report, error),
+    };
+    let is_whole = parsed::check(attribute, &item, &mut report);
+    let expanded = match attribute {
+        _ if !is_whole => statics::stub(item, &options),
+        Attribute::Inherit => statics::inherit(&item, &options),
+        _ => statics::process_local(&item, &options),
+    };
+    let errors = report.into_tokens();
+    quote!(#errors #expanded)
 }
 
 /// The item unchanged, so that the rest of the crate is still checked, and what is wrong.
