@@ -26,8 +26,6 @@ mod shadowed {
     pub fn reads() -> ::std::vec::Vec<::std::option::Option<::std::string::String>> {
         ::std::vec![TEXT.get().cloned(), OWN.get().cloned()]
     }
-
-    use ::std::clone::Clone as _;
 }
 
 #[test]

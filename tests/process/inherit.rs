@@ -258,6 +258,7 @@ fn statics_in_function_bodies() {
         reads::run()
     }
 
+    #[allow(clippy::extra_unused_type_parameters, reason = "for there to be two instances")]
     fn two<T>() -> Result<u8, spawnsafe::Error> {
         #[inherit]
         static TWIN: OnceLock<u8> = OnceLock::new();
@@ -319,7 +320,7 @@ static ABSENT: NoSuchType = NoSuchType;
 static ABSENT: NoSuchType = NoSuchType;
 
 #[inherit]
-#[cfg(all())]
+#[cfg(not(any()))]
 static PRESENT: OnceLock<()> = OnceLock::new();
 
 #[process_local]
