@@ -92,8 +92,9 @@ help: put the runtime's attribute below this one:
 pub(crate) const INHERIT_THREAD_LOCAL: &str =
     "a thread-local static belongs to one thread, and a child has none of its parent's
 help: for a value that all threads share: `#[inherit] static NAME: Mutex<T> = Mutex::new(…);`";
-pub(crate) const INHERIT_LAZY: &str = "a `LazyLock` cannot be given a value, so a child would compute its own
-help: use `OnceLock<T>`, and `get_or_init(…)` where it is read; for a value of each process's own, `#[process_local]`";
+pub(crate) const INHERIT_LAZY: &str =
+    "what computes an inherited `LazyLock` must be seen here, to be left out in a child
+help: write `LazyLock::new(…)`, with a closure or a function";
 pub(crate) const PROCESS_LOCAL_THREAD_LOCAL: &str = "`#[process_local]` goes on the static inside `thread_local!`
 help: write `thread_local! { #[spawnsafe::process_local] static NAME: … }`";
 pub(crate) const STATIC_BOTH: &str = "a static is either inherited, or each process's own

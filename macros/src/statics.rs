@@ -1,7 +1,7 @@
 //! What `#[inherit]` and `#[process_local]` were put on, and what it must not be.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{GenericArgument, Item, ItemConst, ItemStatic, Path, PathArguments, StaticMutability, Type};
+use syn::{Expr, ExprCall, GenericArgument, Item, ItemConst, ItemStatic, Path, PathArguments, StaticMutability, Type};
 
 use crate::check;
 use crate::messages;
@@ -68,14 +68,29 @@ fn collect(attribute: Attribute, item: &ItemStatic, report: &mut Report) {
             report.at(other, messages::STATIC_BOTH);
         }
     }
-    if attribute == Attribute::Inherit && last_segment(&item.ty).is_some_and(|last| last.ident == "LazyLock") {
-        report.at(&item.ty, messages::INHERIT_LAZY);
+    if attribute == Attribute::Inherit && is_lazy(&item.ty) && lazy(item).is_none() {
+        report.at(&item.expr, messages::INHERIT_LAZY);
     }
+}
+
+/// The `LazyLock::new(…)` of a static of that type.
+pub(crate) fn lazy(item: &ItemStatic) -> Option<&ExprCall> {
+    match &*item.expr {
+        Expr::Call(call) if is_lazy(&item.ty) && call.args.len() == 1 => match &*call.func {
+            Expr::Path(path) if ends_with(&path.path, "new") => Some(call),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_lazy(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|last| last.ident == "LazyLock")
 }
 
 /// The type that is at fault if the static cannot be inherited: what is in one of std's containers, or all of it.
 pub(crate) fn content(ty: &Type) -> &Type {
-    const CONTAINERS: [&str; 3] = ["OnceLock", "Mutex", "RwLock"];
+    const CONTAINERS: [&str; 4] = ["OnceLock", "Mutex", "RwLock", "LazyLock"];
     let Some(last) = last_segment(ty).filter(|last| CONTAINERS.iter().any(|name| last.ident == name)) else {
         return ty;
     };

@@ -1,7 +1,7 @@
 //! All that generated code may name. Not part of the public interface: it changes without notice.
 
 pub use crate::handle::Arguments;
-pub use crate::inherit::{Access, Accessed, Global, RegisteredGlobal, access};
+pub use crate::inherit::{Access, Accessed, Computed, Global, RegisteredGlobal, access, access_lazy};
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
 pub use crate::registry::{Entry, Origin, Registered, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};

@@ -242,6 +242,55 @@ fn a_type_of_ones_own() {
     assert_eq!(FIXED.taken.load(SeqCst), 1);
 }
 
+#[inherit]
+static DRAWN: LazyLock<String> = LazyLock::new(|| format!("drawn by {}", std::process::id()));
+
+fn initial() -> Vec<u32> {
+    vec![std::process::id(); 3]
+}
+
+#[inherit]
+static NOT_DRAWN: LazyLock<Vec<u32>, fn() -> Vec<u32>> = LazyLock::new(initial);
+
+#[child_entry]
+fn drawn() -> (String, u32) {
+    (DRAWN.clone(), NOT_DRAWN[2])
+}
+
+#[child_entry]
+fn drawn_below() -> (String, u32) {
+    drawn::run().unwrap()
+}
+
+/// What is drawn at random, say, is drawn once; what nobody has asked for is drawn by whoever asks.
+#[test]
+fn what_is_computed_travels() {
+    let before = drawn::spawn().unwrap();
+    let id = before.id();
+    assert_eq!(before.join().unwrap(), (format!("drawn by {id}"), id));
+    let here = format!("drawn by {}", std::process::id());
+    assert_eq!(**DRAWN, here);
+    for (text, number) in [drawn::run().unwrap(), drawn_below::run().unwrap()] {
+        assert_eq!(text, here);
+        assert_ne!(number, std::process::id());
+    }
+}
+
+/// While it is being computed, a start does not wait for it: that would be for itself.
+#[test]
+fn a_start_within_a_computation() {
+    #[inherit]
+    static BELOW: LazyLock<u32> = LazyLock::new(|| depth::run(1).unwrap() + 1);
+
+    #[child_entry]
+    fn depth(of: u32) -> u32 {
+        of
+    }
+
+    assert_eq!(**BELOW, 2);
+    assert_eq!(depth::run(3).unwrap(), 3);
+}
+
 /// Of one name, in different function bodies.
 #[test]
 fn statics_in_function_bodies() {

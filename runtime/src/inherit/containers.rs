@@ -11,7 +11,7 @@ use crate::portable::SpawnSafe;
 
 /// A container whose value [`#[inherit]`](macro@crate::inherit) can take out in a parent and put back in a child.
 ///
-/// `OnceLock`, `Mutex`, `RwLock` and atomics are. For a struct of your own, say which [`Value`](Inheritable::Value)
+/// `OnceLock`, `Mutex`, `RwLock` and atomics are (and for a `LazyLock` the attribute has its own way). For a struct of your own, say which [`Value`](Inheritable::Value)
 /// travels, and how it is taken and put back:
 ///
 /// ```
@@ -58,6 +58,7 @@ use crate::portable::SpawnSafe;
     label = "`#[inherit]` does not know how to take a value out of this and to put it back",
     note = "for a value that is set once, at run time: `OnceLock<T>`; for one that changes: `Mutex<T>`, `RwLock<T>` or an atomic",
     note = "a static that never changes is the same in every child: leave `#[inherit]` out",
+    note = "for a `LazyLock`: write that name and not an alias of it",
     note = "for a type of your own: `impl spawnsafe::Inheritable for {Self}`"
 )]
 pub trait Inheritable {

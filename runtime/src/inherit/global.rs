@@ -28,20 +28,20 @@ inventory::collect!(RegisteredGlobal);
 
 /// What is to be done with a static: one function for both, as each would be one more place with an obligation.
 #[derive(Debug)]
-pub struct Access<'a>(Direction<'a>);
+pub struct Access<'a>(pub(super) Direction<'a>);
 
 /// How it went.
 pub type Accessed = Result<(), RemoteError>;
 
 #[derive(Debug)]
-enum Direction<'a> {
+pub(super) enum Direction<'a> {
     Save(&'a mut Saved),
     Restore(&'a [u8]),
 }
 
 /// A value that is being taken.
 #[derive(Debug, Default)]
-struct Saved {
+pub(super) struct Saved {
     packed: Option<Vec<u8>>,
     for_good: bool,
 }
@@ -122,13 +122,21 @@ impl Global {
 /// Does with a static what is to be done. The only place that demands something of its type.
 pub fn access<C: Inheritable>(global: &Inherit<C>, Access(direction): Access<'_>) -> Accessed {
     match direction {
-        Direction::Save(saved) => global.snapshot(Snapshot { saved, value: PhantomData }),
-        Direction::Restore(packed) => {
-            let mut unpacker = link::unpacker(packed, Vec::new());
-            let value = C::Value::__unpack(&mut unpacker)?;
-            unpacker.finish()?;
-            global.restore(value)
-        }
+        Direction::Save(saved) => global.snapshot(saved.snapshot()),
+        Direction::Restore(packed) => global.restore(unpack(packed)?),
+    }
+}
+
+pub(super) fn unpack<T: SpawnSafe>(packed: &[u8]) -> Result<T, RemoteError> {
+    let mut unpacker = link::unpacker(packed, Vec::new());
+    let value = T::__unpack(&mut unpacker)?;
+    unpacker.finish()?;
+    Ok(value)
+}
+
+impl Saved {
+    pub(super) fn snapshot<V>(&mut self) -> Snapshot<'_, V> {
+        Snapshot { saved: self, value: PhantomData }
     }
 }
 

@@ -9,10 +9,12 @@
 
 mod containers;
 mod global;
+mod lazy;
 mod travel;
 mod wrapper;
 
 pub use containers::Inheritable;
 pub use global::{Access, Accessed, Global, RegisteredGlobal, Snapshot, access};
+pub use lazy::{Computed, access_lazy};
 pub(crate) use travel::{restore, snapshot};
 pub use wrapper::{Inherit, ProcessLocal};

@@ -18,6 +18,13 @@ static LAZY: LazyLock<HashMap<u32, Vec<u32>>> = LazyLock::new(|| HashMap::from([
 static BOXED: Mutex<Option<Box<dyn Fn() -> u32 + Send>>> = Mutex::new(None);
 
 #[inherit]
+static COMPUTED: std::sync::LazyLock<HashMap<u32, Vec<u32>>> = std::sync::LazyLock::new(|| {
+    let mut map = HashMap::new();
+    map.insert(1, Vec::new());
+    map
+});
+
+#[inherit]
 static LIST: Mutex<Vec<u32>> = {
     const EMPTY: Vec<u32> = Vec::new();
     Mutex::new(EMPTY)
@@ -36,7 +43,7 @@ fn keeps() -> &'static OnceLock<String> {
 
 fn main() {
     assert_eq!(FUNCTIONS[0](NAMES.read().unwrap().len() as u32), 2);
-    assert_eq!(LAZY[&1].len() + locks(&LIST), 0);
+    assert_eq!(LAZY[&1].len() + COMPUTED[&1].len() + locks(&LIST), 0);
     *BOXED.lock().unwrap() = Some(Box::new(|| 1));
     assert!(keeps().get().is_none());
     assert_eq!(format!("{:?} {LIST:?}", *LIST), format!("{LIST:?} {:?}", *LIST));
