@@ -42,9 +42,8 @@ fn custom_getstate() {
     prints("custom_getstate", &[], "__getstate__\n1 2 0\nNone\n");
 }
 
-#[test]
-fn pyfork() {
-    let unix = "got args -i 2
+/// What both forms of the program print.
+const PYFORK: &str = "got args -i 2
 2
 0 - 0
 1 - 2
@@ -58,8 +57,16 @@ fn pyfork() {
 9 - 18
 [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
 ";
-    prints("pyfork", &["-i", "2"], unix);
-    prints("pyfork", &["--input", "2"], unix);
+
+#[test]
+fn pyfork() {
+    prints("pyfork", &["-i", "2"], PYFORK);
+    prints("pyfork", &["--input", "2"], PYFORK);
+}
+
+#[test]
+fn pyfork_inherit() {
+    prints("pyfork_inherit", &["-i", "2"], PYFORK);
 }
 
 #[test]

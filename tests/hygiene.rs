@@ -24,6 +24,8 @@ mod parameters;
 mod places;
 #[path = "hygiene/shadowing.rs"]
 mod shadowing;
+#[path = "hygiene/statics.rs"]
+mod statics;
 #[path = "hygiene/strict.rs"]
 pub mod strict;
 #[path = "hygiene/types.rs"]

@@ -8,6 +8,7 @@ const ROWS: &[&[&str]] = &[
     &["lib", "__private"],
     &["handle"],
     &["launch", "child"],
+    &["inherit"],
     &["registry", "link", "portable"],
     &["wire", "sys"],
     &["error"],

@@ -143,3 +143,11 @@ fn a_call_whose_head_is_damaged() {
     head[20..28].copy_from_slice(&u64::MAX.to_le_bytes());
     answers_with_failure(&frame(1, &head), "Protocol");
 }
+
+/// The build and the entry are looked at before the values of statics, whatever those are.
+#[test]
+fn statics_of_another_build() {
+    let mut call = call_head(1, "scenarios::adds");
+    call.extend_from_slice(&u32::MAX.to_le_bytes());
+    answers_with_failure(&frame(1, &call), "BuildMismatch");
+}

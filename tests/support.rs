@@ -122,8 +122,19 @@ pub fn copy_program(program: &Path, dir: &Path) -> std::path::PathBuf {
 pub mod entries {
     use std::io::Write as _;
     use std::path::Path;
+    use std::sync::OnceLock;
 
-    use spawnsafe::{RemoteError, child_entry};
+    use spawnsafe::{RemoteError, child_entry, inherit};
+
+    /// A static that travels.
+    #[inherit]
+    pub static LIBRARY: OnceLock<String> = OnceLock::new();
+
+    /// What it holds.
+    #[child_entry]
+    pub fn reads_library() -> Option<String> {
+        LIBRARY.get().cloned()
+    }
 
     /// The sum.
     #[child_entry]

@@ -1,6 +1,6 @@
 //! The attribute macros of `spawnsafe`, which re-exports and documents them. Nobody depends on this crate directly.
 //!
-//! Each macro parses (`options`, `item`), checks and collects every fault (`check`), and only then expands, which
+//! Each macro parses (`options`, `item`, `statics`), checks and collects every fault (`check`), and only then expands, which
 //! cannot fail (`expand`). All texts are in `messages`.
 
 mod check;
@@ -11,6 +11,7 @@ mod messages;
 mod model;
 mod options;
 mod report;
+mod statics;
 
 use proc_macro::TokenStream;
 
@@ -24,6 +25,18 @@ pub fn child_entry(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(SpawnSafe, attributes(spawnsafe, trust))]
 pub fn spawn_safe_type(item: TokenStream) -> TokenStream {
     expand::spawn_safe_type(item.into()).into()
+}
+
+/// See `spawnsafe::inherit`: the documentation stands there, where its examples can run.
+#[proc_macro_attribute]
+pub fn inherit(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::global(options::Attribute::Inherit, options.into(), item.into()).into()
+}
+
+/// See `spawnsafe::process_local`: the documentation stands there, where its examples can run.
+#[proc_macro_attribute]
+pub fn process_local(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::global(options::Attribute::ProcessLocal, options.into(), item.into()).into()
 }
 
 /// See `spawnsafe::process_main`: the documentation stands there, where its examples can run.

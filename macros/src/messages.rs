@@ -132,6 +132,42 @@ help: give it the owned form of each field (`String`, `Vec<T>`, `T`), and no lif
     )
 }
 
+pub(crate) const INHERIT_THREAD_LOCAL: &str =
+    "a thread-local static belongs to one thread, and a child has none of its parent's
+help: for a value that all threads share: `#[inherit] static NAME: Mutex<T> = Mutex::new(…);`";
+pub(crate) const INHERIT_LAZY: &str =
+    "what computes an inherited `LazyLock` must be seen here, to be left out in a child
+help: write `LazyLock::new(…)`, with a closure or a function";
+pub(crate) const PROCESS_LOCAL_THREAD_LOCAL: &str = "`#[process_local]` goes on the static inside `thread_local!`
+help: write `thread_local! { #[spawnsafe::process_local] static NAME: … }`";
+pub(crate) const STATIC_BOTH: &str = "a static is either inherited, or each process's own
+help: remove `#[inherit]` or `#[process_local]`";
+
+pub(crate) fn not_on_static(attribute: Attribute) -> String {
+    format!(
+        "`#[{attribute}]` goes on a `static`
+help: put it above `static NAME: OnceLock<T> = OnceLock::new();`, or another static that is set at run time"
+    )
+}
+
+pub(crate) fn static_is_const(attribute: Attribute) -> String {
+    format!(
+        "a `const` is the same in every process, so `#[{attribute}]` means nothing here
+help: remove the attribute; for a value that is set at run time: `static NAME: OnceLock<T> = OnceLock::new();`"
+    )
+}
+
+pub(crate) fn static_is_mut(attribute: Attribute) -> String {
+    format!(
+        "`#[{attribute}]` cannot guard a `static mut`, which any thread may be changing
+help: write `static NAME: Mutex<T> = Mutex::new(…);`, or use an atomic"
+    )
+}
+
+pub(crate) fn static_twice(attribute: Attribute) -> String {
+    format!("the static carries `#[{attribute}]` twice\nhelp: remove one")
+}
+
 pub(crate) fn no_option(attribute: Attribute) -> String {
     format!("`#[{attribute}]` takes options of the form `option = value`\nhelp: it knows {}", known_options(attribute))
 }

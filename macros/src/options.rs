@@ -24,6 +24,8 @@ pub(crate) enum Attribute {
     ProcessMain,
     /// The one beside the derive.
     SpawnSafe,
+    Inherit,
+    ProcessLocal,
 }
 
 /// The options of an attribute.
@@ -45,6 +47,8 @@ impl fmt::Display for Attribute {
             Attribute::ChildEntry => "child_entry",
             Attribute::ProcessMain => "process_main",
             Attribute::SpawnSafe => "spawnsafe",
+            Attribute::Inherit => "inherit",
+            Attribute::ProcessLocal => "process_local",
         })
     }
 }
@@ -61,7 +65,7 @@ impl Attribute {
                 ("worker_threads", "worker_threads = 4"),
                 CRATE,
             ],
-            Attribute::ProcessMain | Attribute::SpawnSafe => &[CRATE],
+            Attribute::ProcessMain | Attribute::SpawnSafe | Attribute::Inherit | Attribute::ProcessLocal => &[CRATE],
         }
     }
 

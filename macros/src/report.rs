@@ -21,6 +21,13 @@ impl Report {
         }
     }
 
+    /// Notes all of another report's faults. Whether there are none.
+    pub(crate) fn take_all(&mut self, other: Self) -> bool {
+        let is_empty = other.0.is_none();
+        other.0.into_iter().for_each(|error| self.add(error));
+        is_empty
+    }
+
     /// What the compiler is to report; `None` if nothing is wrong.
     pub(crate) fn into_tokens(self) -> Option<TokenStream> {
         self.0.map(|error| error.into_compile_error())

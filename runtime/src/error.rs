@@ -57,9 +57,9 @@ pub enum ErrorKind {
     NoProcessMain,
     /// The system could not start the process.
     Spawn,
-    /// An argument could not be encoded (nothing was started), or a result could not.
+    /// An argument or an inherited static could not be encoded (nothing was started), or a result could not.
     Encode,
-    /// The child could not rebuild an argument, or the parent could not rebuild the result.
+    /// The child could not rebuild an argument or an inherited static, or the parent could not rebuild the result.
     Decode,
     /// The child's program has no entry of that name.
     UnknownEntry,

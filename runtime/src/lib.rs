@@ -29,7 +29,8 @@
 //! |---|---|
 //! | arguments of the entry | packed with serde, in the parent, when the call is made |
 //! | `std::env::args()`, environment, working directory, standard streams | the parent's, or what [`Call`] sets |
-//! | statics, thread-locals | as the program initializes them: nothing that the parent did to them |
+//! | statics with [`#[inherit]`](macro@inherit) | the value that they had when the child was started |
+//! | other statics, thread-locals | as the program initializes them: nothing that the parent did to them |
 //! | open files, sockets, threads, locks | none of the parent's |
 //! | the body of `main` | never runs |
 //!
@@ -61,6 +62,7 @@ pub mod __private;
 mod child;
 mod error;
 mod handle;
+mod inherit;
 mod launch;
 mod link;
 mod portable;
@@ -72,12 +74,17 @@ pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
 #[cfg(feature = "tokio")]
 pub use handle::Join;
 pub use handle::{Call, Child};
+pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
 pub use portable::{LendSafe, SpawnSafe};
 #[doc = include_str!("docs/derive.md")]
 pub use spawnsafe_macros::SpawnSafe;
 #[doc = include_str!("docs/child_entry.md")]
 pub use spawnsafe_macros::child_entry;
+#[doc = include_str!("docs/inherit.md")]
+pub use spawnsafe_macros::inherit;
+#[doc = include_str!("docs/process_local.md")]
+pub use spawnsafe_macros::process_local;
 #[doc = include_str!("docs/process_main.md")]
 pub use spawnsafe_macros::process_main;
 pub use sys::Stdio;

@@ -3,6 +3,7 @@
 #[cfg(feature = "tokio")]
 pub use crate::child::{Flavor, block_on};
 pub use crate::handle::Arguments;
+pub use crate::inherit::{Access, Accessed, Computed, Global, RegisteredGlobal, access, access_lazy};
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
 pub use crate::portable::{Lendable, Passable, Value};
 pub use crate::portable::{

@@ -62,9 +62,11 @@
     clippy::use_self
 )]
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::path::Path;
+use std::sync::{Mutex, OnceLock};
 
-use spawnsafe::{Error, SpawnSafe, child_entry};
+use spawnsafe::{Error, SpawnSafe, child_entry, inherit, process_local};
 
 /// A type that travels.
 #[derive(serde::Serialize, serde::Deserialize, Debug, Clone, Copy, PartialEq, Eq, SpawnSafe)]
@@ -100,6 +102,25 @@ pub fn add(count: u32, text: &str, job: &Job, path: &Path) -> u64 {
         .iter()
         .fold(u64::from(count), |sum, len| sum + u64::try_from(*len).unwrap_or(0))
         + u64::from(job.id)
+}
+
+/// Set once.
+#[inherit]
+pub static GREETING: OnceLock<String> = OnceLock::new();
+
+/// Counts.
+#[inherit]
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Of each process.
+#[process_local]
+pub static CACHE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Reads them.
+#[child_entry]
+fn globals() -> (Option<usize>, u32, bool) {
+    let cached = CACHE.lock().is_ok_and(|cache| !cache.is_empty());
+    (GREETING.get().map(String::len), COUNT.load(Ordering::SeqCst), cached)
 }
 
 /// Can fail.
@@ -147,6 +168,9 @@ fn all_lints() -> Result<(), Error> {
     assert_eq!(first::run(vec![job], (0, 1))?, Ok(job));
     assert_eq!(first::run(vec![job], (0, 0))?, first(vec![job], (0, 0)));
     assert_eq!(hold::run(Foreign, &[Foreign], job)?, hold(Foreign, &[Foreign], job));
+    let _len = GREETING.get_or_init(|| "hello".to_owned()).len();
+    COUNT.store(3, Ordering::SeqCst);
+    assert_eq!(globals::run()?, (Some(5), 3, false));
     assert_eq!(longer::run("a", "bc")?, longer("a", "bc"));
     assert_eq!(twice::run(&1)?, twice(&1));
     Ok(())

@@ -10,6 +10,7 @@ mod awaiting;
 mod data;
 mod ends;
 mod handle;
+mod inherit;
 mod surroundings;
 
 /// A number of the size of a process id, which no other process has while the child lives.

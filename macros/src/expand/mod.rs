@@ -5,6 +5,7 @@ mod derive;
 mod entry;
 mod generic;
 mod main;
+mod statics;
 mod trust;
 
 use proc_macro2::{Span, TokenStream};
@@ -12,7 +13,7 @@ use quote::quote;
 
 use crate::options::{Attribute, Options};
 use crate::report::Report;
-use crate::{check, fields, item};
+use crate::{check, fields, item, statics as parsed};
 
 /// `#[child_entry]`.
 pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStream {
@@ -60,6 +61,24 @@ pub(crate) fn spawn_safe_type(tokens: TokenStream) -> TokenStream {
         }
         Err(error) => error.into_compile_error(),
     }
+}
+
+/// `#[inherit]` and `#[process_local]`.
+pub(crate) fn global(attribute: Attribute, options: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut report = Report::default();
+    let options = Options::parse(attribute, options, &mut report);
+    let item = match parsed::parse(attribute, tokens.clone()) {
+        Ok(item) => item,
+        Err(error) => return beside(tokens, report, error),
+    };
+    let is_whole = parsed::check(attribute, &item, &mut report);
+    let expanded = match attribute {
+        _ if !is_whole => statics::stub(item, &options),
+        Attribute::Inherit => statics::inherit(&item, &options),
+        _ => statics::process_local(&item, &options),
+    };
+    let errors = report.into_tokens();
+    quote!(#errors #expanded)
 }
 
 /// The item unchanged, so that the rest of the crate is still checked, and what is wrong.

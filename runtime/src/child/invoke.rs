@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::panic;
 use super::reply::{self, Delivery};
 use crate::error::{Error, ErrorKind};
+use crate::inherit;
 use crate::link::{self, Frame};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted};
@@ -37,21 +38,21 @@ pub(super) fn answer(call: Frame, adopted: Arc<Adopted>) -> ! {
 
 fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     let Frame { items, blobs, .. } = call;
-    let (head, arguments) = CallHead::decode(&items)
+    let (head, rest) = CallHead::decode(&items)
         .ok_or_else(|| Error::new(ErrorKind::Protocol, "the call cannot be read: its head is damaged"))?;
     let entry = prepare(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
-    let mut unpacker = link::unpacker(arguments, blobs);
     panic::watch_for(adopted, entry.name());
-    match catch_unwind(AssertUnwindSafe(|| entry.run(&mut unpacker))) {
-        Ok(Ok(packed)) => Ok(packed),
-        Ok(Err(fault)) => Err(fault_error(&fault)),
-        Err(payload) => {
-            let error = panic::error(&*payload);
-            // Dropping it is the user's code, which may panic once more.
-            std::mem::forget(payload);
-            Err(error)
-        }
-    }
+    catch_unwind(AssertUnwindSafe(|| {
+        let arguments = inherit::restore(rest)?;
+        let mut unpacker = link::unpacker(arguments, blobs);
+        entry.run(&mut unpacker).map_err(|fault| fault_error(&fault))
+    }))
+    .unwrap_or_else(|payload| {
+        let error = panic::error(&*payload);
+        // Dropping it is the user's code, which may panic once more.
+        std::mem::forget(payload);
+        Err(error)
+    })
     .map_err(|error| error.in_entry(entry.name()))
 }
 

@@ -10,6 +10,7 @@ use super::Child;
 use super::ending::{self, duplicate, not_started};
 use super::running::Running;
 use crate::error::{Error, ErrorKind};
+use crate::inherit;
 use crate::launch::{Environment, Launched, Order, StartMethod};
 use crate::link::{self, Outbox};
 use crate::registry::{self, Entry};
@@ -252,7 +253,7 @@ impl Plan {
             stdin: self.stdin,
             stdout: self.stdout,
             stderr: self.stderr,
-            outbox: Outbox::new(Kind::Call, &head.encode(), packed),
+            outbox: Outbox::with_pieces(Kind::Call, &head.encode(), inherit::snapshot()?, packed),
         };
         Ok((order, self.start_method, self.timeout))
     }

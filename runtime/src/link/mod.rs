@@ -7,7 +7,7 @@ mod inbox;
 mod outbox;
 
 pub(crate) use inbox::{Frame, Inbox, Progress};
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Outbox, Piece};
 
 use crate::sys;
 use crate::wire::{Memory, Packer, Unpacker};

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::wire::{Header, Kind, Packed};
 
@@ -11,27 +13,59 @@ const PIECES: usize = 16;
 /// What is still to be written of one frame. The pieces are written from where they are, not joined first.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pieces: VecDeque<Vec<u8>>,
+    pieces: VecDeque<Piece>,
     /// How much of the first piece is written.
     written: usize,
+}
+
+/// Bytes to be written.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Owned(Vec<u8>),
+    /// Kept elsewhere as well, and not copied for one more frame.
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Piece::Owned(bytes) => bytes,
+            Piece::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Piece {
+    fn from(bytes: Vec<u8>) -> Self {
+        Piece::Owned(bytes)
+    }
 }
 
 impl Outbox {
     /// A frame with `head` before the packed items.
     pub(crate) fn new(kind: Kind, head: &[u8], packed: Packed) -> Self {
+        Self::with_pieces(kind, head, Vec::new(), packed)
+    }
+
+    /// A frame with `head` and then some pieces before the packed items.
+    pub(crate) fn with_pieces(kind: Kind, head: &[u8], then: Vec<Piece>, packed: Packed) -> Self {
         let Packed { items, blobs } = packed;
         let header = Header {
             kind,
             blobs: u16::try_from(blobs.len()).expect("the packer makes no more blobs than a frame can have"),
-            len: (head.len() + items.len()) as u64,
+            len: (head.len() + then.iter().map(|piece| piece.len()).sum::<usize>() + items.len()) as u64,
         };
         let mut start = Vec::with_capacity(crate::wire::HEADER_LEN + head.len());
         start.extend_from_slice(&header.encode());
         start.extend_from_slice(head);
-        let mut pieces = VecDeque::from([start, items]);
+        let mut pieces = VecDeque::from([start.into()]);
+        pieces.extend(then);
+        pieces.push_back(items.into());
         for blob in blobs {
-            pieces.push_back((blob.len() as u64).to_le_bytes().to_vec());
-            pieces.push_back(blob);
+            pieces.push_back((blob.len() as u64).to_le_bytes().to_vec().into());
+            pieces.push_back(blob.into());
         }
         pieces.retain(|piece| !piece.is_empty());
         Self { pieces, written: 0 }
@@ -43,7 +77,7 @@ impl Outbox {
 
     /// How much is left to write.
     pub(crate) fn len(&self) -> usize {
-        self.pieces.iter().map(Vec::len).sum::<usize>() - self.written
+        self.pieces.iter().map(|piece| piece.len()).sum::<usize>() - self.written
     }
 
     /// Writes until all is written (`true`) or the connection takes no more for now (`false`).
@@ -85,7 +119,8 @@ mod tests {
     #[test]
     fn a_frame_survives_writes_and_reads_of_every_size() {
         for step in [1, 2, 7, 64, 4096, 1 << 20] {
-            let mut outbox = Outbox::new(Kind::Value, b"head", packed());
+            let shared = vec![Piece::Owned(b"-own".to_vec()), Piece::Shared(Arc::new(vec![4; 300]))];
+            let mut outbox = Outbox::with_pieces(Kind::Value, b"head", shared, packed());
             let mut bytes = Vec::new();
             let total = outbox.len();
             let mut blocked = false;
@@ -115,8 +150,9 @@ mod tests {
                 assert!(chunk.is_empty());
             };
             assert_eq!(frame.kind, Kind::Value);
-            assert_eq!(&frame.items[..4], b"head");
-            assert_eq!(&frame.items[4..], &packed().items[..]);
+            assert_eq!(&frame.items[..8], b"head-own");
+            assert_eq!(frame.items[8..308], [4; 300]);
+            assert_eq!(&frame.items[308..], &packed().items[..]);
             assert_eq!(frame.blobs, packed().blobs);
         }
     }

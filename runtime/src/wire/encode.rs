@@ -21,6 +21,7 @@ pub struct Packer {
     pub(super) packed: Packed,
     guard: StackGuard,
     advise_large: fn(&mut Vec<u8>),
+    max_blobs: usize,
 }
 
 type Done = Result<(), CodecError>;
@@ -29,7 +30,14 @@ impl Packer {
     /// Packs nothing yet.
     pub(crate) fn new(memory: Memory) -> Self {
         let Memory { stack_end, advise_large } = memory;
-        Self { packed: Packed::default(), guard: StackGuard::new(stack_end), advise_large }
+        // The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
+        let max_blobs = usize::from(u16::MAX);
+        Self { packed: Packed::default(), guard: StackGuard::new(stack_end), advise_large, max_blobs }
+    }
+
+    /// Packs everything into the items, long strings as well.
+    pub(crate) fn without_blobs(self) -> Self {
+        Self { max_blobs: 0, ..self }
     }
 
     /// What was packed.
@@ -78,9 +86,8 @@ impl Packer {
         Ok(())
     }
 
-    /// The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
     fn wants_blob(&self, len: usize) -> bool {
-        len >= BLOB_MIN && self.packed.blobs.len() < usize::from(u16::MAX)
+        len >= BLOB_MIN && self.packed.blobs.len() < self.max_blobs
     }
 
     /// Most of what a long copy costs is its fresh pages.

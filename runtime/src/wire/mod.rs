@@ -22,6 +22,7 @@ mod decode;
 mod encode;
 mod fault;
 mod frame;
+mod global;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub(crate) use frame::MAX_FRAME;
 pub(crate) use frame::{
     BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
+pub(crate) use global::GlobalHead;
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
 mod tag {

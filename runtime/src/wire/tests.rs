@@ -242,6 +242,7 @@ proptest! {
         let _ = unpack::<Vec<Option<String>>>(packed());
         let _ = unpack::<HashMap<String, u128>>(packed());
         let _ = CallHead::decode(&items);
+        let _ = GlobalHead::decode_all(&items);
     }
 
     #[test]
@@ -278,6 +279,48 @@ proptest! {
         bytes.extend_from_slice(&rest);
         prop_assert_eq!(CallHead::decode(&bytes), Some((head, &rest[..])));
     }
+
+    #[test]
+    fn global_values(globals: Vec<(u32, (u32, u32), String, Vec<u8>)>, rest: Vec<u8>, cut: prop::sample::Index) {
+        let mut bytes = (globals.len() as u32).to_le_bytes().to_vec();
+        let mut values = Vec::new();
+        for (index, position, name, value) in &globals {
+            let head = GlobalHead { index: *index, position: *position, name };
+            head.encode(value.len(), &mut bytes);
+            bytes.extend_from_slice(value);
+            values.push((head, &value[..]));
+        }
+        let end = bytes.len();
+        bytes.extend_from_slice(&rest);
+        prop_assert_eq!(GlobalHead::decode_all(&bytes), Some((values, &rest[..])));
+        prop_assert_eq!(GlobalHead::decode_all(&bytes[..cut.index(end)]), None);
+    }
+}
+
+#[test]
+fn the_bytes_of_a_global_value() {
+    let mut bytes = vec![1, 0, 0, 0];
+    GlobalHead { index: 2, position: (3, 4), name: "a::B" }.encode(1, &mut bytes);
+    bytes.push(0x07);
+    assert_eq!(bytes[..16], [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
+    assert_eq!(bytes[16..28], *b"\x04\0\0\0\0\0\0\0a::B");
+    assert_eq!(bytes[28..], *b"\x01\0\0\0\0\0\0\0\x07");
+    // A name or a value that claims to be longer than all there is, and more values than there can be.
+    for at in [0, 16, 28] {
+        let mut damaged = bytes.clone();
+        damaged[at..at + 4].fill(0xff);
+        assert_eq!(GlobalHead::decode_all(&damaged), None);
+    }
+}
+
+#[test]
+fn a_value_without_blobs() {
+    let long = ("x".repeat(BLOB_MIN), serde_bytes::ByteBuf::from(vec![1; 3 * BLOB_MIN]));
+    let mut packer = Packer::new(NO_BOUNDS).without_blobs();
+    packer.value(&long).unwrap();
+    let packed = packer.finish();
+    assert!(packed.blobs.is_empty());
+    assert_eq!(unpack::<(String, serde_bytes::ByteBuf)>(packed).unwrap(), long);
 }
 
 #[test]
