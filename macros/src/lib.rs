@@ -9,6 +9,7 @@ mod item;
 mod messages;
 mod model;
 mod options;
+mod probes;
 mod report;
 
 use proc_macro::TokenStream;
@@ -17,6 +18,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn child_entry(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::child_entry(options.into(), item.into()).into()
+}
+
+/// See `spawnsafe::spawn_safe`: the documentation stands there, where its examples can run.
+#[proc_macro_attribute]
+pub fn spawn_safe(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::spawn_safe(options.into(), item.into()).into()
 }
 
 /// See `spawnsafe::process_main`: the documentation stands there, where its examples can run.

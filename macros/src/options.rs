@@ -6,9 +6,11 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Ident, LitStr, Path, Token};
+use syn::token::Paren;
+use syn::{Ident, LitStr, Path, Token, parenthesized};
 
 use crate::messages;
+use crate::probes::Scope;
 use crate::report::Report;
 
 /// Which attribute the options belong to.
@@ -16,6 +18,7 @@ use crate::report::Report;
 pub(crate) enum Attribute {
     ChildEntry,
     ProcessMain,
+    SpawnSafe,
 }
 
 /// The options of an attribute.
@@ -23,6 +26,8 @@ pub(crate) enum Attribute {
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) crate_path: Option<Path>,
+    /// The statics that the item may use.
+    pub(crate) allowed: Option<Vec<Path>>,
 }
 
 impl fmt::Display for Attribute {
@@ -30,6 +35,7 @@ impl fmt::Display for Attribute {
         f.write_str(match self {
             Attribute::ChildEntry => "child_entry",
             Attribute::ProcessMain => "process_main",
+            Attribute::SpawnSafe => "spawn_safe",
         })
     }
 }
@@ -38,9 +44,11 @@ impl Attribute {
     /// The options that it knows, and how they are written.
     pub(crate) fn known(self) -> &'static [(&'static str, &'static str)] {
         const CRATE: (&str, &str) = ("crate", "crate = path");
+        const ALLOW: (&str, &str) = ("allow_static", "allow_static(path, …)");
         match self {
-            Attribute::ChildEntry => &[("name", "name = \"…\""), CRATE],
+            Attribute::ChildEntry => &[("name", "name = \"…\""), CRATE, ALLOW],
             Attribute::ProcessMain => &[CRATE],
+            Attribute::SpawnSafe => &[CRATE, ALLOW],
         }
     }
 
@@ -80,6 +88,12 @@ impl Options {
         let form = attribute
             .form_of(&option)
             .ok_or_else(|| syn::Error::new(option.span(), messages::unknown_option(attribute, &option)))?;
+        if option == "allow_static" {
+            if self.allowed.replace(allowed(&option, form, input)?).is_some() {
+                report.at(&option, messages::option_twice(&option));
+            }
+            return Ok(());
+        }
         if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
             return Err(syn::Error::new(option.span(), messages::option_without_value(form, &option)));
         }
@@ -99,6 +113,11 @@ impl Options {
         Ok(())
     }
 
+    /// Where probes find the library, and what they leave out.
+    pub(crate) fn scope<'a>(&'a self, krate: &'a TokenStream) -> Scope<'a> {
+        Scope { krate, allowed: self.allowed.as_deref().unwrap_or_default() }
+    }
+
     /// The path to `spawnsafe` in generated code.
     pub(crate) fn crate_path(&self) -> TokenStream {
         match &self.crate_path {
@@ -106,6 +125,21 @@ impl Options {
             None => quote::quote!(::spawnsafe),
         }
     }
+}
+
+/// The paths of `allow_static(…)`.
+fn allowed(option: &Ident, form: &str, input: ParseStream<'_>) -> syn::Result<Vec<Path>> {
+    let missing = || syn::Error::new(option.span(), messages::option_without_value(form, option));
+    if !input.peek(Paren) {
+        return Err(missing());
+    }
+    let paths;
+    parenthesized!(paths in input);
+    if paths.is_empty() {
+        return Err(missing());
+    }
+    let paths = paths.parse_terminated(Path::parse_mod_style, Token![,]);
+    paths.map(|paths| paths.into_iter().collect()).map_err(|error| at(&error, messages::STATIC_IS_NO_PATH))
 }
 
 /// The same place, in words of our own: syn says what it expected, which is not what to write.

@@ -63,6 +63,7 @@ mod handle;
 mod launch;
 mod link;
 mod portable;
+mod probe;
 mod registry;
 mod sys;
 mod wire;
@@ -77,6 +78,8 @@ pub use portable::{LendSafe, SpawnSafe};
 pub use spawnsafe_macros::child_entry;
 #[doc = include_str!("docs/process_main.md")]
 pub use spawnsafe_macros::process_main;
+#[doc = include_str!("docs/spawn_safe.md")]
+pub use spawnsafe_macros::spawn_safe;
 pub use sys::Stdio;
 
 /// Lets a test binary that defines no entry of its own start entries of other crates.

@@ -2,6 +2,7 @@
 
 pub use crate::handle::Arguments;
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
+pub use crate::probe::{Anything, Declared, Missing, Place, Probe, of_any_type, read, read_raw, verdicts};
 pub use crate::registry::{Entry, Origin, Registered, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};
 pub use ::core;
