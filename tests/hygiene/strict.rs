@@ -63,6 +63,7 @@
 )]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use spawnsafe::{Error, SpawnSafe, child_entry};
 
@@ -95,6 +96,42 @@ pub fn first(mut list: Vec<Job>, (_left, right): (u8, u8)) -> Result<Job, String
     list.first().copied().ok_or_else(|| "nothing".to_owned())
 }
 
+/// Plain, and used.
+static TABLE: [u32; 2] = [1, 2];
+
+/// Not plain, and used on purpose.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+/// Passes on what it is given.
+macro_rules! pass_on {
+    ($value:expr) => {
+        $value
+    };
+}
+
+/// Uses statics in all ways that are probed.
+#[child_entry(allow_static(CALLS))]
+fn sums(count: u32) -> u32 {
+    use std::f64::consts::PI as RATIO;
+    let text = format!("{RATIO} {:?}", TABLE);
+    let list = &TABLE;
+    let last = pass_on!(TABLE).last().copied().unwrap_or(count);
+    let calls = CALLS.fetch_add(1, Ordering::Relaxed);
+    list.iter().sum::<u32>() + last + calls + u32::from(text.is_empty() || first.attempts(pass_on!(RATIO) > 3.0))
+}
+
+/// Something that a function is, so that a name in lower case is a receiver.
+trait Attempts {
+    /// Tries.
+    fn attempts(&self, fails: bool) -> bool;
+}
+
+impl<T: Fn(Vec<Job>, (u8, u8)) -> Result<Job, String>> Attempts for T {
+    fn attempts(&self, fails: bool) -> bool {
+        fails && self(Vec::new(), (0, 0)).is_err()
+    }
+}
+
 /// Names a lifetime.
 #[child_entry]
 fn longer<'text>(text: &'text str, other: &'text str) -> String {
@@ -108,6 +145,7 @@ fn all_lints() -> Result<(), Error> {
     assert_eq!(add::run(1, "ab", &job, Path::new("p"))?, add(1, "ab", &job, Path::new("p")));
     assert_eq!(first::run(vec![job], (0, 1))?, Ok(job));
     assert_eq!(first::run(vec![job], (0, 0))?, first(vec![job], (0, 0)));
+    assert_eq!(sums::run(7)?, 6);
     assert_eq!(longer::run("a", "bc")?, longer("a", "bc"));
     Ok(())
 }
