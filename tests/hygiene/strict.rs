@@ -62,8 +62,8 @@
     clippy::use_self
 )]
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use spawnsafe::{Error, SpawnSafe, child_entry};
 
@@ -112,8 +112,8 @@ macro_rules! pass_on {
 /// Uses statics in all ways that are probed.
 #[child_entry(allow_static(CALLS))]
 fn sums(count: u32) -> u32 {
-    use std::f64::consts::PI as RATIO;
-    let text = format!("{RATIO} {:?}", TABLE);
+    use core::f64::consts::PI as RATIO;
+    let text = format!("{RATIO} {TABLE:?}");
     let list = &TABLE;
     let last = pass_on!(TABLE).last().copied().unwrap_or(count);
     let calls = CALLS.fetch_add(1, Ordering::Relaxed);
