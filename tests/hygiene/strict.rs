@@ -114,10 +114,10 @@ macro_rules! pass_on {
 fn sums(count: u32) -> u32 {
     use core::f64::consts::PI as RATIO;
     let text = format!("{RATIO} {TABLE:?}");
-    let list = &TABLE;
+    let numbers = &TABLE;
     let last = pass_on!(TABLE).last().copied().unwrap_or(count);
     let calls = CALLS.fetch_add(1, Ordering::Relaxed);
-    list.iter().sum::<u32>() + last + calls + u32::from(text.is_empty() || first.attempts(pass_on!(RATIO) > 3.0))
+    numbers.iter().sum::<u32>() + last + calls + u32::from(text.is_empty() || first.attempts(pass_on!(RATIO) > 3.0))
 }
 
 /// Something that a function is, so that a name in lower case is a receiver.
