@@ -288,6 +288,11 @@ fn attribute<'a>(function: &'a ItemFn, name: &str) -> Option<&'a Attribute> {
     function.attrs.iter().find(|attribute| is(attribute, name))
 }
 
+/// Whether the function carries `#[child_entry]`.
+pub(crate) fn is_entry(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| is(attribute, "child_entry"))
+}
+
 /// Whether the attribute has this name, by whatever path.
 pub(crate) fn is(attribute: &Attribute, name: &str) -> bool {
     attribute.path().segments.last().is_some_and(|last| last.ident == name)

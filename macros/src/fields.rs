@@ -58,10 +58,10 @@ fn options(input: &DeriveInput, report: &mut Report) -> Options {
                 let given = &list.tokens;
                 tokens.extend(quote::quote!(#given,));
             }
-            Err(_) => report.at(attribute, messages::no_option(options::Attribute::SpawnSafe)),
+            Err(_) => report.at(attribute, messages::no_option(options::Attribute::Derive)),
         }
     }
-    Options::parse(options::Attribute::SpawnSafe, tokens, report)
+    Options::parse(options::Attribute::Derive, tokens, report)
 }
 
 fn misplaced(attributes: &[Attribute], message: &str, name: &str, report: &mut Report) {

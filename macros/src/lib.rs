@@ -10,6 +10,7 @@ mod item;
 mod messages;
 mod model;
 mod options;
+mod probes;
 mod report;
 mod statics;
 
@@ -37,6 +38,12 @@ pub fn inherit(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn process_local(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::global(options::Attribute::ProcessLocal, options.into(), item.into()).into()
+}
+
+/// See `spawnsafe::spawn_safe`: the documentation stands there, where its examples can run.
+#[proc_macro_attribute]
+pub fn spawn_safe(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::spawn_safe(options.into(), item.into()).into()
 }
 
 /// See `spawnsafe::process_main`: the documentation stands there, where its examples can run.

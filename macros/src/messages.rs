@@ -10,6 +10,8 @@ pub(crate) const NAME_IS_NO_STRING: &str = "the name of an entry is a string lit
 help: write `name = \"…\"`";
 pub(crate) const CRATE_IS_NO_PATH: &str = "`crate` takes the path of the spawnsafe crate, without quotes
 help: write `crate = path::to::spawnsafe`";
+pub(crate) const STATIC_IS_NO_PATH: &str = "`allow_static` takes the paths of statics
+help: write `allow_static(path::to::STATIC, OTHER)`";
 pub(crate) const COMMA_MISSING: &str = "options are separated by commas
 help: write a `,` before this";
 
@@ -21,6 +23,13 @@ pub(crate) const ENTRY_ON_MODULE: &str = "`#[child_entry]` goes on a free functi
 help: put it on each function in the module that is to run in a child process";
 pub(crate) const ENTRY_ON_OTHER: &str = "`#[child_entry]` goes on a free function with a body
 help: write `fn name(…) { … }` outside of traits, impl blocks and extern blocks, and put the attribute on that";
+pub(crate) const SPAWN_SAFE_ON_FILE: &str = "`#[spawn_safe]` cannot look into a module in a file of its own
+help: put it on the functions and impl blocks in that file";
+pub(crate) const SPAWN_SAFE_ON_OTHER: &str =
+    "`#[spawn_safe]` goes on a function with a body, an impl block, or an inline module
+help: put it on what the entry calls; a static of this process that entries may use is `#[process_local]`";
+pub(crate) const SPAWN_SAFE_ON_ENTRY: &str = "`#[child_entry]` checks the statics of its function already
+help: remove `#[spawn_safe]`";
 pub(crate) const ENTRY_IN_IMPL: &str = "`#[child_entry]` goes on a free function, which has no `Self`
 help: move the function out of the impl block or trait, and name the type";
 pub(crate) const ENTRY_TWICE: &str = "the function carries `#[child_entry]` twice

@@ -9,9 +9,11 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Ident, LitStr, Path, Token};
+use syn::token::Paren;
+use syn::{Ident, LitStr, Path, Token, parenthesized};
 
 use crate::messages;
+use crate::probes::Scope;
 use crate::report::Report;
 
 pub(crate) use flavor::Flavor;
@@ -23,6 +25,7 @@ pub(crate) enum Attribute {
     ChildEntry,
     ProcessMain,
     /// The one beside the derive.
+    Derive,
     SpawnSafe,
     Inherit,
     ProcessLocal,
@@ -39,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) flavor: Flavor,
     /// Whether this is the function of a closure, which has no name that the user has given.
     pub(crate) anonymous: bool,
+    /// The statics that the item may use.
+    pub(crate) allowed: Option<Vec<Path>>,
 }
 
 impl fmt::Display for Attribute {
@@ -46,7 +51,8 @@ impl fmt::Display for Attribute {
         f.write_str(match self {
             Attribute::ChildEntry => "child_entry",
             Attribute::ProcessMain => "process_main",
-            Attribute::SpawnSafe => "spawnsafe",
+            Attribute::Derive => "spawnsafe",
+            Attribute::SpawnSafe => "spawn_safe",
             Attribute::Inherit => "inherit",
             Attribute::ProcessLocal => "process_local",
         })
@@ -57,6 +63,7 @@ impl Attribute {
     /// The options that it knows, and how they are written.
     pub(crate) fn known(self) -> &'static [(&'static str, &'static str)] {
         const CRATE: (&str, &str) = ("crate", "crate = path");
+        const ALLOW: (&str, &str) = ("allow_static", "allow_static(path, …)");
         match self {
             Attribute::ChildEntry => &[
                 ("name", "name = \"…\""),
@@ -64,8 +71,10 @@ impl Attribute {
                 ("flavor", "flavor = \"multi_thread\""),
                 ("worker_threads", "worker_threads = 4"),
                 CRATE,
+                ALLOW,
             ],
-            Attribute::ProcessMain | Attribute::SpawnSafe | Attribute::Inherit | Attribute::ProcessLocal => &[CRATE],
+            Attribute::ProcessMain | Attribute::Derive | Attribute::Inherit | Attribute::ProcessLocal => &[CRATE],
+            Attribute::SpawnSafe => &[CRATE, ALLOW],
         }
     }
 
@@ -109,6 +118,12 @@ impl Options {
             self.instances.extend(instance::parse(option, form, input, report)?);
             return Ok(());
         }
+        if option == "allow_static" {
+            if self.allowed.replace(allowed(&option, form, input)?).is_some() {
+                report.at(&option, messages::option_twice(&option));
+            }
+            return Ok(());
+        }
         if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
             return Err(syn::Error::new(option.span(), messages::option_without_value(form, &option)));
         }
@@ -132,6 +147,11 @@ impl Options {
         Ok(())
     }
 
+    /// Where probes find the library, and what they leave out.
+    pub(crate) fn scope<'a>(&'a self, krate: &'a TokenStream) -> Scope<'a> {
+        Scope { krate, allowed: self.allowed.as_deref().unwrap_or_default() }
+    }
+
     /// The path to `spawnsafe` in generated code.
     pub(crate) fn crate_path(&self) -> TokenStream {
         match &self.crate_path {
@@ -139,6 +159,21 @@ impl Options {
             None => quote::quote!(::spawnsafe),
         }
     }
+}
+
+/// The paths of `allow_static(…)`.
+fn allowed(option: &Ident, form: &str, input: ParseStream<'_>) -> syn::Result<Vec<Path>> {
+    let missing = || syn::Error::new(option.span(), messages::option_without_value(form, option));
+    if !input.peek(Paren) {
+        return Err(missing());
+    }
+    let paths;
+    parenthesized!(paths in input);
+    if paths.is_empty() {
+        return Err(missing());
+    }
+    let paths = paths.parse_terminated(Path::parse_mod_style, Token![,]);
+    paths.map(|paths| paths.into_iter().collect()).map_err(|error| at(&error, messages::STATIC_IS_NO_PATH))
 }
 
 /// The same place, in words of our own: syn says what it expected, which is not what to write.

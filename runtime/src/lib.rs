@@ -66,6 +66,7 @@ mod inherit;
 mod launch;
 mod link;
 mod portable;
+mod probe;
 mod registry;
 mod sys;
 mod wire;
@@ -87,6 +88,8 @@ pub use spawnsafe_macros::inherit;
 pub use spawnsafe_macros::process_local;
 #[doc = include_str!("docs/process_main.md")]
 pub use spawnsafe_macros::process_main;
+#[doc = include_str!("docs/spawn_safe.md")]
+pub use spawnsafe_macros::spawn_safe;
 pub use sys::Stdio;
 
 /// Lets a test binary that defines no entry of its own start entries of other crates.

@@ -45,8 +45,11 @@ mod of_crates {
 
     #[::spawnsafe::child_entry]
     pub fn entry(x: u32, text: &str) -> Result<usize, String> {
-        Ok(x as usize + text.len())
+        let first = &TABLE;
+        Ok(x as usize + text.len() + first[0] + TABLE.len())
     }
+
+    static TABLE: [usize; 1] = [0];
 }
 
 /// The primitive types.
@@ -97,9 +100,13 @@ mod without_prelude {
     #[derive(::serde::Serialize, ::serde::Deserialize, ::std::fmt::Debug, ::std::cmp::PartialEq)]
     pub struct Foreign;
 
+    static TABLE: [u32; 1] = [0];
+    #[allow(non_upper_case_globals)]
+    static lower: [u32; 1] = [0];
+
     #[::spawnsafe::child_entry]
     pub fn entry(x: u32, text: &str, job: Job, #[trust] foreign: Foreign) -> Job {
-        Job(x + text.len() as u32 + job.0, foreign)
+        Job(x + TABLE[0] + (&lower)[0] + text.len() as u32 + job.0, foreign)
     }
 }
 
@@ -112,7 +119,7 @@ fn prelude() {
 
 #[test]
 fn crates() {
-    assert_eq!(of_crates::entry::run(1, "ab").unwrap(), Ok(3));
+    assert_eq!(of_crates::entry::run(1, "ab").unwrap(), Ok(4));
 }
 
 #[test]

@@ -140,6 +140,42 @@ pub fn hold(#[trust] foreign: Foreign, #[trust] more: &[Foreign], job: Job) -> H
     Holder::Full { value: vec![job; more.len()], foreign }
 }
 
+/// Plain, and used.
+static TABLE: [u32; 2] = [1, 2];
+
+/// Not plain, and used on purpose.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+/// Passes on what it is given.
+macro_rules! pass_on {
+    ($value:expr) => {
+        $value
+    };
+}
+
+/// Uses statics in all ways that are probed.
+#[child_entry(allow_static(CALLS))]
+fn sums(count: u32) -> u32 {
+    use core::f64::consts::PI as RATIO;
+    let text = format!("{RATIO} {TABLE:?}");
+    let numbers = &TABLE;
+    let last = pass_on!(TABLE).last().copied().unwrap_or(count);
+    let calls = CALLS.fetch_add(1, Ordering::Relaxed);
+    numbers.iter().sum::<u32>() + last + calls + u32::from(text.is_empty() || first.attempts(pass_on!(RATIO) > 3.0))
+}
+
+/// Something that a function is, so that a name in lower case is a receiver.
+trait Attempts {
+    /// Tries.
+    fn attempts(&self, fails: bool) -> bool;
+}
+
+impl<T: Fn(Vec<Job>, (u8, u8)) -> Result<Job, String>> Attempts for T {
+    fn attempts(&self, fails: bool) -> bool {
+        fails && self(Vec::new(), (0, 0)).is_err()
+    }
+}
+
 /// Names a lifetime.
 #[child_entry]
 fn longer<'text>(text: &'text str, other: &'text str) -> String {
@@ -171,6 +207,7 @@ fn all_lints() -> Result<(), Error> {
     let _len = GREETING.get_or_init(|| "hello".to_owned()).len();
     COUNT.store(3, Ordering::SeqCst);
     assert_eq!(globals::run()?, (Some(5), 3, false));
+    assert_eq!(sums::run(7)?, 6);
     assert_eq!(longer::run("a", "bc")?, longer("a", "bc"));
     assert_eq!(twice::run(&1)?, twice(&1));
     Ok(())

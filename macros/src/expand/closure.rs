@@ -10,10 +10,10 @@ use syn::visit::Visit;
 use syn::{Expr, ExprClosure, Ident, ItemFn, Pat, Path};
 
 use super::entry;
-use crate::check;
 use crate::messages;
 use crate::options::Options;
 use crate::report::{Report, located_at};
+use crate::{check, probes};
 
 /// `[$crate] [method] closure`, as `macro_rules!` passes it.
 struct Input {
@@ -50,7 +50,8 @@ pub(super) fn expand(tokens: TokenStream) -> TokenStream {
     let options = Options { crate_path: Some(krate.clone()), anonymous: true, ..Options::default() };
     let mut report = Report::default();
     check(&closure, &mut report);
-    let function = function(&closure);
+    let mut function = function(&closure);
+    probes::in_function(&mut function, options.scope(&options.crate_path()));
     check::kind(&function.sig, &options, &mut report);
     check::parameters_and_result(&function.sig, &mut report);
     let ty = entry::type_ident(&function);

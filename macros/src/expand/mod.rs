@@ -10,20 +10,22 @@ mod trust;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::{Item, ItemMod};
 
 use crate::options::{Attribute, Options};
 use crate::report::Report;
-use crate::{check, fields, item, statics as parsed};
+use crate::{check, fields, item, messages, probes, statics as parsed};
 
 /// `#[child_entry]`.
 pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStream {
     let mut report = Report::default();
     let options = Options::parse(Attribute::ChildEntry, options, &mut report);
-    let function = match item::parse_function(Attribute::ChildEntry, tokens.clone()) {
+    let mut function = match item::parse_function(Attribute::ChildEntry, tokens.clone()) {
         Ok(function) => function,
         Err(error) => return beside(tokens, report, error),
     };
     check::entry(&function, &options, &mut report);
+    probes::in_function(&mut function, options.scope(&options.crate_path()));
     match report.into_tokens() {
         Some(errors) => entry::stub(&function, &options, &errors),
         None if check::leaves_type_out(&function.sig) => entry::stub(&function, &options, &TokenStream::new()),
@@ -34,6 +36,32 @@ pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStr
 /// `spawn!` and `call!`.
 pub(crate) fn closure(tokens: TokenStream) -> TokenStream {
     closure::expand(tokens)
+}
+
+/// `#[spawn_safe]`.
+pub(crate) fn spawn_safe(options: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut report = Report::default();
+    let options = Options::parse(Attribute::SpawnSafe, options, &mut report);
+    let krate = options.crate_path();
+    let scope = options.scope(&krate);
+    // An associated function is read as an item, too; one with a receiver as the part of an impl block.
+    let mut item = match syn::parse2::<Item>(tokens.clone()) {
+        Ok(item) => item,
+        Err(error) => return beside(tokens, report, error),
+    };
+    let attribute = Span::call_site();
+    match &mut item {
+        Item::Fn(function) if check::is_entry(&function.attrs) => {
+            report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_ENTRY));
+        }
+        Item::Fn(function) => probes::in_function(function, scope),
+        Item::Impl(block) => probes::in_impl(block, scope),
+        Item::Mod(ItemMod { content: Some((_, items)), .. }) => probes::in_items(items, scope),
+        Item::Mod(_) => report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_FILE)),
+        _ => report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_OTHER)),
+    }
+    let errors = report.into_tokens();
+    quote!(#item #errors)
 }
 
 /// `#[process_main]`.
@@ -89,7 +117,7 @@ fn beside(item: TokenStream, mut report: Report, error: syn::Error) -> TokenStre
 }
 
 /// The same tokens at another place: a path that is used at the user's type must point there in errors.
-fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
         .map(|mut token| {

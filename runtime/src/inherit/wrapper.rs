@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
+use crate::probe::Declared;
+
 /// The type of a static with [`#[inherit]`](macro@crate::inherit), which makes it: a `C` whose value travels to children.
 ///
 /// It is used as the `C` in it. There is no way to make one by hand: the attribute also registers the static, and
@@ -55,6 +57,10 @@ impl<T> ProcessLocal<T> {
         Self(value)
     }
 }
+
+/// Entries may use both: what they mean in a child is declared.
+impl<C> Declared for Inherit<C> {}
+impl<T> Declared for ProcessLocal<T> {}
 
 impl<C> Deref for Inherit<C> {
     type Target = C;

@@ -3,7 +3,8 @@
 use spawnsafe::child_entry;
 
 #[child_entry(instantiate(T = u32))]
-fn first<T>(#[trust] list: Vec<T>) -> usize { //~ `#[trust]` and `instantiate` do not go together
+fn first<T>(#[trust] list: Vec<T>) -> usize {
+    //~ `#[trust]` and `instantiate` do not go together
     list.len()
 }
 

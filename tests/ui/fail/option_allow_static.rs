@@ -1,0 +1,19 @@
+// `allow_static` takes paths.
+
+#[spawnsafe::child_entry(allow_static)]
+//~ the option `allow_static` needs a value
+fn no_list() {}
+
+#[spawnsafe::child_entry(allow_static())]
+//~ the option `allow_static` needs a value
+fn empty() {}
+
+#[spawnsafe::child_entry(allow_static("X"))]
+//~ `allow_static` takes the paths of statics
+fn text() {}
+
+#[spawnsafe::child_entry(allow_static(X), allow_static(Y))]
+//~ the option `allow_static` is given twice
+fn twice() {}
+
+fn main() {}
