@@ -1,5 +1,6 @@
 //! All that generated code may name. Not part of the public interface: it changes without notice.
 
+pub use crate as spawnsafe;
 #[cfg(feature = "tokio")]
 pub use crate::child::{Flavor, block_on};
 pub use crate::handle::Arguments;

@@ -98,7 +98,8 @@ fn type_with(function: &ItemFn, options: &Options, items: &TokenStream) -> Token
 /// The only place that names the user's path: if nothing is there, that is one error.
 pub(super) fn import(options: &Options) -> TokenStream {
     let krate = options.crate_path();
-    quote_spanned!(located_at(&krate)=> use #krate as __spawnsafe;)
+    // Not the path itself: it may be `$crate`, which Rust 1.85 does not import under a name.
+    quote_spanned!(located_at(&krate)=> use #krate::__private::spawnsafe as __spawnsafe;)
 }
 
 /// The function's name as a name of this macro's making: naming lints do not apply to it. Raw, since what is a name in
