@@ -37,7 +37,7 @@ fn before_main() {
 }
 
 fn become_child(value: OsString) -> ! {
-    let adopted = adopt(&value).unwrap_or_else(|reason| {
+    let (token, adopted) = adopt(&value).unwrap_or_else(|reason| {
         complain(format_args!(
             "the environment variable {CHILD_VARIABLE} is set to {value:?}, which makes this program a child \
              process, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
@@ -45,7 +45,7 @@ fn become_child(value: OsString) -> ! {
         exit(EXIT_NOT_A_CHILD)
     });
     forget_variable();
-    if split(&value).is_some_and(|(token, _)| token != TOKEN_BEFORE_MAIN) {
+    if token != TOKEN_BEFORE_MAIN {
         registry::set_process_main();
     }
     let Some(adopted) = adopted else { exit(EXIT_ABANDONED) };
@@ -56,12 +56,13 @@ fn become_child(value: OsString) -> ! {
     }
 }
 
-fn adopt(value: &OsStr) -> Result<Option<Adopted>, String> {
+/// The token, and the connection unless the parent has ended.
+fn adopt(value: &OsStr) -> Result<(&str, Option<Adopted>), String> {
     if sys::has_raised_privileges() {
         return Err("it runs with raised privileges and does not take orders from its environment".into());
     }
-    let (_, place) = split(value).ok_or("it is malformed")?;
-    sys::adopt(place)
+    let (token, place) = split(value).ok_or("it is malformed")?;
+    Ok((token, sys::adopt(place)?))
 }
 
 /// The token, and where the connection is.
