@@ -118,6 +118,13 @@ pub fn copy_program(program: &Path, dir: &Path) -> std::path::PathBuf {
     copy
 }
 
+/// Recurses until the stack ends.
+#[allow(unconditional_recursion)]
+#[must_use]
+pub fn overflow_the_stack(depth: u64) -> u64 {
+    std::hint::black_box([depth; 64])[1] + overflow_the_stack(depth + 1)
+}
+
 /// Entries as a library has them.
 pub mod entries {
     use std::io::Write as _;

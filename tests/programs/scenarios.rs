@@ -72,11 +72,7 @@ fn floods(len: usize, argument: Vec<u8>) -> usize {
 
 #[child_entry]
 fn overflows_the_stack(depth: u64) -> u64 {
-    #[allow(unconditional_recursion)]
-    fn deeper(depth: u64) -> u64 {
-        std::hint::black_box([depth; 64])[1] + deeper(depth + 1)
-    }
-    deeper(depth)
+    spawnsafe_tests::overflow_the_stack(depth)
 }
 
 #[child_entry]
