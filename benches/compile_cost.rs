@@ -6,10 +6,10 @@
 //! - `plain`: the functions;
 //! - `codec`: beside each, by hand, what no library could save its user, as two processes must agree on bytes: one
 //!   function that encodes the arguments, one that decodes them, calls and encodes the result, one that decodes that;
-//! - `entries`: the functions with `#[child_entry]`.
+//! - `entries`: the functions with `#[child_entry]`, and for each a function that makes a call of it.
 //!
-//! What spawnsafe costs beyond its serde code is `entries` less `codec`. All is public and so compiled: in a program,
-//! what is never called (`spawn` of an entry that is only `run`) would be left out.
+//! What spawnsafe costs beyond its serde code is `entries` less `codec`. All is public and so compiled, but for what
+//! is never called (`spawn` of an entry that is only `run`).
 
 #![allow(unsafe_code)]
 
@@ -125,7 +125,12 @@ fn plain(index: usize) -> String {
 }
 
 fn entry(index: usize) -> String {
-    format!("#[spawnsafe::child_entry]\n{}", plain(index))
+    let ([(a, ..), (b, ..), (c, ..)], result) = signature(index);
+    format!(
+        "#[spawnsafe::child_entry]\n{}\
+         pub fn call{index}(a: {a}, b: {b}, c: {c}) -> spawnsafe::Call<{result}> {{ function{index}::call(a, b, c) }}\n",
+        plain(index)
+    )
 }
 
 fn codec(index: usize) -> String {

@@ -348,6 +348,7 @@ impl<'a> Entry<'a> {
         self.methods(&quote!(#name #name_of), &[quote!(#generics), where_clause], &declared, &result, bodies)
     }
 
+    /// `#[inline]`, so that a library does not compile what only its users may call.
     fn methods(
         &self,
         name: &TokenStream,
@@ -362,11 +363,13 @@ impl<'a> Entry<'a> {
                 #name
 
                 /// Packs the arguments of a call, to be started later.
+                #[inline]
                 pub fn call #generics(#(#declared),*) -> __spawnsafe::Call<#result> #where_clause {
                     #call
                 }
 
                 /// Starts a child process that runs this function.
+                #[inline]
                 pub fn spawn #generics(
                     #(#declared),*
                 ) -> #private::core::result::Result<__spawnsafe::Child<#result>, __spawnsafe::Error> #where_clause {
@@ -374,6 +377,7 @@ impl<'a> Entry<'a> {
                 }
 
                 /// Runs this function in a child process and waits for its result.
+                #[inline]
                 pub fn run #generics(
                     #(#declared),*
                 ) -> #private::core::result::Result<#result, __spawnsafe::Error> #where_clause {
