@@ -11,7 +11,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use measure::Times;
-use spawnsafe::child_entry;
+use serde::{Deserialize, Serialize};
+use spawnsafe::{SpawnSafe, child_entry};
 
 const LEN: usize = 64 << 20;
 
@@ -55,11 +56,38 @@ fn echo_text(text: String) -> String {
     text
 }
 
+#[child_entry]
+fn take_floats(floats: Vec<f64>) -> usize {
+    size_of_val(&floats[..])
+}
+
+#[child_entry]
+fn take_lent_floats(floats: &[f64]) -> usize {
+    size_of_val(floats)
+}
+
+#[child_entry]
+fn echo_floats(floats: Vec<f64>) -> Vec<f64> {
+    floats
+}
+
+#[derive(Serialize, Deserialize, SpawnSafe)]
+struct Series {
+    name: String,
+    values: Vec<f64>,
+}
+
+/// Serde's derive hands the numbers over one by one.
+#[child_entry]
+fn take_series(series: Series) -> usize {
+    size_of_val(&series.values[..])
+}
+
 /// One thing that is measured: takes its own input, which it may give up, and tells how long the call took.
 type Measurement = fn(&[u8]) -> Result<Duration, spawnsafe::Error>;
 
 /// What it is, how many bytes it moves between processes, and how.
-const MEASUREMENTS: [(&str, usize, Measurement); 10] = [
+const MEASUREMENTS: [(&str, usize, Measurement); 14] = [
     ("memcpy into a fresh buffer", LEN, |bytes| timed((), |()| Ok(black_box(bytes.to_vec()).len()))),
     ("making a result, in this process", LEN, |_| timed(LEN, |len| Ok(black_box(give_bytes(len)).len()))),
     ("Vec<u8> as argument", LEN, |bytes| timed(bytes.to_vec(), take_bytes::run)),
@@ -75,6 +103,17 @@ const MEASUREMENTS: [(&str, usize, Measurement); 10] = [
     }),
     ("String as result", LEN, |_| timed(LEN, |len| give_text::run(len).map(|text| text.len()))),
     ("String there and back", 2 * LEN, |bytes| timed(text(bytes), |text| echo_text::run(text).map(|text| text.len()))),
+    ("Vec<f64> as argument", LEN, |_| timed(floats(), take_floats::run)),
+    ("&[f64] as argument", LEN, |_| {
+        let floats = floats();
+        timed((), |()| take_lent_floats::run(&floats))
+    }),
+    ("Vec<f64> there and back", 2 * LEN, |_| {
+        timed(floats(), |floats| echo_floats::run(floats).map(|floats| size_of_val(&floats[..])))
+    }),
+    ("Vec<f64> in a struct, as argument", LEN, |_| {
+        timed(Series { name: "x".into(), values: floats() }, take_series::run)
+    }),
 ];
 
 #[spawnsafe::process_main]
@@ -112,6 +151,10 @@ fn timed<I>(input: I, call: impl FnOnce(I) -> Result<usize, spawnsafe::Error>) -
     let time = start.elapsed();
     assert_eq!(len, LEN);
     Ok(time)
+}
+
+fn floats() -> Vec<f64> {
+    vec![1.5; LEN / size_of::<f64>()]
 }
 
 fn text(bytes: &[u8]) -> String {

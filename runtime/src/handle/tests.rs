@@ -19,7 +19,7 @@ fn bytes_of(mut outbox: Outbox) -> Vec<u8> {
 }
 
 fn value() -> Vec<u8> {
-    bytes_of(Outbox::new(Kind::Value, &[], Packed { items: vec![0x07], blobs: vec![vec![1, 2, 3]] }))
+    bytes_of(Outbox::new(Kind::Value, &[], Packed { items: vec![0x07], blobs: vec![vec![1_u8, 2, 3].into()] }))
 }
 
 fn error_frame(kind: Kind, error: &Error) -> Vec<u8> {

@@ -138,7 +138,8 @@ impl Piece {
         bytes
             .try_reserve_exact(len.min(FIRST_ALLOCATION))
             .map_err(|_| InboxError::Io(io::ErrorKind::OutOfMemory.into()))?;
-        sys::advise_large(&mut bytes);
+        let start = bytes.as_ptr();
+        sys::advise_large(start..start.wrapping_add(bytes.capacity()));
         Ok(Self { bytes, len })
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::wire::{Header, Kind, Packed};
+use crate::wire::{Blob, Header, Kind, Packed};
 
 /// How many pieces one system call is given.
 const PIECES: usize = 16;
@@ -22,6 +22,7 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 pub(crate) enum Piece {
     Owned(Vec<u8>),
+    Blob(Blob),
     /// Kept elsewhere as well, and not copied for one more frame.
     Shared(Arc<Vec<u8>>),
 }
@@ -32,6 +33,7 @@ impl Deref for Piece {
     fn deref(&self) -> &[u8] {
         match self {
             Piece::Owned(bytes) => bytes,
+            Piece::Blob(bytes) => bytes,
             Piece::Shared(bytes) => bytes,
         }
     }
@@ -65,7 +67,7 @@ impl Outbox {
         pieces.push_back(items.into());
         for blob in blobs {
             pieces.push_back((blob.len() as u64).to_le_bytes().to_vec().into());
-            pieces.push_back(blob.into());
+            pieces.push_back(Piece::Blob(blob));
         }
         pieces.retain(|piece| !piece.is_empty());
         Self { pieces, written: 0 }
@@ -113,7 +115,7 @@ mod tests {
     use crate::link::{Inbox, Progress};
 
     fn packed() -> Packed {
-        Packed { items: vec![1; 1000], blobs: vec![vec![2; 5000], vec![], vec![3]] }
+        Packed { items: vec![1; 1000], blobs: [vec![2; 5000], vec![], vec![3_u8]].map(Blob::from).into() }
     }
 
     #[test]
@@ -153,7 +155,7 @@ mod tests {
             assert_eq!(&frame.items[..8], b"head-own");
             assert_eq!(frame.items[8..308], [4; 300]);
             assert_eq!(&frame.items[308..], &packed().items[..]);
-            assert_eq!(frame.blobs, packed().blobs);
+            assert_eq!(frame.blobs, packed().arrived_blobs());
         }
     }
 }

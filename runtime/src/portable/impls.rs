@@ -15,7 +15,7 @@ macro_rules! plain {
 }
 
 plain! {
-    (), bool, char, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64,
+    (), char, u128, usize, i128, isize,
     std::num::NonZeroU8, std::num::NonZeroU16, std::num::NonZeroU32, std::num::NonZeroU64, std::num::NonZeroU128,
     std::num::NonZeroUsize, std::num::NonZeroI8, std::num::NonZeroI16, std::num::NonZeroI32, std::num::NonZeroI64,
     std::num::NonZeroI128, std::num::NonZeroIsize,
@@ -87,6 +87,41 @@ impl SpawnSafe for u8 {
 
     fn __unpack_run(unpacker: &mut Unpacker<'_>) -> Result<Vec<u8>, CodecError> {
         unpacker.owned_bytes()
+    }
+}
+
+/// Runs of other numbers are moved as their bytes as well.
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl SpawnSafe for $number {
+            fn __pack_run(run: &[Self], packer: &mut Packer) -> Result<(), CodecError> {
+                packer.numbers(run)
+            }
+
+            fn __pack_owned_run(run: Vec<Self>, packer: &mut Packer) -> Result<(), CodecError> {
+                packer.owned_numbers(run)
+            }
+
+            fn __unpack_run(unpacker: &mut Unpacker<'_>) -> Result<Vec<Self>, CodecError> {
+                unpacker.numbers()
+            }
+        }
+    )*};
+}
+numbers!(u16, u32, u64, i8, i16, i32, i64, f32, f64);
+
+/// A byte each, as numbers: CBOR has no array of truth values.
+impl SpawnSafe for bool {
+    fn __pack_run(run: &[bool], packer: &mut Packer) -> Result<(), CodecError> {
+        packer.numbers(bytemuck::cast_slice::<bool, u8>(run))
+    }
+
+    fn __unpack_run(unpacker: &mut Unpacker<'_>) -> Result<Vec<bool>, CodecError> {
+        let bytes = unpacker.numbers::<u8>()?;
+        match bytemuck::checked::try_cast_slice(&bytes) {
+            Ok(truths) => Ok(truths.to_vec()),
+            Err(_) => Err(CodecError::new("a truth value is neither 0 nor 1")),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ fn packer() -> Packer {
 }
 
 fn unpack<T>(packed: Packed, unpack: impl FnOnce(&mut Unpacker<'_>) -> T) -> T {
-    let mut unpacker = Unpacker::new(&packed.items, packed.blobs, MEMORY);
+    let mut unpacker = Unpacker::new(&packed.items, packed.arrived_blobs(), MEMORY);
     let value = unpack(&mut unpacker);
     unpacker.finish().unwrap();
     value

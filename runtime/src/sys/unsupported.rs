@@ -192,7 +192,7 @@ pub(crate) fn stack_end() -> Option<usize> {
     None
 }
 
-pub(crate) fn advise_large(_: &mut Vec<u8>) {}
+pub(crate) fn advise_large(_: std::ops::Range<*const u8>) {}
 
 pub(crate) fn os_string(_: &[u8]) -> OsString {
     OsString::new()

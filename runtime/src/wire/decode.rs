@@ -1,9 +1,12 @@
 //! From CBOR to serde's data model.
 
+use std::borrow::Cow;
+
 use ciborium_ll::{Decoder, Header, simple};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 
 use super::encode::{ONE_BYTE, SOME_PREFIX};
+use super::numbers::{self, Kind, Number, Run};
 use super::stack::StackGuard;
 use super::{CodecError, Memory, tag};
 
@@ -12,6 +15,9 @@ use super::{CodecError, Memory, tag};
 pub struct Unpacker<'de> {
     items: &'de [u8],
     blobs: Vec<Option<Vec<u8>>>,
+    /// The numbers that are the elements of the list that is being read.
+    run: Option<Run<'de>>,
+    memory: Memory,
     guard: StackGuard,
 }
 
@@ -19,7 +25,8 @@ type Res<T> = Result<T, CodecError>;
 
 impl<'de> Unpacker<'de> {
     pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, memory: Memory) -> Self {
-        Self { items, blobs: blobs.into_iter().map(Some).collect(), guard: StackGuard::new(memory.stack_end) }
+        let guard = StackGuard::new(memory.stack_end);
+        Self { items, blobs: blobs.into_iter().map(Some).collect(), run: None, memory, guard }
     }
 
     /// Takes the next value.
@@ -29,9 +36,35 @@ impl<'de> Unpacker<'de> {
 
     /// Takes the next value, which is a byte string, without a copy if it is long.
     pub fn owned_bytes(&mut self) -> Res<Vec<u8>> {
+        self.bytes().map(Cow::into_owned)
+    }
+
+    /// Takes the next value, which is a list of numbers.
+    pub(crate) fn numbers<N: Number + DeserializeOwned>(&mut self) -> Res<Vec<N>> {
+        let before = self.items;
+        let swapped = match self.header()? {
+            Header::Tag(tag) => Kind::of_tag(tag).filter(|&(kind, _)| kind == N::KIND).map(|(_, swapped)| swapped),
+            _ => None,
+        };
+        let Some(swapped) = swapped else {
+            self.items = before;
+            return self.value();
+        };
+        let bytes = self.bytes()?;
+        numbers::check_len(N::KIND, bytes.len())?;
+        let mut numbers = bytemuck::zeroed_vec::<N>(bytes.len() / size_of::<N>());
+        self.memory.advise(&numbers);
+        bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(&bytes);
+        if swapped {
+            numbers.iter_mut().for_each(|number| *number = number.swapped());
+        }
+        Ok(numbers)
+    }
+
+    fn bytes(&mut self) -> Res<Cow<'de, [u8]>> {
         match self.header()? {
-            Header::Bytes(Some(len)) => self.take(len).map(<[u8]>::to_vec),
-            Header::Tag(tag::BYTES) => self.blob(),
+            Header::Bytes(Some(len)) => self.take(len).map(Cow::Borrowed),
+            Header::Tag(tag::BYTES) => self.blob().map(Cow::Owned),
             header => Err(unexpected(header, &"a byte string")),
         }
     }
@@ -124,6 +157,16 @@ impl<'de> Unpacker<'de> {
         })
     }
 
+    /// Reads the elements of a run, for each of which `deserialize_any` then takes a number.
+    fn run<V: Visitor<'de>>(&mut self, kind: Kind, swapped: bool, visitor: V) -> Res<V::Value> {
+        let run = Run::new(kind, swapped, self.bytes()?)?;
+        let len = run.len();
+        self.run = Some(run);
+        let value = self.array(Some(len), visitor);
+        self.run = None;
+        value
+    }
+
     fn map<V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Res<V::Value> {
         self.nested(|unpacker| {
             let mut elements = Elements { unpacker, left: len };
@@ -174,6 +217,9 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Res<V::Value> {
+        if let Some(run) = &mut self.run {
+            return run.visit(visitor);
+        }
         // Small numbers are frequent. Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a
         // signalling NaN.
         match *self.items {
@@ -220,15 +266,22 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
                 Ok(inverted) => visitor.visit_i128(!inverted),
                 Err(_) => Err(CodecError::new("an integer has more than 128 bits")),
             },
+            Header::Tag(tag) => match Kind::of_tag(tag) {
+                Some((kind, swapped)) => self.run(kind, swapped, visitor),
+                None => Err(unexpected(Header::Tag(tag), &visitor)),
+            },
             header => Err(unexpected(header, &visitor)),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Res<V::Value> {
-        if self.skip_prefix(&[NULL]) {
-            return visitor.visit_none();
+        // In a run there are numbers only.
+        if self.run.is_none() {
+            if self.skip_prefix(&[NULL]) {
+                return visitor.visit_none();
+            }
+            self.skip_prefix(&SOME_PREFIX);
         }
-        self.skip_prefix(&SOME_PREFIX);
         self.nested(|unpacker| visitor.visit_some(unpacker))
     }
 
@@ -242,6 +295,9 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Res<V::Value> {
+        if let Some(run) = &mut self.run {
+            return run.visit(visitor);
+        }
         match self.header()? {
             Header::Text(Some(len)) => visitor.visit_enum(de::value::BorrowedStrDeserializer::new(self.text(len)?)),
             Header::Map(Some(1)) => self.nested(|unpacker| visitor.visit_enum(Variant(unpacker))),
@@ -284,7 +340,8 @@ impl Elements<'_, '_> {
 
     /// Every element has at least a byte, so a length beyond that is a lie that nobody should allocate for.
     fn hint(&self) -> Option<usize> {
-        self.left.map(|left| left.min(self.unpacker.items.len()))
+        let present = self.unpacker.run.as_ref().map_or(self.unpacker.items.len(), Run::len);
+        self.left.map(|left| left.min(present))
     }
 }
 

@@ -3,6 +3,8 @@
 use ciborium_ll::{Encoder, Header, simple};
 use serde::ser::{self, Serialize};
 
+use super::numbers::Blob;
+use super::run::Run;
 use super::stack::StackGuard;
 use super::{BLOB_MIN, CodecError, Memory, Packed, tag};
 
@@ -19,8 +21,11 @@ pub(super) const SOME_PREFIX: [u8; 3] = [0xd9, (tag::SOME >> 8) as u8, tag::SOME
 #[derive(Debug)]
 pub struct Packer {
     pub(super) packed: Packed,
+    pub(super) run: Option<Run>,
+    /// Where the writing went on when the last run that was none became a sequence.
+    pub(super) mark: Option<usize>,
+    pub(super) memory: Memory,
     guard: StackGuard,
-    advise_large: fn(&mut Vec<u8>),
     max_blobs: usize,
 }
 
@@ -29,10 +34,10 @@ type Done = Result<(), CodecError>;
 impl Packer {
     /// Packs nothing yet.
     pub(crate) fn new(memory: Memory) -> Self {
-        let Memory { stack_end, advise_large } = memory;
         // The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
         let max_blobs = usize::from(u16::MAX);
-        Self { packed: Packed::default(), guard: StackGuard::new(stack_end), advise_large, max_blobs }
+        let guard = StackGuard::new(memory.stack_end);
+        Self { packed: Packed::default(), run: None, mark: None, memory, guard, max_blobs }
     }
 
     /// Packs everything into the items, long strings as well.
@@ -62,12 +67,12 @@ impl Packer {
 
     /// Appends a byte string, without a copy if it is long.
     pub fn owned_bytes(&mut self, bytes: Vec<u8>) -> Done {
-        if self.wants_blob(bytes.len()) { self.blob(tag::BYTES, bytes) } else { self.bytes(&bytes) }
+        if self.wants_blob(bytes.len()) { self.blob(tag::BYTES, bytes.into()) } else { self.bytes(&bytes) }
     }
 
     /// Appends a text, without a copy if it is long.
     pub fn owned_text(&mut self, text: String) -> Done {
-        if self.wants_blob(text.len()) { self.blob(tag::TEXT, text.into_bytes()) } else { self.text(&text) }
+        if self.wants_blob(text.len()) { self.blob(tag::TEXT, text.into_bytes().into()) } else { self.text(&text) }
     }
 
     /// Appends what the closure packs as the content of the variant `name` of an enum.
@@ -86,29 +91,29 @@ impl Packer {
         Ok(())
     }
 
-    fn wants_blob(&self, len: usize) -> bool {
+    pub(super) fn wants_blob(&self, len: usize) -> bool {
         len >= BLOB_MIN && self.packed.blobs.len() < self.max_blobs
     }
 
     /// Most of what a long copy costs is its fresh pages.
     fn copied_blob(&mut self, tag: u64, bytes: &[u8]) -> Done {
         let mut copy = Vec::with_capacity(bytes.len());
-        (self.advise_large)(&mut copy);
+        self.memory.advise(&copy);
         copy.extend_from_slice(bytes);
-        self.blob(tag, copy)
+        self.blob(tag, copy.into())
     }
 
-    fn blob(&mut self, tag: u64, bytes: Vec<u8>) -> Done {
+    pub(super) fn blob(&mut self, tag: u64, bytes: Blob) -> Done {
         self.header(Header::Tag(tag));
         self.header(Header::Positive(self.packed.blobs.len() as u64));
         self.packed.blobs.push(bytes);
         Ok(())
     }
 
-    fn header(&mut self, header: Header) {
+    pub(super) fn header(&mut self, header: Header) {
         // A `Vec` takes all that is written to it. The type of the error depends on the features that other crates
         // enable in `ciborium-io`; the error itself does not exist.
-        let _ = Encoder::from(&mut self.packed.items).push(header);
+        let _ = Encoder::from(self.out()).push(header);
     }
 
     fn integer(&mut self, value: i128) {
@@ -131,11 +136,36 @@ impl Packer {
         self.packed.items.extend_from_slice(significant);
     }
 
+    fn signed(&mut self, value: i64) {
+        self.header(match u64::try_from(value) {
+            Ok(positive) => Header::Positive(positive),
+            Err(_) => Header::Negative(!value as u64),
+        });
+    }
+
+    /// Numbers of one byte are most of what small values are made of, and need no general header.
+    fn unsigned(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(small @ ..24) => self.out().push(small),
+            Ok(byte) => self.out().extend_from_slice(&[ONE_BYTE, byte]),
+            Err(_) => self.header(Header::Positive(value)),
+        }
+    }
+
+    fn float32(&mut self, value: f32) {
+        self.float(0xfa, &value.to_bits().to_be_bytes());
+    }
+
+    fn float64(&mut self, value: f64) {
+        self.float(0xfb, &value.to_bits().to_be_bytes());
+    }
+
     /// Floats keep their width and every bit: `ciborium-ll` would go through `f64` and shorten where it can, which
     /// turns a signalling NaN into a quiet one.
     fn float(&mut self, initial: u8, bits: &[u8]) {
-        self.packed.items.push(initial);
-        self.packed.items.extend_from_slice(bits);
+        let to = self.out();
+        to.push(initial);
+        to.extend_from_slice(bits);
     }
 
     fn nested(&mut self, content: impl FnOnce(&mut Self) -> Done) -> Done {
@@ -147,7 +177,7 @@ impl Packer {
 
     fn sequence(&mut self, len: Option<usize>) -> Result<Compound<'_>, CodecError> {
         self.guard.enter()?;
-        self.header(Header::Array(len));
+        self.begin_list(len);
         Ok(Compound { packer: self, announced: len, count: 0 })
     }
 
@@ -156,6 +186,19 @@ impl Packer {
         self.header(Header::Map(len));
         Ok(Compound { packer: self, announced: len, count: 0 })
     }
+}
+
+/// Numbers go to the run that they continue, and are else items of their own.
+macro_rules! small {
+    ($($serialize:ident: $type:ty => $plain:ident),*) => {$(
+        #[inline]
+        fn $serialize(self, value: $type) -> Done {
+            if self.run.is_none() || !self.number(value) {
+                self.$plain(value.into());
+            }
+            Ok(())
+        }
+    )*};
 }
 
 impl<'a> ser::Serializer for &'a mut Packer {
@@ -180,50 +223,21 @@ impl<'a> ser::Serializer for &'a mut Packer {
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Done {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i16(self, value: i16) -> Done {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i32(self, value: i32) -> Done {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i64(self, value: i64) -> Done {
-        self.header(match u64::try_from(value) {
-            Ok(positive) => Header::Positive(positive),
-            Err(_) => Header::Negative(!value as u64),
-        });
-        Ok(())
+    small! {
+        serialize_i8: i8 => signed,
+        serialize_i16: i16 => signed,
+        serialize_i32: i32 => signed,
+        serialize_i64: i64 => signed,
+        serialize_u8: u8 => unsigned,
+        serialize_u16: u16 => unsigned,
+        serialize_u32: u32 => unsigned,
+        serialize_u64: u64 => unsigned,
+        serialize_f32: f32 => float32,
+        serialize_f64: f64 => float64
     }
 
     fn serialize_i128(self, value: i128) -> Done {
         self.integer(value);
-        Ok(())
-    }
-
-    fn serialize_u8(self, value: u8) -> Done {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u16(self, value: u16) -> Done {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u32(self, value: u32) -> Done {
-        self.serialize_u64(value.into())
-    }
-
-    /// Numbers of one byte are most of what a list of bytes is made of, and need no general header.
-    fn serialize_u64(self, value: u64) -> Done {
-        match u8::try_from(value) {
-            Ok(small @ ..24) => self.packed.items.push(small),
-            Ok(byte) => self.packed.items.extend_from_slice(&[ONE_BYTE, byte]),
-            Err(_) => self.header(Header::Positive(value)),
-        }
         Ok(())
     }
 
@@ -232,16 +246,6 @@ impl<'a> ser::Serializer for &'a mut Packer {
             Ok(small) => self.header(Header::Positive(small)),
             Err(_) => self.big(tag::BIG_POSITIVE, value),
         }
-        Ok(())
-    }
-
-    fn serialize_f32(self, value: f32) -> Done {
-        self.float(0xfa, &value.to_bits().to_be_bytes());
-        Ok(())
-    }
-
-    fn serialize_f64(self, value: f64) -> Done {
-        self.float(0xfb, &value.to_bits().to_be_bytes());
         Ok(())
     }
 
@@ -258,7 +262,7 @@ impl<'a> ser::Serializer for &'a mut Packer {
     }
 
     fn serialize_none(self) -> Done {
-        self.packed.items.push(NULL);
+        self.out().push(NULL);
         Ok(())
     }
 
@@ -266,8 +270,16 @@ impl<'a> ser::Serializer for &'a mut Packer {
     /// written tells (the content may be a newtype around an `Option`, or serialize itself as a unit), so the tag is
     /// put in front afterwards; what it moves is a `null` and some tags.
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
-        let start = self.packed.items.len();
+        let (start, in_run, mark) = (self.packed.items.len(), self.run.is_some(), self.mark.take());
         self.nested(|packer| value.serialize(packer))?;
+        let moved = self.mark;
+        self.mark = mark.or(moved);
+        if self.run.is_some() {
+            // It was a number, and is part of the run.
+            return Ok(());
+        }
+        // What ended the run has moved what is written since.
+        let start = moved.filter(|_| in_run).unwrap_or(start);
         let written = &self.packed.items[start..];
         if written.first() == Some(&NULL) || written.starts_with(&SOME_PREFIX) {
             self.packed.items.splice(start..start, SOME_PREFIX);
@@ -362,6 +374,7 @@ impl Compound<'_> {
 
     /// A wrong announcement would make the reader take what follows for elements.
     fn end(self) -> Done {
+        self.packer.end_list()?;
         match self.announced {
             None => self.packer.header(Header::Break),
             Some(announced) if announced == self.count => {}

@@ -9,11 +9,13 @@
 //! reader can read it: structs are maps with text keys, enums are a text or a map of one. `ciborium-ll` reads and
 //! writes the item headers; the serde layer above it is ours, because ciborium's own does not always return what it
 //! was given (`Some(())` and `Some(None)` come back as `None`, byte strings of 4 KiB and more fail, and so does
-//! nesting of more than 256 levels). Ours adds two things to plain CBOR:
+//! nesting of more than 256 levels). Numbers of one type, side by side, are a typed array of [RFC 8746]. Ours adds two
+//! things to plain CBOR:
 //! - tag [`tag::SOME`] on a `Some` whose content would itself read as `None`;
 //! - tag [`tag::BYTES`] or [`tag::TEXT`] on the number of a *blob*: a byte or text string of [`BLOB_MIN`] and more,
 //!   which travels behind the item in the same frame, so that neither side copies it once more.
 //!
+//! [RFC 8746]: https://www.rfc-editor.org/rfc/rfc8746
 //! [RFC 8949]: https://www.rfc-editor.org/rfc/rfc8949
 
 mod bytes;
@@ -23,9 +25,13 @@ mod encode;
 mod fault;
 mod frame;
 mod global;
+mod numbers;
+mod run;
 mod stack;
 #[cfg(test)]
 mod tests;
+
+use std::ops::Range;
 
 pub(crate) use call::CallHead;
 pub use decode::Unpacker;
@@ -39,6 +45,7 @@ pub(crate) use frame::{
     BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
 pub(crate) use global::GlobalHead;
+pub(crate) use numbers::Blob;
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
 mod tag {
@@ -63,13 +70,29 @@ pub(crate) const BLOB_MIN: usize = 64 << 10;
 pub(crate) struct Memory {
     /// The lowest address of the current thread's stack, if the system can tell.
     pub(crate) stack_end: fn() -> Option<usize>,
+    /// Prepares large memory to be filled.
+    pub(crate) advise_large: fn(Range<*const u8>),
+}
+
+impl Memory {
     /// Prepares the capacity of a large buffer to be filled.
-    pub(crate) advise_large: fn(&mut Vec<u8>),
+    fn advise<T>(self, buffer: &Vec<T>) {
+        let start = buffer.as_ptr();
+        (self.advise_large)(start.cast()..start.wrapping_add(buffer.capacity()).cast());
+    }
 }
 
 /// What one frame carries: CBOR items, one after another, and the blobs that they refer to.
 #[derive(Debug, Default)]
 pub struct Packed {
     pub(crate) items: Vec<u8>,
-    pub(crate) blobs: Vec<Vec<u8>>,
+    pub(crate) blobs: Vec<Blob>,
+}
+
+#[cfg(test)]
+impl Packed {
+    /// The blobs as they arrive.
+    pub(crate) fn arrived_blobs(&self) -> Vec<Vec<u8>> {
+        self.blobs.iter().map(|blob| blob.to_vec()).collect()
+    }
 }

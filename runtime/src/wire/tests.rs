@@ -18,7 +18,7 @@ fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Packed, CodecError> {
 }
 
 fn unpack<T: DeserializeOwned>(packed: Packed) -> Result<T, CodecError> {
-    let mut unpacker = Unpacker::new(&packed.items, packed.blobs, NO_BOUNDS);
+    let mut unpacker = Unpacker::new(&packed.items, packed.arrived_blobs(), NO_BOUNDS);
     let value = unpacker.value()?;
     unpacker.finish()?;
     Ok(value)
@@ -210,12 +210,18 @@ proptest! {
     }
 
     #[test]
-    fn std_types(duration: std::time::Duration, path: String, address: std::net::Ipv6Addr, range: std::ops::Range<i32>) {
+    fn std_types(duration: std::time::Duration, path: String, address: std::net::Ipv6Addr, range: Range<i32>) {
         arrives((duration, std::path::PathBuf::from(path), address, range, std::ffi::OsString::from("x")));
     }
 
     #[test]
-    fn ciborium_reads_what_is_written(value in external(), number: u64, list: Vec<Option<i32>>, text: String) {
+    fn ciborium_reads_what_is_written(
+        value in external(),
+        number: u64,
+        // It does not make a list of a typed array.
+        list in prop::collection::vec(any::<Option<i32>>(), 0..numbers::RUN_MIN),
+        text: String,
+    ) {
         let value = (value, number, list, text);
         let packed = pack(&value).unwrap();
         prop_assume!(!packed.items.windows(3).any(|window| window == encode::SOME_PREFIX));
@@ -235,7 +241,7 @@ proptest! {
 
     #[test]
     fn any_bytes_give_a_value_or_an_error(items: Vec<u8>, blobs: Vec<Vec<u8>>) {
-        let packed = || Packed { items: items.clone(), blobs: blobs.clone() };
+        let packed = || Packed { items: items.clone(), blobs: blobs.iter().cloned().map(Blob::from).collect() };
         let _ = unpack::<Untagged>(packed());
         let _ = unpack::<Internal>(packed());
         let _ = unpack::<External>(packed());
@@ -349,7 +355,7 @@ fn a_long_string_arrives_through_the_buffer_of_an_untagged_enum() {
 fn more_long_strings_than_a_frame_has_blobs() {
     let one = "y".repeat(BLOB_MIN);
     let mut packer = Packer::new(NO_BOUNDS);
-    packer.packed.blobs = vec![Vec::new(); usize::from(u16::MAX)];
+    packer.packed.blobs = (0..u16::MAX).map(|_| Vec::<u8>::new().into()).collect();
     packer.value(&one).unwrap();
     let packed = packer.finish();
     assert_eq!(packed.blobs.len(), usize::from(u16::MAX));
@@ -401,7 +407,8 @@ fn nesting_of_some_hundred_levels_arrives() {
         let mut packer = Packer::new(Memory { stack_end: bounds, ..NO_BOUNDS });
         packer.value(&deep).unwrap();
         let packed = packer.finish();
-        let mut unpacker = Unpacker::new(&packed.items, packed.blobs, Memory { stack_end: bounds, ..NO_BOUNDS });
+        let mut unpacker =
+            Unpacker::new(&packed.items, packed.arrived_blobs(), Memory { stack_end: bounds, ..NO_BOUNDS });
         assert_eq!(unpacker.value::<Nested>().unwrap(), deep);
     };
     std::thread::Builder::new().stack_size(64 << 20).spawn(run).unwrap().join().unwrap();

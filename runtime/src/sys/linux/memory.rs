@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 
 /// The lowest address of this thread's stack.
@@ -27,17 +28,16 @@ pub(crate) fn stack_end() -> Option<usize> {
 /// The size of a huge page on the systems that matter; another one makes the advice useless, not wrong.
 const HUGE: usize = 2 << 20;
 
-/// Asks for huge pages behind the capacity of a large buffer that is about to be filled: most of what a large message
+/// Asks for huge pages behind large memory that is about to be filled: most of what a large message
 /// costs is fresh pages, 4 KiB at a time.
-pub(crate) fn advise_large(buffer: &mut Vec<u8>) {
-    let address = buffer.as_mut_ptr() as usize;
-    let start = address.next_multiple_of(HUGE);
-    let end = (address + buffer.capacity()) / HUGE * HUGE;
+pub(crate) fn advise_large(memory: Range<*const u8>) {
+    let start = (memory.start as usize).next_multiple_of(HUGE);
+    let end = memory.end as usize / HUGE * HUGE;
     if end < start + 2 * HUGE {
         return;
     }
-    let first = buffer.as_mut_ptr().wrapping_add(start - address);
-    // SAFETY: the range lies within the buffer's allocation and begins at a page boundary; MADV_HUGEPAGE changes how
-    // the range is backed, never what it contains.
+    let first = memory.start.wrapping_add(start - memory.start as usize).cast_mut();
+    // SAFETY: madvise(2) with MADV_HUGEPAGE changes how a range is backed, never what it contains, and refuses what is
+    // not mapped. The range begins at a page boundary.
     unsafe { libc::madvise(first.cast(), end - start, libc::MADV_HUGEPAGE) };
 }

@@ -1,0 +1,382 @@
+//! A list whose elements have so far been numbers of one type, on its way out.
+//!
+//! Serde does not say what the elements of a list are, so each list begins as a run, and becomes a plain sequence where
+//! something else turns up. All that is written goes through [`Packer::out`], which sees to that.
+
+use ciborium_ll::Header;
+
+use super::encode::Packer;
+use super::numbers::{Kind, Number, RUN_MIN, Run as Incoming};
+use super::{CodecError, tag};
+
+/// The innermost list that is being written, as long as it may be a run.
+#[derive(Debug)]
+pub(super) enum Run {
+    /// Nothing of it is written, not even its header.
+    Open { announced: usize },
+    Numbers {
+        kind: Kind,
+        announced: usize,
+        /// Where its header is.
+        start: usize,
+        /// Where its numbers are, behind the header or in a buffer of their own.
+        content: Content,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Inline { start: usize },
+    Blob(Vec<u8>),
+}
+
+type Done = Result<(), CodecError>;
+
+impl Packer {
+    /// Appends a run of numbers.
+    pub(crate) fn numbers<N: Number>(&mut self, numbers: &[N]) -> Done
+    where
+        [N]: serde::Serialize,
+    {
+        if numbers.len() < RUN_MIN {
+            return self.value(numbers);
+        }
+        let bytes = bytemuck::cast_slice(numbers);
+        self.header(Header::Tag(N::KIND.tag()));
+        self.bytes(bytes)
+    }
+
+    /// Appends a run of numbers, without a copy if it is long.
+    pub(crate) fn owned_numbers<N: Number>(&mut self, numbers: Vec<N>) -> Done
+    where
+        [N]: serde::Serialize,
+    {
+        if !self.wants_blob(size_of_val(&numbers[..])) {
+            return self.numbers(&numbers);
+        }
+        self.header(Header::Tag(N::KIND.tag()));
+        self.blob(tag::BYTES, numbers.into())
+    }
+
+    /// Begins a list of so many elements.
+    pub(super) fn begin_list(&mut self, announced: Option<usize>) {
+        match announced {
+            Some(announced @ RUN_MIN..) => {
+                self.end_run();
+                self.run = Some(Run::Open { announced });
+            }
+            len => self.header(Header::Array(len)),
+        }
+    }
+
+    /// Ends a list: what is a run by now stays one.
+    pub(super) fn end_list(&mut self) -> Done {
+        match self.run.take() {
+            None => {}
+            Some(Run::Open { announced }) => self.header(Header::Array(Some(announced))),
+            Some(Run::Numbers { content: Content::Inline { .. }, .. }) => {}
+            Some(Run::Numbers { content: Content::Blob(bytes), kind, .. }) => {
+                self.header(Header::Tag(kind.tag()));
+                self.blob(tag::BYTES, bytes.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where everything is written that is no number of the current run. Ends that run.
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        if self.run.is_some() {
+            self.end_run();
+        }
+        &mut self.packed.items
+    }
+
+    /// Adds a number to the current run; `false` if there is none of its kind.
+    #[inline]
+    pub(super) fn number<N: Number>(&mut self, number: N) -> bool {
+        match &mut self.run {
+            Some(Run::Numbers { kind, content, .. }) if *kind == N::KIND => {
+                let to = match content {
+                    Content::Inline { .. } => &mut self.packed.items,
+                    Content::Blob(bytes) => bytes,
+                };
+                to.extend_from_slice(bytemuck::bytes_of(&number));
+                true
+            }
+            Some(Run::Open { announced }) => {
+                let announced = *announced;
+                self.begin_run(N::KIND, announced) && self.number(number)
+            }
+            _ => false,
+        }
+    }
+
+    /// Begins a run with its first number. `false`, and nothing has changed, if there is no room for so many.
+    fn begin_run(&mut self, kind: Kind, announced: usize) -> bool {
+        let Some(len) = announced.checked_mul(kind.size()) else { return false };
+        let start = self.packed.items.len();
+        let content = if self.wants_blob(len) {
+            let mut bytes = Vec::new();
+            if bytes.try_reserve_exact(len).is_err() {
+                return false;
+            }
+            self.memory.advise(&bytes);
+            Content::Blob(bytes)
+        } else {
+            self.run = None;
+            self.header(Header::Tag(kind.tag()));
+            self.header(Header::Bytes(Some(len)));
+            Content::Inline { start: self.packed.items.len() }
+        };
+        self.run = Some(Run::Numbers { kind, announced, start, content });
+        true
+    }
+
+    /// Makes a plain sequence of what might have become a run.
+    #[cold]
+    fn end_run(&mut self) {
+        match self.run.take() {
+            None => {}
+            Some(Run::Open { announced }) => self.header(Header::Array(Some(announced))),
+            Some(Run::Numbers { kind, announced, start, content }) => {
+                let numbers = match content {
+                    Content::Inline { start } => self.packed.items.split_off(start),
+                    Content::Blob(bytes) => bytes,
+                };
+                self.packed.items.truncate(start);
+                self.header(Header::Array(Some(announced)));
+                self.plain(kind, &numbers);
+            }
+        }
+        self.mark.get_or_insert(self.packed.items.len());
+    }
+
+    fn plain(&mut self, kind: Kind, numbers: &[u8]) {
+        // They were written by `number`, so there are whole numbers only, and each is one.
+        let Ok(mut run) = Incoming::new(kind, false, numbers.into()) else { return };
+        while run.len() > 0 {
+            let _ = run.visit(Plain(self));
+        }
+    }
+}
+
+/// Writes a number as an item of its own.
+struct Plain<'a>(&'a mut Packer);
+
+macro_rules! visits {
+    ($($visit:ident: $type:ty => $serialize:ident),*) => {$(
+        fn $visit<E>(self, number: $type) -> Result<(), E> {
+            let _ = serde::Serializer::$serialize(self.0, number);
+            Ok(())
+        }
+    )*};
+}
+
+impl serde::de::Visitor<'_> for Plain<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a number")
+    }
+
+    visits! {
+        visit_u64: u64 => serialize_u64,
+        visit_i64: i64 => serialize_i64,
+        visit_f32: f32 => serialize_f32,
+        visit_f64: f64 => serialize_f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::fmt::Debug;
+
+    use ciborium::Value;
+    use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::wire::{BLOB_MIN, Memory, Packed, Unpacker};
+
+    const MEMORY: Memory = Memory { stack_end: || None, advise_large: |_| {} };
+
+    /// Anything that may stand between numbers, and what lists of it may look like.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Mixed {
+        Unsigned(u64),
+        Float(f64),
+        Maybe(Option<Option<i32>>),
+        Text(String),
+        List(Vec<Mixed>),
+        Lists { short: Vec<f32>, long: Vec<Option<u16>> },
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Meters(f64);
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Track {
+        name: String,
+        positions: Vec<(f32, f32)>,
+        heights: VecDeque<Meters>,
+        samples: Box<[i16]>,
+        hash: [u8; 32],
+        maybe: Vec<Option<u64>>,
+        nested: Vec<Vec<u32>>,
+        maybe_lists: Vec<Option<Vec<Option<i8>>>>,
+    }
+
+    fn pack<T: Serialize>(value: &T) -> Packed {
+        let mut packer = Packer::new(MEMORY);
+        packer.value(value).unwrap();
+        packer.finish()
+    }
+
+    fn unpack<T: DeserializeOwned>(packed: &Packed) -> Result<T, CodecError> {
+        let mut unpacker = Unpacker::new(&packed.items, packed.arrived_blobs(), MEMORY);
+        let value = unpacker.value()?;
+        unpacker.finish()?;
+        Ok(value)
+    }
+
+    #[track_caller]
+    fn arrives<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+        let packed = pack(value);
+        let arrived = unpack::<T>(&packed).unwrap_or_else(|error| panic!("{error}: {packed:?}"));
+        assert_eq!(arrived, *value, "{packed:?}");
+    }
+
+    fn finite() -> impl Strategy<Value = f64> {
+        any::<f64>().prop_filter("it is compared", |float| !float.is_nan())
+    }
+
+    fn mixed() -> impl Strategy<Value = Mixed> {
+        let leaf = prop_oneof![
+            20 => any::<u64>().prop_map(Mixed::Unsigned),
+            // A whole number reads as an integer: the first variant that fits.
+            4 => finite().prop_map(Mixed::Float),
+            1 => Just(Mixed::Maybe(None)),
+            1 => ".{0,3}".prop_map(Mixed::Text),
+        ];
+        leaf.prop_recursive(3, 200, 40, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner, 0..40).prop_map(Mixed::List),
+                (prop::collection::vec(-8_f32..8.0, 0..20), prop::collection::vec(any::<Option<u16>>(), 0..40))
+                    .prop_map(|(short, long)| Mixed::Lists { short, long }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn lists_of_anything(list in prop::collection::vec(mixed(), 0..60)) {
+            arrives(&list);
+        }
+
+        #[test]
+        fn lists_of_options(list in prop::collection::vec(any::<Option<Option<u8>>>(), 0..60)) {
+            arrives(&list);
+        }
+
+        #[test]
+        fn lists_of_numbers(
+            a in prop::collection::vec(any::<i8>(), 0..40), b in prop::collection::vec(any::<u16>(), 0..40),
+            c in prop::collection::vec(any::<i32>(), 0..40), d in prop::collection::vec(any::<u64>(), 0..40),
+            e in prop::collection::vec(any::<i128>(), 0..40), f in prop::collection::vec(finite(), 0..40),
+        ) {
+            arrives(&(a, b, c, d, e, f));
+        }
+
+        #[test]
+        fn garbage_behind_a_tag_is_an_error_or_a_value(tag in 64_u64..88, bytes in any::<Vec<u8>>()) {
+            let mut packer = Packer::new(MEMORY);
+            packer.header(Header::Tag(tag));
+            packer.packed.items.extend_from_slice(&bytes);
+            let packed = packer.finish();
+            let _ = unpack::<Vec<Option<f64>>>(&packed);
+            let _ = unpack::<Mixed>(&packed);
+            let _ = Unpacker::new(&packed.items, Vec::new(), MEMORY).numbers::<u32>();
+        }
+    }
+
+    #[test]
+    fn what_users_nest_arrives() {
+        let track = |count: usize| Track {
+            name: "x".repeat(count),
+            positions: vec![(1.5, -2.5); count],
+            heights: (0..count).map(|i| Meters(i as f64)).collect(),
+            samples: (0..count).map(|i| i as i16 - 20).collect(),
+            hash: [0xf6; 32],
+            maybe: (0..count).map(|i| (i % 20 != 19).then_some(i as u64)).collect(),
+            nested: (0..count % 50).map(|i| vec![i as u32; i]).collect(),
+            maybe_lists: vec![Some(vec![Some(1); count % 30]), None, Some(vec![Some(1), None])],
+        };
+        for count in [0, 1, 15, 16, 17, 40, 20_000] {
+            arrives(&track(count));
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_standard() {
+        let order = if cfg!(target_endian = "little") { 4 } else { 0 };
+        let numbers: Vec<u16> = (0..20).map(|i| 0x100 * i + 7).collect();
+        let mut expected = vec![0xd8, 65 + order, 0x58, 40];
+        expected.extend(numbers.iter().flat_map(|number| number.to_ne_bytes()));
+        assert_eq!(pack(&numbers).items, expected);
+        let by_hook = {
+            let mut packer = Packer::new(MEMORY);
+            packer.numbers(&numbers).unwrap();
+            packer.finish()
+        };
+        assert_eq!(by_hook.items, expected);
+        let floats = vec![1.0_f64; 16];
+        let Value::Tag(tag, bytes) = ciborium::from_reader(&pack(&floats).items[..]).unwrap() else { panic!("no tag") };
+        assert_eq!((tag, *bytes), (82 + u64::from(order), Value::Bytes(1.0_f64.to_ne_bytes().repeat(16))));
+    }
+
+    #[test]
+    fn the_other_byte_order_is_read() {
+        let order = if cfg!(target_endian = "little") { 0 } else { 4 };
+        let mut items = vec![0xd8, 82 + order, 0x48];
+        items.extend(1.5_f64.to_bits().swap_bytes().to_ne_bytes());
+        let packed = Packed { items, blobs: Vec::new() };
+        assert_eq!(unpack::<Vec<f64>>(&packed).unwrap(), [1.5]);
+        assert_eq!(Unpacker::new(&packed.items, Vec::new(), MEMORY).numbers::<f64>().unwrap(), [1.5]);
+    }
+
+    #[test]
+    fn long_runs_are_blobs_wherever_they_stand() {
+        let numbers: Vec<i64> = (0..BLOB_MIN as i64).collect();
+        for packed in [pack(&numbers), pack(&(1, Some(&numbers))), pack(&Some(Some(&numbers)))] {
+            assert_eq!(packed.blobs.len(), 1);
+            assert!(packed.items.len() < 40, "{:?}", packed.items);
+        }
+        arrives(&(1, Some(numbers.clone()), numbers.clone()));
+        let mut mixed: Vec<Mixed> = numbers.iter().map(|&number| Mixed::Unsigned(number as u64)).collect();
+        mixed.push(Mixed::Maybe(None));
+        assert_eq!(pack(&mixed).blobs.len(), 0);
+        arrives(&mixed);
+    }
+
+    #[test]
+    fn a_list_that_ends_early_or_late_is_an_error() {
+        struct Announces(usize, usize);
+
+        impl Serialize for Announces {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeSeq as _;
+                let mut list = serializer.serialize_seq(Some(self.0))?;
+                (0..self.1).try_for_each(|_| list.serialize_element(&1_u8))?;
+                list.end()
+            }
+        }
+
+        for (announced, written) in [(20, 19), (20, 21), (usize::MAX, 1), (usize::MAX / 8, 20), (16, 0)] {
+            let error = Packer::new(MEMORY).value(&Announces(announced, written)).unwrap_err();
+            assert!(error.to_string().contains("announced"), "{error}");
+        }
+    }
+}
