@@ -379,9 +379,13 @@ impl VisitMut for Finder<'_> {
         self.in_unsafe -= 1;
     }
 
-    // Types and patterns hold constants only.
+    // Types and patterns hold constants only, but for what guards a pattern.
     fn visit_type_mut(&mut self, _: &mut syn::Type) {}
-    fn visit_pat_mut(&mut self, _: &mut Pat) {}
+    fn visit_pat_mut(&mut self, pattern: &mut Pat) {
+        if let Pat::Guard(pattern) = pattern {
+            self.visit_expr_mut(&mut pattern.guard);
+        }
+    }
 
     fn visit_macro_mut(&mut self, invocation: &mut Macro) {
         match arguments::parse(invocation) {
