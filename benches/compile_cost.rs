@@ -11,19 +11,16 @@
 //! What spawnsafe costs beyond its serde code is `entries` less `codec`. All is public and so compiled, but for what
 //! is never called (`spawn` of an entry that is only `run`).
 
-#![allow(unsafe_code)]
-
+mod libraries;
 #[allow(dead_code, reason = "times of one thing are not compared with those of another here")]
 mod measure;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+use libraries::Libraries;
 use measure::Times;
 
 const ENTRIES: usize = 200;
@@ -42,68 +39,32 @@ const PARAMETERS: [(&str, &str, &str); 8] = [
 
 const RESULTS: [&str; 4] = ["usize", "String", "Vec<u64>", "Result<u32, String>"];
 
-const LIBRARIES: [&str; 3] = ["plain", "codec", "entries"];
-
 fn main() -> io::Result<()> {
     let rounds = measure::rounds(9);
     measure::print_machine();
-    let place = std::env::temp_dir().join(format!("spawnsafe-compile-cost-{}", std::process::id()));
-    let done = compare(&place, rounds);
-    fs::remove_dir_all(&place)?;
+    compare(rounds)?;
     measure::print_machine();
-    done
+    Ok(())
 }
 
-fn compare(place: &Path, rounds: usize) -> io::Result<()> {
-    generate(place)?;
-    // All that they depend on, too.
-    for library in LIBRARIES {
-        build(place, library)?;
-    }
-    let mut wall = LIBRARIES.map(|_| Times::default());
-    let mut cpu = LIBRARIES.map(|_| Times::default());
-    for _ in 0..rounds {
-        for (index, library) in LIBRARIES.iter().enumerate() {
-            let (wall_time, cpu_time) = build(place, library)?;
-            wall[index].push(wall_time);
-            cpu[index].push(cpu_time);
-        }
-    }
-    let bytes = LIBRARIES.map(|library| code_size(place, library));
+fn compare(rounds: usize) -> io::Result<()> {
+    let all = |function: fn(usize) -> String| (0..ENTRIES).map(function).collect();
+    let names = ["plain", "codec", "entries"];
+    let sources = [(names[0], all(plain)), (names[1], all(codec)), (names[2], all(entry))];
+    let libraries = Libraries::new("build", sources)?;
+    let costs = libraries.compile(rounds)?;
     println!("{ENTRIES} functions, {rounds} builds of each library; per function:\n");
     println!("{:<24} {:>10} {:>10} {:>10}", "", "wall ms", "cpu ms", "bytes");
     let per_entry = |times: &Times| times.quantile(0.5).as_secs_f64() * 1e3 / ENTRIES as f64;
     let mut rows = Vec::new();
-    for (index, library) in LIBRARIES.iter().enumerate() {
-        let size = *bytes[index].as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
-        rows.push((*library, [per_entry(&wall[index]), per_entry(&cpu[index]), size as f64 / ENTRIES as f64]));
+    for (library, cost) in names.into_iter().zip(&costs) {
+        let size = code_size(&libraries.archive(library))?;
+        rows.push((library, [per_entry(&cost.wall), per_entry(&cost.cpu), size as f64 / ENTRIES as f64]));
     }
     let difference = |from: usize, less: usize| [0, 1, 2].map(|column| rows[from].1[column] - rows[less].1[column]);
     let differences = [("codec less plain", difference(1, 0)), ("entries less codec", difference(2, 1))];
     for (what, [wall, cpu, bytes]) in rows.iter().copied().chain(differences) {
         println!("{what:<24} {wall:>10.2} {cpu:>10.2} {bytes:>10.0}");
-    }
-    Ok(())
-}
-
-fn generate(place: &Path) -> io::Result<()> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    fs::create_dir_all(place)?;
-    fs::write(place.join("Cargo.toml"), format!("[workspace]\nresolver = \"3\"\nmembers = {LIBRARIES:?}\n"))?;
-    // The same versions as here, and none to be looked for elsewhere.
-    if let Ok(lock) = fs::read(repository.join("Cargo.lock")) {
-        fs::write(place.join("Cargo.lock"), lock)?;
-    }
-    for (library, function) in LIBRARIES.into_iter().zip([plain, codec, entry] as [fn(usize) -> String; 3]) {
-        let source = place.join(library).join("src");
-        fs::create_dir_all(&source)?;
-        let runtime = repository.join("runtime");
-        let manifest = format!(
-            "[package]\nname = {library:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n\
-             spawnsafe = {{ path = {runtime:?} }}\n"
-        );
-        fs::write(place.join(library).join("Cargo.toml"), manifest)?;
-        fs::write(source.join("lib.rs"), (0..ENTRIES).map(function).collect::<String>())?;
     }
     Ok(())
 }
@@ -159,44 +120,9 @@ fn codec(index: usize) -> String {
     )
 }
 
-/// Builds one library anew, and nothing else. Wall time, and processor time of all processes.
-fn build(place: &Path, library: &str) -> io::Result<(Duration, Duration)> {
-    let source = place.join(library).join("src/lib.rs");
-    fs::write(&source, fs::read(&source)?)?;
-    let cpu_before = cpu_of_children();
-    let start = Instant::now();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--quiet", "--offline", "--package", library, "--target-dir"])
-        .arg(place.join("target"))
-        // An incremental build would find that nothing has changed.
-        .env("CARGO_INCREMENTAL", "0")
-        .current_dir(place)
-        .output()?;
-    let wall = start.elapsed();
-    if !output.status.success() {
-        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
-    }
-    Ok((wall, cpu_of_children() - cpu_before))
-}
-
-fn cpu_of_children() -> Duration {
-    let mut usage = MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: getrusage(2) writes the object that it is given.
-    let error = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
-    assert_eq!(error, 0, "getrusage");
-    // SAFETY: the call has succeeded.
-    let usage = unsafe { usage.assume_init() };
-    [usage.ru_utime, usage.ru_stime]
-        .iter()
-        .map(|time| Duration::new(time.tv_sec.unsigned_abs(), 0) + Duration::from_micros(time.tv_usec.unsigned_abs()))
-        .sum()
-}
-
 /// All that a program would load of the library: code and data, without information for a debugger.
-fn code_size(place: &Path, library: &str) -> io::Result<u64> {
-    let archive: PathBuf = place.join(format!("target/debug/lib{library}.rlib"));
-    let output = Command::new("size").arg(&archive).output()?;
+fn code_size(archive: &Path) -> io::Result<u64> {
+    let output = Command::new("size").arg(archive).output()?;
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     // Each line after the first: text, data, bss, …
     let sizes = table.lines().skip(1).map(|line| {

@@ -45,7 +45,7 @@ help: choose another name for the function; `#[child_entry(name = \"…\")]` kee
 pub(crate) const ENTRY_IS_ASYNC: &str = "an `async` child entry runs on tokio, which is not switched on
 help: in Cargo.toml: `spawnsafe = { version = \"…\", features = [\"tokio\"] }`; or write a plain `fn`";
 pub(crate) const FLAVOR_UNKNOWN: &str = "the runtime of an `async` child entry has one of two flavors
-help: write `flavor = \"current_thread\"`, or leave it out, or `flavor = \"multi_thread\"`";
+help: write `flavor = \"multi_thread\"`, or `flavor = \"current_thread\"`, which it is without the option";
 pub(crate) const WORKERS_ARE_NO_NUMBER: &str = "`worker_threads` takes a number from 1 to 65535
 help: write `worker_threads = 4`, or leave it out for one thread per core";
 pub(crate) const WORKERS_OF_ONE_THREAD: &str = "a runtime of the flavor `current_thread` has no worker threads
@@ -185,8 +185,17 @@ pub(crate) fn unknown_option(attribute: Attribute, option: &Ident) -> String {
     format!("`#[{attribute}]` has no option `{option}`\nhelp: it knows {}", known_options(attribute))
 }
 
+/// `a`, `b` and `c`.
+fn listed(words: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    let words: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 fn known_options(attribute: Attribute) -> String {
-    attribute.known().iter().map(|(_, form)| format!("`{form}`")).collect::<Vec<_>>().join(" and ")
+    listed(attribute.known().iter().map(|(_, form)| form))
 }
 
 pub(crate) fn option_without_value(form: &str, option: &Ident) -> String {
@@ -215,8 +224,7 @@ pub(crate) fn instantiate_without_list(form: &str) -> String {
 }
 
 pub(crate) fn instance_of_unknown_parameter(name: &Ident, known: &[&Ident]) -> String {
-    let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
-    format!("the function has no parameter `{name}` to choose\nhelp: it has {known}")
+    format!("the function has no parameter `{name}` to choose\nhelp: it has {}", listed(known))
 }
 
 pub(crate) fn instance_argument_twice(name: &Ident) -> String {
@@ -224,8 +232,7 @@ pub(crate) fn instance_argument_twice(name: &Ident) -> String {
 }
 
 pub(crate) fn instance_incomplete(missing: &[&Ident], example: &str) -> String {
-    let missing = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
-    format!("this instance leaves out {missing}\nhelp: give all of them: `{example}`")
+    format!("this instance leaves out {}\nhelp: give all of them: `{example}`", listed(missing))
 }
 
 pub(crate) fn untyped_parameter(pattern: &str) -> String {

@@ -167,13 +167,19 @@ fn allowed(option: &Ident, form: &str, input: ParseStream<'_>) -> syn::Result<Ve
     if !input.peek(Paren) {
         return Err(missing());
     }
-    let paths;
-    parenthesized!(paths in input);
-    if paths.is_empty() {
+    let list;
+    parenthesized!(list in input);
+    if list.is_empty() {
         return Err(missing());
     }
-    let paths = paths.parse_terminated(Path::parse_mod_style, Token![,]);
-    paths.map(|paths| paths.into_iter().collect()).map_err(|error| at(&error, messages::STATIC_IS_NO_PATH))
+    match list.parse_terminated(Path::parse_mod_style, Token![,]) {
+        Ok(paths) => Ok(paths.into_iter().collect()),
+        Err(error) => {
+            // What is left of the list would be an error of its own.
+            list.parse::<TokenStream>()?;
+            Err(at(&error, messages::STATIC_IS_NO_PATH))
+        }
+    }
 }
 
 /// The same place, in words of our own: syn says what it expected, which is not what to write.

@@ -22,7 +22,7 @@
 //! A child is the same program, started anew, that never runs the body of `main`. It gets the arguments that are
 //! passed to it and nothing else, on every system alike: there is no `fork` that would copy globals on one system and
 //! lose them on another. What relies on more than that does not compile, and the error says what to do: see
-//! [`SpawnSafe`](trait@SpawnSafe).
+//! [`SpawnSafe`](trait@SpawnSafe), and [`guide::refusals`] for every such error with a repair.
 //!
 //! # What a child has, and what not
 //! | | |
@@ -53,6 +53,16 @@
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
+
+pub mod guide {
+    //! For reading, and not for use.
+
+    // Its pieces are incomplete, and those that are faulty would cost a compile each: `tests/guide.rs` compiles them all at
+    // once, and compares what the compiler says.
+    #[cfg_attr(not(doctest), doc = include_str!("docs/refusals.md"))]
+    #[cfg_attr(doctest, doc = "Tested elsewhere.")]
+    pub mod refusals {}
+}
 
 // The names are those of the generated code's contract.
 #[doc(hidden)]

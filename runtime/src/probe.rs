@@ -12,7 +12,7 @@
 //!
 //! and rustc decides twice. The method call picks the first verdict that fits the type ([`verdicts`], from the top): a
 //! type of std that is known to be each process's own is an error with our words. Whatever else it is, `read` then reads
-//! one byte of it *in const evaluation*, which rustc refuses exactly when that memory is mutable: with interior
+//! the start of it *in const evaluation*, which rustc refuses exactly when that memory is mutable: with interior
 //! mutability anywhere in it, as `static mut`, or foreign. Consts, plain statics, functions and variants pass.
 //!
 //! The static in the middle is there for consts that own something: a temporary of one may not be dropped in a const,
@@ -171,7 +171,7 @@ verdict! {
 #[derive(Clone, Copy, Debug)]
 pub struct Missing;
 
-/// Reads one byte of what may be a static.
+/// Reads the start of what may be a static.
 ///
 /// # Panics
 /// If it is lazy.
@@ -179,31 +179,41 @@ pub const fn read<V: Verdict, F: Fn() -> V>(place: &'static dyn Anything, _: &F)
     if V::MAY_BE_MUTABLE {
         return;
     }
-    if size_of_val(place) != 0 {
-        read_byte((&raw const *place).cast());
-    } else if V::IS_LAZY {
-        panic!(
+    let start = &raw const *place;
+    match (size_of_val(place), align_of_val(place)) {
+        (0, _) if V::IS_LAZY => panic!(
             "this static is made anew by each process that uses it: pass the value to the entry as an argument, \
              or list the static in `allow_static(path)` of the entry"
-        );
+        ),
+        (0, _) => {}
+        (_, OF_POINTER..) => read_start::<*const ()>(start.cast()),
+        _ => read_start::<u8>(start.cast()),
     }
 }
 
 /// As [`read`], of what the user takes the address of.
 pub const fn read_raw<V: Verdict, F: Fn() -> V, T>(place: *const T, _: &F) {
-    if !V::MAY_BE_MUTABLE && size_of::<T>() != 0 {
-        read_byte(place.cast());
+    match (size_of::<T>(), align_of::<T>()) {
+        _ if V::MAY_BE_MUTABLE => {}
+        (0, _) => {}
+        (_, OF_POINTER..) => read_start::<*const ()>(place.cast()),
+        _ => read_start::<u8>(place.cast()),
     }
 }
 
+/// What is aligned like this may start with a pointer, which is then read as one: rustc 1.85 cannot read a part of a
+/// pointer while compiling. Of all else, a byte is enough.
+const OF_POINTER: usize = align_of::<*const ()>();
+
 /// The line that rustc shows.
-const fn read_byte(byte: *const MaybeUninit<u8>) {
-    // SAFETY: `byte` is the first one of a static or constant that is not empty, and of any content, as it is read as
-    // `MaybeUninit`. Nothing else runs during const evaluation.
+const fn read_start<U>(start: *const MaybeUninit<U>) {
+    // SAFETY: `start` is that of a static or constant that is not empty, whose size is a multiple of its alignment and so
+    // at least a `U`'s, and whose content may be any, as it is read as `MaybeUninit`. Nothing else runs during const
+    // evaluation.
     // rustc shows the two lines of this expression, and what stands in them.
     #[rustfmt::skip]
-    let _: MaybeUninit<u8> = unsafe {
-        byte // help: a child process has its own copy: pass the value as an argument, or mark the static `#[inherit]`
+    let _: MaybeUninit<U> = unsafe {
+        start // help: a child process has its own copy: pass the value as an argument, or mark the static `#[inherit]`
             .read() // or `#[process_local]`, or, if it is not yours, list it in `allow_static(path)` of the entry
     };
 }

@@ -68,6 +68,7 @@ impl Package {
             "[package]\nname = \"spawnsafe-{name}\"\nedition = \"{edition}\"\n\n[workspace]\n\n[dependencies]\n\
              {library} = {{ package = \"spawnsafe\", path = {:?} }}\n\
              serde = {{ version = \"1\", features = [\"derive\"] }}\n\
+             lazy_static = \"1\"\nonce_cell = \"1\"\n\
              tokio = {{ version = \"1\", features = [\"macros\", \"rt\", \"rt-multi-thread\"] }}\n",
             root.join("runtime")
         );

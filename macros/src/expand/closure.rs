@@ -56,6 +56,8 @@ pub(super) fn expand(tokens: TokenStream) -> TokenStream {
     check::parameters_and_result(&function.sig, &mut report);
     let ty = entry::type_ident(&function);
     match report.into_tokens() {
+        // Beside the function's type, `Self` would be that one.
+        Some(errors) if check::mention_of_self(function.sig.to_token_stream()).is_some() => quote!({ #errors }),
         Some(errors) => {
             let stub = entry::stub_type(&function, &options);
             quote!({ #errors #stub #ty::#method })

@@ -60,7 +60,9 @@ impl Flavor {
                 report.at(option, messages::flavor_of_plain_function(option));
             }
         }
-        if let (true, false, Some((option, _))) = (is_async, self.is_multi_thread(), &self.workers) {
+        // A flavor that there is not has been reported.
+        let is_single = self.kind.as_ref().is_none_or(|(_, kind)| kind.value() == "current_thread");
+        if let (true, true, Some((option, _))) = (is_async, is_single, &self.workers) {
             report.at(option, messages::WORKERS_OF_ONE_THREAD);
         }
     }

@@ -16,7 +16,7 @@ use crate::wire::{CodecError, Packer, Unpacker};
 #[diagnostic::on_unimplemented(
     message = "`&{Self}` cannot be lent to a child process",
     label = "the child would need an owned form of `{Self}` to lend from",
-    note = "what can be lent: `&T` for a `SpawnSafe` type `T`, `&str`, `&[T]`, `&Path`, `&OsStr`, `&CStr`"
+    note = "what can be lent: `&T` and `&[T]` for a `SpawnSafe` type `T`; and `&str`, `&Path`, `&OsStr`, `&CStr`"
 )]
 pub trait LendSafe: Serialize + 'static {
     /// What the child owns and lends from.

@@ -33,6 +33,14 @@ reason! {
         "`{Self}` is a handle that is open in this process only",
         "a child process does not have this handle",
         "pass the path or the address, and open it in the child";
+    StreamOfChild:
+        "`{Self}` is a standard stream of this process",
+        "a child process has its own",
+        "call `std::io::stdin()`, `stdout()` or `stderr()` in the entry; what these are there, `entry::call(…).stdin(…)` and its like say";
+    ChildOfParent:
+        "`{Self}` is about a child of this process",
+        "only its parent can start it, wait for it and use its streams",
+        "start it in the entry, from a program and arguments that are passed; or start it here, and pass what comes out of it";
     ThreadOfChild:
         "`{Self}` is tied to a thread of this process",
         "a child process has none of its parent's threads",
@@ -132,14 +140,22 @@ refuse! {
     [] std::net::TcpStream,
     [] std::net::TcpListener,
     [] std::net::UdpSocket,
+}
+
+refuse! {
+    StreamOfChild:
+    [] std::io::Stdin,
+    [] std::io::Stdout,
+    [] std::io::Stderr,
+}
+
+refuse! {
+    ChildOfParent:
+    [] std::process::Command,
     [] std::process::Child,
     [] std::process::ChildStdin,
     [] std::process::ChildStdout,
     [] std::process::ChildStderr,
-    [] std::process::Command,
-    [] std::io::Stdin,
-    [] std::io::Stdout,
-    [] std::io::Stderr,
 }
 
 crate::sys::for_each_native_handle!(refuse_native);

@@ -5,7 +5,7 @@ use spawnsafe::{call, spawn};
 
 fn main() {
     spawn!(|| println!("never"));
-    //~ unused return value of `spawnsafe::__private::not_called` that must be used
+    //~ not_called` that must be used
     call!(|| println!("never"))();
     //~ unused `Call` that must be used
     spawn!(|| println!("once"))();

@@ -17,7 +17,7 @@ struct Job {
 
 #[derive(Serialize, Deserialize, SpawnSafe)]
 struct Pair(u8, AtomicU32);
-//~ AtomicU32` refers to memory of this process
+//~ refers to memory of this process
 
 #[derive(Serialize, Deserialize, SpawnSafe)]
 enum Shape {

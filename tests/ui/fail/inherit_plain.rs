@@ -15,7 +15,7 @@ static NAMES: &[&str] = &["a"];
 
 #[inherit]
 static POINTER: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
-//~ a child process cannot be given the value of a static `AtomicPtr<u8>`
+//~ a child process cannot be given the value of a static
 
 #[inherit]
 static ONCE: Once = Once::new();

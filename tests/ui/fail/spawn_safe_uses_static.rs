@@ -7,7 +7,7 @@ static DB: Mutex<u32> = Mutex::new(0);
 #[spawnsafe::spawn_safe]
 pub fn function() -> u32 {
     *DB.lock().unwrap()
-    //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+    //~ Mutex<u32>` belongs to the process that set it
 }
 
 pub struct Job<const DB: u32>;
@@ -16,7 +16,7 @@ pub struct Job<const DB: u32>;
 impl Job<1> {
     pub fn method(&self) -> u32 {
         *DB.lock().unwrap()
-        //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+        //~ Mutex<u32>` belongs to the process that set it
     }
 }
 
@@ -27,14 +27,14 @@ pub mod module {
     pub trait Counts {
         fn count(&self) -> u32 {
             *DB.lock().unwrap()
-            //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+            //~ Mutex<u32>` belongs to the process that set it
         }
     }
 
     pub mod inner {
         pub fn function() -> u32 {
             *super::DB.lock().unwrap()
-            //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+            //~ Mutex<u32>` belongs to the process that set it
         }
     }
 }

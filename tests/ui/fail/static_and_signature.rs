@@ -8,14 +8,14 @@ static DB: Mutex<u32> = Mutex::new(0);
 fn checked(list: &mut Vec<u32>) -> u32 {
     //~ a child process changes only its own copy
     list.len() as u32 + *DB.lock().unwrap()
-    //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+    //~ Mutex<u32>` belongs to the process that set it
 }
 
 #[spawnsafe::child_entry]
 fn typed(list: Arc<u32>) -> u32 {
     //~ `Arc<u32>` refers to memory of this process
     *list + *DB.lock().unwrap()
-    //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+    //~ Mutex<u32>` belongs to the process that set it
 }
 
 fn main() {}

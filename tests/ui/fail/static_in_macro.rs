@@ -24,20 +24,20 @@ fn known() -> usize {
     //~ this `OnceLock<String>` belongs to the process that set it
     //~ this `OnceLock<String>` belongs to the process that set it
     vec![HITS.load(Ordering::SeqCst)].len()
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
 }
 
 #[spawnsafe::child_entry]
 fn unknown() -> u32 {
     use other::TRIES as T;
     load!(HITS)
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
         + load!(crate::MISSES)
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
         + load!(other::TRIES)
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
         + load!(T)
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
 }
 
 fn main() {}

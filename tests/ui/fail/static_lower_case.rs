@@ -23,9 +23,9 @@ fn look(counted: &AtomicU32) -> u32 {
 #[spawnsafe::child_entry]
 fn entry() -> u32 {
     look(&counter)
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
         + hits.load(Ordering::SeqCst)
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
         + stats.hit()
     //~ match bindings cannot shadow statics
 }

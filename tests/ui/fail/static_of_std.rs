@@ -36,16 +36,16 @@ fn paths() -> usize {
 fn places(list: Vec<u32>) -> u32 {
     static CELL: OnceLock<u32> = OnceLock::new();
     let sum: u32 = list.iter().map(|x| { let y = x + 1; COUNTER.fetch_add(y, Ordering::Relaxed) }).sum();
-    //~ this `AtomicU32` belongs to the process that set it
+    //~ belongs to the process that set it
     fn nested() -> usize {
         DB.lock().unwrap().len()
-        //~ this `std::sync::Mutex<Vec<u32>>` belongs to the process that set it
+        //~ Mutex<Vec<u32>>` belongs to the process that set it
     }
     match sum {
         0 => VIEW.lock().unwrap().len() as u32,
-        //~ this `std::sync::Mutex<Vec<u32>>` belongs to the process that set it
+        //~ Mutex<Vec<u32>>` belongs to the process that set it
         1 => look(&SLOTS[1]) + nested() as u32,
-        //~ this `AtomicU32` belongs to the process that set it
+        //~ belongs to the process that set it
         2 => *NUM,
         //~ this `LazyLock<u32>` belongs to the process that set it
         3 => *CELL.get_or_init(|| 1),

@@ -35,7 +35,7 @@ fn work(
     #[trust] lock: Mutex<u32>,
     //~ Mutex<u32>` refers to memory of this process
     #[trust] behind_pointers: &Box<std::sync::atomic::AtomicU8>,
-    //~ AtomicU8` refers to memory of this process
+    //~ refers to memory of this process
     #[trust] array: [Mutex<u8>; 2],
     //~ Mutex<u8>` refers to memory of this process
     #[trust] lent: &Foreign,

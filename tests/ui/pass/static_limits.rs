@@ -65,9 +65,46 @@ fn function_pointer() -> u32 {
     CALLBACK()
 }
 
+macro_rules! load {
+    ($($path:tt)*) => {
+        $($path)*.load(Ordering::SeqCst)
+    };
+}
+
+#[spawnsafe::child_entry]
+fn path_of_three_names_in_a_macro() -> u32 {
+    load!(deep::deeper::MISSES)
+}
+
+#[spawnsafe::child_entry]
+fn lower_case_by_path() -> u32 {
+    crate::deep::stats.get()
+}
+
+mod deep {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    pub(crate) struct Stats(pub(crate) AtomicU32);
+
+    impl Stats {
+        pub(crate) fn get(&self) -> u32 {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    pub(crate) mod deeper {
+        pub(crate) static MISSES: super::AtomicU32 = super::AtomicU32::new(0);
+    }
+
+    #[allow(non_upper_case_globals)]
+    pub(crate) static stats: Stats = Stats(AtomicU32::new(0));
+}
+
 #[spawnsafe::process_main]
 fn main() {
-    HITS.store(5, Ordering::SeqCst);
+    for counter in [&HITS, &deep::deeper::MISSES, &deep::stats.0] {
+        counter.store(5, Ordering::SeqCst);
+    }
     let entries = [
         (unmarked_helper(), unmarked_helper::run()),
         (associated_function(), associated_function::run()),
@@ -75,6 +112,8 @@ fn main() {
         (reference_inside_a_plain_static(), reference_inside_a_plain_static::run()),
         (reference_passed_by_value(), reference_passed_by_value::run()),
         (function_pointer(), function_pointer::run()),
+        (path_of_three_names_in_a_macro(), path_of_three_names_in_a_macro::run()),
+        (lower_case_by_path(), lower_case_by_path::run()),
     ];
     for (here, there) in entries {
         assert_eq!((here, there.unwrap()), (5, 0));
