@@ -1,0 +1,1 @@
+//! Only a list: see the manifest.
