@@ -217,8 +217,3 @@ const fn read_start<U>(start: *const MaybeUninit<U>) {
             .read() // or `#[process_local]`, or, if it is not yours, list it in `allow_static(path)` of the entry
     };
 }
-
-/// Is never called.
-pub fn of_any_type<T, F: Fn() -> T>(_: F) -> T {
-    unreachable!("a probe never runs")
-}

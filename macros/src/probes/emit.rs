@@ -26,10 +26,9 @@ pub(super) fn probe(found: &Use, index: usize, declared: &Declared, krate: &Toke
     let krate = respan(krate.clone(), span);
     let probe = Probe { found, span, private: quote_spanned!(span=> #krate::__private) };
     let first = found.path.segments.first()?.ident.unraw().to_string();
-    let body = match found.how {
-        How::Name => probe.name()?,
-        _ if found.certain || declared.values.contains(&first) => probe.certain(&found.path),
-        _ => probe.tolerant(declared)?,
+    let body = match found.certain || declared.values.contains(&first) {
+        true => probe.certain(&found.path),
+        false => probe.tolerant(declared)?,
     };
     let last = found.path.segments.last()?.ident.unraw();
     // rustc shows the name when it fails to evaluate the constant.
@@ -54,7 +53,7 @@ impl Probe<'_> {
         let Self { span, private, .. } = self;
         let keyword = Ident::new("unsafe", *span);
         let place = match self.found.how {
-            How::Place | How::Name => quote_spanned!(*span=> &#path),
+            How::Place => quote_spanned!(*span=> &#path),
             How::UnsafePlace => quote_spanned!(*span=> (#keyword { &#path })),
             How::Address => quote_spanned!(*span=> &raw const #path),
         };
@@ -110,14 +109,6 @@ impl Probe<'_> {
             }
             _ => None,
         }
-    }
-
-    /// The probe of a name that is no function: a pattern of this name is a new variable, unless a static has it, which
-    /// rustc refuses to shadow. (It is compared with a value of whatever type a constant of this name may have.)
-    fn name(&self) -> Option<TokenStream> {
-        let name = ident(self.found.path.get_ident()?, self.span);
-        let private = &self.private;
-        Some(quote_spanned!(self.span=> let _ = || match #private::of_any_type(|| loop {}) { #name => {} _ => {} };))
     }
 
     /// An import, without the lints that it has been through where the user wrote it.

@@ -38,8 +38,6 @@ pub(super) enum How {
     UnsafePlace,
     /// Its address is taken.
     Address,
-    /// In a way in which functions are used as well, whose type may depend on where they stand.
-    Name,
 }
 
 /// Methods of std's types that are each process's own. A lower-case name that is called one of them is no function.
@@ -85,40 +83,6 @@ const OWN_METHODS: [&str; 41] = [
     "update",
     "wait",
     "write",
-];
-
-/// Methods of plain data, which do not make a lower-case name suspicious.
-const PLAIN_METHODS: [&str; 30] = [
-    "abs",
-    "as_bytes",
-    "as_ref",
-    "as_slice",
-    "as_str",
-    "binary_search",
-    "bytes",
-    "chars",
-    "chunks",
-    "clone",
-    "cmp",
-    "contains",
-    "contains_key",
-    "copied",
-    "ends_with",
-    "eq",
-    "first",
-    "get",
-    "into_iter",
-    "is_empty",
-    "iter",
-    "last",
-    "len",
-    "lines",
-    "split",
-    "starts_with",
-    "to_owned",
-    "to_string",
-    "to_vec",
-    "windows",
 ];
 
 /// Looks for uses in a body, and puts the probes into it.
@@ -185,28 +149,26 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A value, in unsafe code: it may be a `static mut`.
+    /// A value, in unsafe code: it may be a `static mut`. One in lower case is mostly a function.
     fn value(&mut self, path: &syn::ExprPath) {
-        match self.style(path) {
-            Some(Style::Screaming) => self.add(&path.path, path.qself.as_ref(), How::UnsafePlace, true),
-            Some(Style::Lower) if path.path.get_ident().is_some() => {
-                self.add(&path.path, path.qself.as_ref(), How::Name, false);
-            }
-            _ => {}
+        if self.style(path) == Some(Style::Screaming) {
+            self.add(&path.path, path.qself.as_ref(), How::UnsafePlace, true);
         }
     }
 
+    /// What is calculated with: no function. In unsafe code, it may be a `static mut`.
+    fn operands<'e>(&mut self, operands: impl IntoIterator<Item = &'e Expr>) {
+        if self.in_unsafe > 0 {
+            operands.into_iter().for_each(|operand| self.place(operand));
+        }
+    }
+
+    /// Methods are called on functions as well (parsers, handlers), whose type may depend on where they stand: what is in
+    /// lower case is asked only if the method is one that none has.
     fn receiver(&mut self, receiver: &Expr, method: &Ident) {
-        let Some(path) = path_of(receiver) else { return };
-        let is_any_of = |methods: &[&str]| methods.iter().any(|known| method == known);
-        match self.style(path) {
-            Some(Style::Screaming) => self.place(receiver),
-            Some(Style::Lower) if is_any_of(&OWN_METHODS) => self.place(receiver),
-            // Parsers, handlers and the like are functions that methods are called on.
-            Some(Style::Lower) if path.path.get_ident().is_some() && !is_any_of(&PLAIN_METHODS) => {
-                self.add(&path.path, path.qself.as_ref(), How::Name, false);
-            }
-            _ => {}
+        let style = path_of(receiver).and_then(|path| self.style(path));
+        if style == Some(Style::Screaming) || OWN_METHODS.iter().any(|own| method == own) {
+            self.place(receiver);
         }
     }
 
@@ -336,10 +298,19 @@ impl VisitMut for Finder<'_> {
             match expression {
                 Expr::MethodCall(call) => finder.receiver(&call.receiver, &call.method),
                 Expr::Field(field) => finder.place(&field.base),
-                Expr::Index(index) => finder.place(&index.expr),
+                Expr::Index(index) => {
+                    finder.place(&index.expr);
+                    finder.operands([&*index.index]);
+                }
+                Expr::Cast(cast) => finder.operands([&*cast.expr]),
                 Expr::Assign(assign) => finder.place(&assign.left),
-                Expr::Binary(binary) if assigns(&binary.op) => finder.place(&binary.left),
+                Expr::Binary(binary) if assigns(&binary.op) => {
+                    finder.place(&binary.left);
+                    finder.operands([&*binary.right]);
+                }
+                Expr::Binary(binary) => finder.operands([&*binary.left, &*binary.right]),
                 Expr::Unary(unary) if matches!(unary.op, UnOp::Deref(_)) => finder.place(&unary.expr),
+                Expr::Unary(unary) => finder.operands([&*unary.expr]),
                 Expr::Reference(reference) => finder.place(&reference.expr),
                 Expr::Match(matched) => finder.place(&matched.expr),
                 Expr::Let(condition) => finder.place(&condition.expr),

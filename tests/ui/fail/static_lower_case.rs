@@ -4,17 +4,15 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub struct Stats(AtomicU32);
-
-impl Stats {
-    fn hit(&self) -> u32 {
-        self.0.fetch_add(1, Ordering::SeqCst)
-    }
+pub struct Stats {
+    hits: AtomicU32,
 }
 
 static counter: AtomicU32 = AtomicU32::new(0);
 static hits: AtomicU32 = AtomicU32::new(0);
-static stats: Stats = Stats(AtomicU32::new(0));
+static stats: Stats = Stats { hits: AtomicU32::new(0) };
+static mut total: u32 = 0;
+static mut index: usize = 0;
 
 fn look(counted: &AtomicU32) -> u32 {
     counted.load(Ordering::SeqCst)
@@ -26,8 +24,11 @@ fn entry() -> u32 {
     //~ belongs to the process that set it
         + hits.load(Ordering::SeqCst)
     //~ belongs to the process that set it
-        + stats.hit()
-    //~ match bindings cannot shadow statics
+        + stats.hits.load(Ordering::SeqCst)
+    //~ constant accesses mutable global memory
+        + unsafe { total + [1][index] }
+    //~ constant accesses mutable global memory
+    //~ constant accesses mutable global memory
 }
 
 fn main() {}

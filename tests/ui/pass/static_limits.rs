@@ -7,6 +7,17 @@ static HITS: AtomicU32 = AtomicU32::new(0);
 static VIEW: &AtomicU32 = &HITS;
 static CALLBACK: fn() -> u32 = || HITS.load(Ordering::SeqCst);
 
+struct Stats(AtomicU32);
+
+impl Stats {
+    fn hits(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[allow(non_upper_case_globals)]
+static stats: Stats = Stats(AtomicU32::new(0));
+
 struct Counter;
 
 impl Counter {
@@ -100,9 +111,14 @@ mod deep {
     pub(crate) static stats: Stats = Stats(AtomicU32::new(0));
 }
 
+#[spawnsafe::child_entry]
+fn lower_case_called_a_method_of_its_own() -> u32 {
+    stats.hits()
+}
+
 #[spawnsafe::process_main]
 fn main() {
-    for counter in [&HITS, &deep::deeper::MISSES, &deep::stats.0] {
+    for counter in [&HITS, &deep::deeper::MISSES, &deep::stats.0, &stats.0] {
         counter.store(5, Ordering::SeqCst);
     }
     let entries = [
@@ -114,6 +130,7 @@ fn main() {
         (function_pointer(), function_pointer::run()),
         (path_of_three_names_in_a_macro(), path_of_three_names_in_a_macro::run()),
         (lower_case_by_path(), lower_case_by_path::run()),
+        (lower_case_called_a_method_of_its_own(), lower_case_called_a_method_of_its_own::run()),
     ];
     for (here, there) in entries {
         assert_eq!((here, there.unwrap()), (5, 0));

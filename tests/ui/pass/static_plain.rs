@@ -36,6 +36,8 @@ const LOCKS: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 const PAIR: (usize, usize) = (1, 2);
 #[allow(non_upper_case_globals)]
 static table: [u32; 2] = [3, 4];
+#[allow(non_upper_case_globals)]
+static flags: Flags = Flags(2);
 
 macro_rules! pass_on {
     ($($tokens:tt)*) => { $($tokens)* };
@@ -61,9 +63,10 @@ fn entry(at: usize) -> usize {
         + table[0] as usize
         + table.iter().count()
         + (&table).len()
+        + flags.bits() as usize
 }
 
 fn main() {
     assert_eq!(entry::NAME, "static_plain::entry");
-    assert_eq!(entry(1), 18);
+    assert_eq!(entry(1), 20);
 }
