@@ -12,6 +12,8 @@ mod closures;
 mod crate_path;
 #[path = "hygiene/generic.rs"]
 mod generic;
+#[path = "hygiene/helpers.rs"]
+mod helpers;
 #[path = "hygiene/lifetimes.rs"]
 mod lifetimes;
 #[path = "hygiene/names.rs"]

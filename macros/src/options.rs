@@ -149,7 +149,7 @@ impl Options {
 
     /// Where probes find the library, and what they leave out.
     pub(crate) fn scope<'a>(&'a self, krate: &'a TokenStream) -> Scope<'a> {
-        Scope { krate, allowed: self.allowed.as_deref().unwrap_or_default() }
+        Scope { krate, allowed: self.allowed.as_deref().unwrap_or_default(), may_be_associated: false }
     }
 
     /// The path to `spawnsafe` in generated code.

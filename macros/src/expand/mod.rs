@@ -54,7 +54,7 @@ pub(crate) fn spawn_safe(options: TokenStream, tokens: TokenStream) -> TokenStre
         Item::Fn(function) if check::is_entry(&function.attrs) => {
             report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_ENTRY));
         }
-        Item::Fn(function) => probes::in_function(function, scope),
+        Item::Fn(function) => probes::in_function(function, probes::Scope { may_be_associated: true, ..scope }),
         Item::Impl(block) => probes::in_impl(block, scope),
         Item::Mod(ItemMod { content: Some((_, items)), .. }) => probes::in_items(items, scope),
         Item::Mod(_) => report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_FILE)),

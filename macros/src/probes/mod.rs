@@ -29,6 +29,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) krate: &'a TokenStream,
     /// The statics that are allowed.
     pub(crate) allowed: &'a [Path],
+    /// Whether a function may stand in an impl block or a trait, whose constant parameters are not seen.
+    pub(crate) may_be_associated: bool,
 }
 
 /// Adds the probes to a function.

@@ -127,6 +127,7 @@ impl<'a> Finder<'a> {
     fn add(&mut self, path: &Path, qself: Option<&QSelf>, how: How, certain: bool) {
         let Some(last) = path.segments.last() else { return };
         let is_static = names::style(path, qself, &self.bound).is_some();
+        let certain = certain && (how == How::Address || path.get_ident().is_none() || !self.scope.may_be_associated);
         if is_static && !names::is_allowed(path, self.scope.allowed) {
             let (path, span, cfgs) = (path.clone(), last.ident.span(), self.cfgs.clone());
             self.uses.push(Use { path, span, how, certain, cfgs });

@@ -39,4 +39,20 @@ pub mod module {
     }
 }
 
+/// Functions by themselves, of which the attribute does not see what is around them.
+impl Job<2> {
+    #[spawnsafe::spawn_safe]
+    pub fn associated() -> u32 {
+        *DB.lock().unwrap()
+        //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+    }
+
+    #[spawnsafe::spawn_safe]
+    pub fn of_its_own(&self) -> u32 {
+        static OWN: Mutex<u32> = Mutex::new(0);
+        *OWN.lock().unwrap()
+        //~ this `std::sync::Mutex<u32>` belongs to the process that set it
+    }
+}
+
 fn main() {}
