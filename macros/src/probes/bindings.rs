@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
-use syn::{Block, GenericParam, Generics, Ident, Item, ItemUse, Macro, PatIdent, Signature, Stmt, UseTree};
+use syn::{Block, GenericParam, Generics, Ident, Item, ItemUse, Macro, PatIdent, Signature, Stmt, StmtMacro, UseTree};
 
 use super::arguments;
 
@@ -14,23 +14,44 @@ use super::arguments;
 ///
 /// They are not told apart by scope. A name that is both a variable and a static is taken for a variable everywhere; as
 /// no variable can have the name of a static in scope, that concerns odd programs only.
-pub(super) fn of(signature: &Signature, body: &Block, around: &[&Generics]) -> BTreeSet<String> {
-    let mut bindings = Bindings { names: BTreeSet::new(), in_macro: 0 };
+pub(super) fn of(signature: &Signature, body: &Block, around: &[&Generics]) -> Bound {
+    let mut bindings = Bindings { bound: Bound::default(), in_macro: 0 };
     around.iter().for_each(|generics| bindings.visit_generics(generics));
     bindings.visit_signature(signature);
     bindings.visit_block(body);
-    bindings.names
+    bindings.bound
+}
+
+/// Names that are no statics, or not for certain.
+#[derive(Default)]
+pub(super) struct Bound {
+    /// Those that are bound.
+    pub(super) names: BTreeSet<String>,
+    /// Those in statements that are macros, of which nothing is known: they may be bound there, or declared.
+    pub(super) by_macros: BTreeSet<String>,
+}
+
+impl Bound {
+    fn all_in(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Ident(name) => drop(self.by_macros.insert(name.unraw().to_string())),
+                TokenTree::Group(group) => self.all_in(group.stream()),
+                _ => {}
+            }
+        }
+    }
 }
 
 struct Bindings {
-    names: BTreeSet<String>,
+    bound: Bound,
     /// In the arguments of how many macros.
     in_macro: usize,
 }
 
 impl Bindings {
     fn add(&mut self, name: &Ident) {
-        self.names.insert(name.unraw().to_string());
+        self.bound.names.insert(name.unraw().to_string());
     }
 
     /// What follows `let`, `mut`, `ref` and `for`, in tokens that are not understood.
@@ -69,9 +90,16 @@ impl<'ast> Visit<'ast> for Bindings {
         if self.in_macro > 0 {
             let mut declared = Declared::default();
             declared.item(item);
-            self.names.extend(declared.names);
+            self.bound.names.extend(declared.names);
         }
         visit::visit_item(self, item);
+    }
+
+    fn visit_stmt_macro(&mut self, statement: &'ast StmtMacro) {
+        if arguments::parse(&statement.mac).is_none() {
+            self.bound.all_in(statement.mac.tokens.clone());
+        }
+        visit::visit_stmt_macro(self, statement);
     }
 
     fn visit_macro(&mut self, invocation: &'ast Macro) {

@@ -12,7 +12,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, BinOp, Block, Expr, Ident, Item, Macro, Pat, Path, QSelf, Stmt, UnOp};
 
 use super::arguments::{self, Arguments, Word};
-use super::bindings::Declared;
+use super::bindings::{Bound, Declared};
 use super::names::{self, Style};
 use super::{Scope, emit, format};
 use crate::model;
@@ -89,7 +89,7 @@ const OWN_METHODS: [&str; 41] = [
 pub(super) struct Finder<'a> {
     scope: Scope<'a>,
     /// What the body binds.
-    bound: BTreeSet<String>,
+    bound: Bound,
     /// Uses that are not yet in a block.
     uses: Vec<Use>,
     /// The `#[cfg]`s around what is being visited.
@@ -100,7 +100,7 @@ pub(super) struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    pub(super) fn new(scope: Scope<'a>, bound: BTreeSet<String>, is_unsafe: bool) -> Self {
+    pub(super) fn new(scope: Scope<'a>, bound: Bound, is_unsafe: bool) -> Self {
         let in_unsafe = usize::from(is_unsafe);
         Self { scope, bound, uses: vec![], cfgs: vec![], in_unsafe, in_macro: 0 }
     }
@@ -126,16 +126,22 @@ impl<'a> Finder<'a> {
     /// Notes a use, if the path may name a static.
     fn add(&mut self, path: &Path, qself: Option<&QSelf>, how: How, certain: bool) {
         let Some(last) = path.segments.last() else { return };
-        let is_static = names::style(path, qself, &self.bound).is_some();
-        let certain = certain && (how == How::Address || path.get_ident().is_none() || !self.scope.may_be_associated);
+        let is_static = names::style(path, qself, &self.bound.names).is_some();
+        let certain = certain && (how == How::Address || !path.get_ident().is_some_and(|name| self.is_unsure(name)));
         if is_static && !names::is_allowed(path, self.scope.allowed) {
             let (path, span, cfgs) = (path.clone(), last.ident.span(), self.cfgs.clone());
             self.uses.push(Use { path, span, how, certain, cfgs });
         }
     }
 
+    /// Whether a name may be one that a constant cannot name: a parameter of what is around the function, or something
+    /// that a macro makes.
+    fn is_unsure(&self, name: &Ident) -> bool {
+        self.scope.may_be_associated || self.bound.by_macros.contains(&name.unraw().to_string())
+    }
+
     fn style(&self, path: &syn::ExprPath) -> Option<Style> {
-        names::style(&path.path, path.qself.as_ref(), &self.bound)
+        names::style(&path.path, path.qself.as_ref(), &self.bound.names)
     }
 
     fn how(&self) -> How {

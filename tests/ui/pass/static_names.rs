@@ -39,6 +39,10 @@ macro_rules! bind {
     ($name:ident) => { let $name: u32 = 1; };
 }
 
+macro_rules! constants {
+    ($($name:ident)*) => { $(const $name: u32 = 1;)* };
+}
+
 #[allow(non_snake_case)]
 #[spawnsafe::child_entry]
 fn entry(N: u32) -> u32 {
@@ -50,6 +54,11 @@ fn entry(N: u32) -> u32 {
     let RGB(red, green) = RGB(1, 2);
     assert!(option == NONE && matches!(option, NONE) && SOME(1) != NONE);
     bind!(bound);
+    {
+        bind!(BOUND);
+        constants! { ONE TWO }
+        assert!(&ONE == &BOUND && BOUND.pow(TWO) == 1);
+    }
     for I in 0..2 {
         assert!(&I < &2);
     }
