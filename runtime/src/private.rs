@@ -10,7 +10,7 @@ pub use crate::portable::{Lendable, Passable, Value};
 pub use crate::portable::{
     Trusted, Unknown, Vacant, field, plain_data, trusted, trusted_field, trusted_lent, trusted_slice,
 };
-pub use crate::probe::{Anything, Declared, Missing, Place, Probe, read, read_raw, verdicts};
+pub use crate::probe::{Anything, Declared, Missing, Place, Probe, read, read_raw};
 pub use crate::registry::{Entry, Origin, Refused, Registered, Run, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};
 pub use ::core;

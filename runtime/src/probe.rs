@@ -4,13 +4,12 @@
 //!
 //! ```text
 //! const PATH_is_not_inherited_by_a_spawned_child: () = {
-//!     use verdicts::*;
 //!     static PLACE: Place = Place { of: &PATH as &dyn Anything };
-//!     read(PLACE.of, &|| (&&&&Probe(&PATH)).verdict())
+//!     read(PLACE.of, &|| Probe(&PATH).verdict())
 //! };
 //! ```
 //!
-//! and rustc decides twice. The method call picks the first verdict that fits the type ([`verdicts`], from the top): a
+//! and rustc decides twice. The method call picks the first verdict that fits the type ([`Probe`]): a
 //! type of std that is known to be each process's own is an error with our words. Whatever else it is, `read` then reads
 //! the start of it *in const evaluation*, which rustc refuses exactly when that memory is mutable: with interior
 //! mutability anywhere in it, as `static mut`, or foreign. Consts, plain statics, functions and variants pass.
@@ -48,9 +47,19 @@ pub struct Place {
 // that nothing else refers to.
 unsafe impl Sync for Place {}
 
-/// What may be a static, as something with a type.
+/// What may be a static, as something with a type. A call of `verdict` on it finds the first method that fits the type:
+/// its own, or one of what it dereferences to. (They are methods of types, and not of traits: to import a trait into
+/// each probe cost more than all the rest of it.)
 #[derive(Debug)]
 pub struct Probe<T: ?Sized>(pub *const T);
+
+/// What is not declared to be allowed.
+#[derive(Debug)]
+pub struct Undeclared<T: ?Sized>(PhantomData<*const T>);
+
+/// What is not known by name either.
+#[derive(Debug)]
+pub struct Unknown<T: ?Sized>(PhantomData<*const T>);
 
 /// Types of which every process has its own on purpose, or whose values the child gets: those of `#[process_local]` and
 /// `#[inherit]`.
@@ -134,26 +143,19 @@ macro_rules! as_inside {
 
 as_inside! { [T: Known + ?Sized] &T, [T: Known] [T], [T: Known, const N: usize] [T; N], [T: Known] Option<T>, [T: Known] (T,) }
 
-/// The verdicts, first to last. They have no names, so that importing them hides nothing of the user's.
-pub mod verdicts {
-    pub use super::{FromDeclared as _, FromDeref as _, FromKnown as _, FromMemory as _};
-}
-
 macro_rules! verdict {
-    ($($trait:ident for [$($generics:tt)*] $probe:ty: $verdict:ty;)+) => {$(
-        /// One of the [`verdicts`].
-        pub trait $trait {
-            /// What it is.
-            type Verdict;
-
+    ($([$($generics:tt)*] $probe:ident<T>: $verdict:ty, or $next:ty;)+) => {$(
+        impl<$($generics)*> $probe<T> {
             /// Is never called.
-            fn verdict(&self) -> Self::Verdict;
+            pub fn verdict(&self) -> $verdict {
+                unreachable!("a probe never runs")
+            }
         }
 
-        impl<$($generics)*> $trait for $probe {
-            type Verdict = $verdict;
+        impl<T: ?Sized> Deref for $probe<T> {
+            type Target = $next;
 
-            fn verdict(&self) -> $verdict {
+            fn deref(&self) -> &$next {
                 unreachable!("a probe never runs")
             }
         }
@@ -161,10 +163,17 @@ macro_rules! verdict {
 }
 
 verdict! {
-    FromDeclared for [T: Declared + ?Sized] &&&Probe<T>: Allowed;
-    FromKnown for [T: Known + ?Sized] &&Probe<T>: T::Verdict;
-    FromDeref for [T: Deref + ?Sized] &Probe<T>: Lazy;
-    FromMemory for [T: ?Sized] Probe<T>: ByMemory;
+    [T: Declared + ?Sized] Probe<T>: Allowed, or Undeclared<T>;
+    [T: Known + ?Sized] Undeclared<T>: T::Verdict, or Unknown<T>;
+    [T: Deref + ?Sized] Unknown<T>: Lazy, or ByMemory;
+}
+
+impl ByMemory {
+    /// Is never called.
+    #[must_use]
+    pub fn verdict(&self) -> Self {
+        unreachable!("a probe never runs")
+    }
 }
 
 /// What stands for a name that a token may or may not be: see `tolerant` in the macros.

@@ -57,14 +57,12 @@ impl Probe<'_> {
             How::UnsafePlace => quote_spanned!(*span=> (#keyword { &#path })),
             How::Address => quote_spanned!(*span=> &raw const #path),
         };
-        let verdict = quote_spanned!(*span=> || (&&&&#private::Probe(#place)).verdict());
+        let verdict = quote_spanned!(*span=> || #private::Probe(#place).verdict());
         match self.found.how {
             How::Address => quote_spanned! {*span=>
-                use #private::verdicts::*;
                 #private::read_raw(#place, &#verdict)
             },
             _ => quote_spanned! {*span=>
-                use #private::verdicts::*;
                 static __SPAWNSAFE_PLACE: #private::Place = #private::Place { of: #place as &dyn #private::Anything };
                 #private::read(__SPAWNSAFE_PLACE.of, &#verdict)
             },
