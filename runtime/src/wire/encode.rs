@@ -178,13 +178,13 @@ impl Packer {
     fn sequence(&mut self, len: Option<usize>) -> Result<Compound<'_>, CodecError> {
         self.guard.enter()?;
         self.begin_list(len);
-        Ok(Compound { packer: self, announced: len, count: 0 })
+        Ok(Compound { packer: self, announced: len, count: 0, failed: false })
     }
 
     fn map(&mut self, len: Option<usize>) -> Result<Compound<'_>, CodecError> {
         self.guard.enter()?;
         self.header(Header::Map(len));
-        Ok(Compound { packer: self, announced: len, count: 0 })
+        Ok(Compound { packer: self, announced: len, count: 0, failed: false })
     }
 }
 
@@ -364,16 +364,27 @@ pub struct Compound<'a> {
     packer: &'a mut Packer,
     announced: Option<usize>,
     count: usize,
+    /// Whether a part of it could not be written. What there is of that part cannot be taken back.
+    failed: bool,
 }
 
 impl Compound<'_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
         self.count += 1;
-        value.serialize(&mut *self.packer)
+        self.part(value)
+    }
+
+    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        let done = value.serialize(&mut *self.packer);
+        self.failed |= done.is_err();
+        done
     }
 
     /// A wrong announcement would make the reader take what follows for elements.
     fn end(self) -> Done {
+        if self.failed {
+            return Err(CodecError::new("its `Serialize` went on after a part of it could not be written"));
+        }
         self.packer.end_list()?;
         match self.announced {
             None => self.packer.header(Header::Break),
@@ -423,7 +434,7 @@ macro_rules! records {
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
                 self.element(key)?;
-                value.serialize(&mut *self.packer)
+                self.part(value)
             }
 
             fn end(self) -> Done {
@@ -444,7 +455,7 @@ impl ser::SerializeMap for Compound<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        value.serialize(&mut *self.packer)
+        self.part(value)
     }
 
     fn end(self) -> Done {

@@ -379,4 +379,61 @@ mod tests {
             assert!(error.to_string().contains("announced"), "{error}");
         }
     }
+
+    #[test]
+    fn a_list_that_skips_what_it_cannot_write_is_an_error() {
+        /// Refuses to be written if it is 3, as a time before 1970 or a path that is not Unicode does.
+        struct Picky(usize);
+
+        impl Serialize for Picky {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.0 {
+                    3 => Err(serde::ser::Error::custom("no threes")),
+                    number => serializer.serialize_u64(number as u64),
+                }
+            }
+        }
+
+        /// Begins a run, and leaves it open.
+        struct Half;
+
+        impl Serialize for Half {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq((0..20).map(Picky))
+            }
+        }
+
+        struct List(Option<usize>, usize);
+
+        impl Serialize for List {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeSeq as _;
+                let mut list = serializer.serialize_seq(self.0)?;
+                for i in 0..self.1 {
+                    let _ = list.serialize_element(&Picky(i));
+                }
+                list.end()
+            }
+        }
+
+        struct Map;
+
+        impl Serialize for Map {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(Some(1))?;
+                let _ = map.serialize_entry("half", &Half);
+                map.end()
+            }
+        }
+
+        // As a blob it would arrive as a shorter list, and else take a byte of what follows for its last number.
+        let error = |value: Result<(), CodecError>| value.unwrap_err().to_string();
+        for list in [List(Some(BLOB_MIN), BLOB_MIN), List(Some(20), 20), List(Some(5), 5), List(None, 5)] {
+            let error = error(Packer::new(MEMORY).value(&(list, 7_u64)));
+            assert!(error.contains("could not be written"), "{error}");
+        }
+        assert!(error(Packer::new(MEMORY).value(&Map)).contains("could not be written"));
+        assert_eq!(error(Packer::new(MEMORY).value(&[Half, Half])), "no threes");
+    }
 }
