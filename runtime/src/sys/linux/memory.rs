@@ -31,13 +31,28 @@ const HUGE: usize = 2 << 20;
 /// Asks for huge pages behind large memory that is about to be filled: most of what a large message
 /// costs is fresh pages, 4 KiB at a time.
 pub(crate) fn advise_large(memory: Range<*const u8>) {
-    let start = (memory.start as usize).next_multiple_of(HUGE);
-    let end = memory.end as usize / HUGE * HUGE;
-    if end < start + 2 * HUGE {
+    let end = memory.end.addr() / HUGE * HUGE;
+    // At the end of the address space there is no next page.
+    let Some(start) = memory.start.addr().checked_next_multiple_of(HUGE) else { return };
+    if end.saturating_sub(start) < 2 * HUGE {
         return;
     }
-    let first = memory.start.wrapping_add(start - memory.start as usize).cast_mut();
-    // SAFETY: madvise(2) with MADV_HUGEPAGE changes how a range is backed, never what it contains, and refuses what is
-    // not mapped. The range begins at a page boundary.
+    let first = memory.start.with_addr(start).cast_mut();
+    // SAFETY: madvise(2) with MADV_HUGEPAGE changes how the mapped part of a range is backed, never what it contains,
+    // whosever it is. The range begins at a page boundary.
     unsafe { libc::madvise(first.cast(), end - start, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::without_provenance;
+
+    use super::*;
+
+    #[test]
+    fn the_ends_of_the_address_space_are_no_huge_pages() {
+        for range in [(usize::MAX - 8, usize::MAX), (usize::MAX, 0), (0, 0), (4 * HUGE, HUGE)] {
+            advise_large(without_provenance(range.0)..without_provenance(range.1));
+        }
+    }
 }
