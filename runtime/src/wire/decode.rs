@@ -52,7 +52,8 @@ impl<'de> Unpacker<'de> {
         };
         let bytes = self.bytes()?;
         numbers::check_len(N::KIND, bytes.len())?;
-        let mut numbers = bytemuck::zeroed_vec::<N>(bytes.len() / size_of::<N>());
+        let mut numbers = bytemuck::allocation::try_zeroed_vec::<N>(bytes.len() / size_of::<N>())
+            .map_err(|()| CodecError::new(format!("there is no memory for {} bytes of numbers", bytes.len())))?;
         self.memory.advise(&numbers);
         bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(&bytes);
         if swapped {
