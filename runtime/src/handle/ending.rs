@@ -40,15 +40,7 @@ pub(super) fn duplicate(Duplicate { first, second }: &Duplicate) -> Error {
 }
 
 pub(super) fn not_started(error: io::Error) -> Error {
-    let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => "; is the program's file still executable?",
-        io::ErrorKind::NotFound => "; is `/proc` mounted?",
-        io::ErrorKind::OutOfMemory => "; the system is out of memory",
-        io::ErrorKind::ArgumentListTooLong => "; the environment, or one variable of it, is too long",
-        io::ErrorKind::WouldBlock => "; the limit of processes is reached (`ulimit -u`)",
-        _ if sys::is_out_of_descriptors(&error) => "; the limit of open files is reached (`ulimit -n`)",
-        _ => "",
-    };
+    let hint = sys::start_hint(&error);
     Error::new(ErrorKind::Spawn, format!("the process cannot be started: {error}{hint}")).with_source(error)
 }
 
@@ -56,7 +48,7 @@ pub(super) fn not_started(error: io::Error) -> Error {
 pub(super) fn without_answer(id: u32, ended: Ended, partial: bool) -> Error {
     let when = if partial { "while it was sending its result" } else { "before its result was there" };
     match ended {
-        Ended::With(status) if status.signal().is_some() => {
+        Ended::With(status) if status.code().is_none() => {
             Error::new(ErrorKind::Signaled, format!("its process {id} was ended by {status} {when}"))
                 .with_status(status)
         }

@@ -1,26 +1,25 @@
 //! The environment of a child: the parent's, with changes.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-use crate::sys::CHILD_VARIABLE;
+use crate::sys::{self, CHILD_VARIABLE};
 
 /// Changes to the environment, to be applied when the child is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     cleared: bool,
-    /// `None` removes the variable.
-    changes: BTreeMap<OsString, Option<OsString>>,
+    /// No name twice. `None` removes the variable.
+    changes: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Environment {
     pub(crate) fn set(&mut self, key: &OsStr, value: &OsStr) {
-        self.changes.insert(key.to_owned(), Some(value.to_owned()));
+        self.change(key, Some(value.to_owned()));
     }
 
     pub(crate) fn remove(&mut self, key: &OsStr) {
-        self.changes.insert(key.to_owned(), None);
+        self.change(key, None);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -33,13 +32,21 @@ impl Environment {
         for (key, value) in &self.changes {
             check(key, value.as_deref())?;
         }
-        let inherited = std::env::vars_os()
-            .filter(|_| !self.cleared)
-            .filter(|(key, _)| key != CHILD_VARIABLE && !self.changes.contains_key(key));
+        let is_own = |key: &OsStr| sys::is_same_variable(key, CHILD_VARIABLE.as_ref());
+        let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));
         let mut variables: Vec<_> = inherited.collect();
         let set = self.changes.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        variables.extend(set.filter(|(key, _)| key != CHILD_VARIABLE));
+        variables.extend(set.filter(|(key, _)| !is_own(key)));
         Ok(variables)
+    }
+
+    fn change(&mut self, key: &OsStr, value: Option<OsString>) {
+        self.changes.retain(|(changed, _)| !sys::is_same_variable(changed, key));
+        self.changes.push((key.to_owned(), value));
+    }
+
+    fn has_changed(&self, key: &OsStr) -> bool {
+        self.changes.iter().any(|(changed, _)| sys::is_same_variable(changed, key))
     }
 }
 

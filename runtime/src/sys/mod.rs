@@ -6,8 +6,11 @@
 #[cfg(all(target_os = "linux", not(spawnsafe_unsupported)))]
 #[path = "linux/mod.rs"]
 mod imp;
+#[cfg(all(windows, not(spawnsafe_unsupported)))]
+#[path = "windows/mod.rs"]
+mod imp;
 // `--cfg spawnsafe_unsupported` lets the twin be type-checked on a supported system.
-#[cfg(not(all(target_os = "linux", not(spawnsafe_unsupported))))]
+#[cfg(any(not(any(target_os = "linux", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
 mod stdio;
@@ -17,7 +20,7 @@ use std::time::Instant;
 use crate::error::ExitStatus;
 
 // Starting: a connection, and a process that gets one end of it.
-pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, is_out_of_descriptors, start};
+pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, start, start_hint};
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
@@ -25,7 +28,7 @@ pub(crate) use imp::{Waker, Watch, wait, wait_any, with_signals_blocked};
 // Being started.
 pub(crate) use imp::{Adopted, adopt, has_raised_privileges, prepare_before_main};
 // The process itself.
-pub(crate) use imp::{advise_large, build_id, os_string, process_name, set_process_name, stack_end};
+pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;
@@ -58,6 +61,7 @@ pub(crate) struct Started {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     With(ExitStatus),
+    #[allow(dead_code)] // Not where nobody but the parent can ask.
     Unknown,
 }
 

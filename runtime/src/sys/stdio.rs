@@ -15,6 +15,8 @@ pub(crate) enum StdioKind {
     Null,
     Piped,
     Handle(OwnedHandle),
+    /// This process's end of another child's pipe. On Windows such an end is of a kind that no program expects.
+    Pipe(OwnedHandle),
 }
 
 impl Stdio {
@@ -39,10 +41,6 @@ impl Stdio {
         Self(StdioKind::Piped)
     }
 
-    pub(crate) fn handle(handle: OwnedHandle) -> Self {
-        Self(StdioKind::Handle(handle))
-    }
-
     pub(crate) fn kind(&self) -> &StdioKind {
         &self.0
     }
@@ -55,19 +53,14 @@ impl Default for Stdio {
 }
 
 macro_rules! from_handles {
-    ($($type:ty),* $(,)?) => {$(
+    ($kind:ident: $($type:ty),* $(,)?) => {$(
         impl From<$type> for Stdio {
             fn from(stream: $type) -> Self {
-                Self::handle(stream.into())
+                Self(StdioKind::$kind(stream.into()))
             }
         }
     )*};
 }
 
-from_handles!(
-    OwnedHandle,
-    std::fs::File,
-    std::process::ChildStdin,
-    std::process::ChildStdout,
-    std::process::ChildStderr,
-);
+from_handles!(Handle: OwnedHandle, std::fs::File);
+from_handles!(Pipe: std::process::ChildStdin, std::process::ChildStdout, std::process::ChildStderr);

@@ -180,8 +180,12 @@ pub(crate) fn is_kill(_: crate::error::ExitStatus) -> bool {
     false
 }
 
-pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
-    false
+pub(crate) fn start_hint(_: &io::Error) -> &'static str {
+    ""
+}
+
+pub(crate) fn is_same_variable(a: &OsStr, b: &OsStr) -> bool {
+    a == b
 }
 
 pub(crate) fn with_signals_blocked<T>(action: impl FnOnce() -> T) -> T {

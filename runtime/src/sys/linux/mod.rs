@@ -23,7 +23,7 @@ pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
 pub(crate) use signals::with_signals_blocked;
-pub(crate) use spawn::{Piped, start};
+pub(crate) use spawn::{Piped, start, start_hint};
 use stream::Handover;
 pub(crate) use stream::{Stream, connection};
 
@@ -35,9 +35,9 @@ pub(crate) fn os_string(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()
 }
 
-/// Whether the error is that no more files can be opened.
-pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+/// Whether two names are those of one environment variable.
+pub(crate) fn is_same_variable(a: &OsStr, b: &OsStr) -> bool {
+    a == b
 }
 
 /// Calls `$macro!` with the types of this system that own a handle.

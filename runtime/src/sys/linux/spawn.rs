@@ -82,9 +82,9 @@ impl<'a> Source<'a> {
         Ok(match stdio.kind() {
             StdioKind::Inherit => Source::Inherited,
             StdioKind::Null => Source::Moved(above_stdio(null_handle()?)?),
-            StdioKind::Handle(fd) if fd.as_raw_fd() > 2 => Source::Borrowed(fd),
+            StdioKind::Handle(fd) | StdioKind::Pipe(fd) if fd.as_raw_fd() > 2 => Source::Borrowed(fd),
             // Putting it in its place could overwrite it before it is used, or be overwritten.
-            StdioKind::Handle(fd) => Source::Moved(above_stdio(fd.try_clone()?)?),
+            StdioKind::Handle(fd) | StdioKind::Pipe(fd) => Source::Moved(above_stdio(fd.try_clone()?)?),
             StdioKind::Piped => {
                 let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
                 let (child, parent) = if target == 0 { (read, write) } else { (write, read) };
@@ -162,6 +162,21 @@ fn environment(command: &Command, place: &str) -> io::Result<Strings> {
     }
     env.push(&[OsStr::new(CHILD_VARIABLE), equals, OsStr::new(place)], "the child's place")?;
     Ok(env)
+}
+
+/// What to do about an error of [`start`], to be put behind its text.
+pub(crate) fn start_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; is the program's file still executable?",
+        io::ErrorKind::NotFound => "; is `/proc` mounted?",
+        io::ErrorKind::OutOfMemory => "; the system is out of memory",
+        io::ErrorKind::ArgumentListTooLong => "; the environment, or one variable of it, is too long",
+        io::ErrorKind::WouldBlock => "; the limit of processes is reached (`ulimit -u`)",
+        _ => match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => "; the limit of open files is reached (`ulimit -n`)",
+            _ => "",
+        },
+    }
 }
 
 fn posix_spawn(actions: &FileActions, args: &Strings, env: &Strings) -> io::Result<u32> {

@@ -1,0 +1,80 @@
+//! Windows, from 10 on: `CreateProcessW` with an explicit list of handles, a named pipe as the connection, and a job
+//! that ends the child with its parent.
+
+mod adopt;
+mod build;
+mod handle;
+mod job;
+mod memory;
+mod operation;
+mod pipe;
+mod process;
+#[cfg(feature = "tokio")]
+mod reactor;
+mod registered;
+mod spawn;
+mod stream;
+mod streams;
+mod strings;
+mod wait;
+
+pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
+pub(crate) use build::build_id;
+pub(crate) use memory::{advise_large, stack_end};
+pub(crate) use process::{Process, Watch, is_kill};
+#[cfg(feature = "tokio")]
+pub(crate) use reactor::AsyncWait;
+pub(crate) use spawn::{start, start_hint};
+use stream::Handover;
+pub(crate) use stream::{Stream, connection};
+pub(crate) use streams::Piped;
+pub(crate) use strings::{is_same_variable, os_string};
+pub(crate) use wait::{Waker, wait, wait_any};
+
+/// An open handle that closes when it is dropped.
+pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
+
+/// Whether the program's file can be executed again: there is no loader here that could stand in its place.
+pub(crate) fn can_start_again() -> bool {
+    true
+}
+
+/// A thread of this system gets no signals: the console calls its handlers on a thread of its own.
+pub(crate) fn with_signals_blocked<T>(action: impl FnOnce() -> T) -> T {
+    action()
+}
+
+/// Nothing that std does on the way to `main` is missing in a child.
+pub(crate) fn prepare_before_main() {}
+
+/// Calls `$macro!` with the types of this system that own a handle.
+macro_rules! for_each_native_handle {
+    ($macro:ident) => {
+        $macro! {
+            std::os::windows::io::OwnedHandle,
+            std::os::windows::io::OwnedSocket,
+        }
+    };
+}
+pub(crate) use for_each_native_handle;
+
+/// Has the C runtime call `$function` before `main`.
+///
+/// It calls the functions in the sections `.CRT$XCA` to `.CRT$XCZ` in the order of their names. `inventory` registers
+/// in `.CRT$XCU`: this comes after every registration, whatever the order of the objects.
+macro_rules! before_main {
+    ($function:path) => {
+        // SAFETY: the section holds pointers to functions without parameters that the C runtime calls once, on the main
+        // thread, before `main`; the loader's lock is not held then.
+        #[allow(unsafe_code)]
+        #[used]
+        #[unsafe(link_section = ".CRT$XCY")]
+        static BEFORE_MAIN: extern "C" fn() = {
+            extern "C" fn call() {
+                $function();
+            }
+            call
+        };
+    };
+}
+pub(crate) use before_main;

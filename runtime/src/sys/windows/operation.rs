@@ -1,0 +1,183 @@
+//! One overlapped operation: reading or writing that goes on while its thread does something else.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use windows_sys::Win32::Foundation::{ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, HANDLE, STATUS_PENDING};
+use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
+use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
+use windows_sys::Win32::System::Threading::ResetEvent;
+use windows_sys::core::BOOL;
+
+use super::handle::event;
+
+/// Place for one operation at a time on one pipe. Whoever drops it has called [`cancel`](Operation::cancel).
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// Signalled when the operation is over.
+    event: OwnedHandle,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The system writes to it as long as the operation is pending: it never moves, and is only reached by this
+    /// pointer. It was made by `Box::into_raw`.
+    overlapped: NonNull<OVERLAPPED>,
+    /// What is being written: the system reads it as long as the operation is pending.
+    buffer: Vec<u8>,
+    pending: bool,
+}
+
+// SAFETY: the pointer is to memory that the value owns, and the system lets any thread ask for the result.
+unsafe impl Send for State {}
+
+impl Operation {
+    pub(super) fn new() -> io::Result<Self> {
+        let overlapped = NonNull::from(Box::leak(Box::new(OVERLAPPED::default())));
+        let state = State { overlapped, buffer: Vec::new(), pending: false };
+        Ok(Self { event: event()?, state: Mutex::new(state) })
+    }
+
+    pub(super) fn event(&self) -> BorrowedHandle<'_> {
+        self.event.as_handle()
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.lock().pending
+    }
+
+    /// Reads what is there, and waits if nothing is. Nothing is a pipe whose other end is closed.
+    pub(super) fn read(&self, pipe: &OwnedHandle, into: &mut [u8]) -> io::Result<usize> {
+        let len = u32::try_from(into.len()).unwrap_or(u32::MAX);
+        let mut state = self.lock();
+        state.start(&self.event, |overlapped| {
+            // SAFETY: the handle is open. The buffer is valid for that length, and borrowed until `finish` below has
+            // returned, when the operation is over.
+            unsafe { ReadFile(pipe.as_raw_handle(), into.as_mut_ptr(), len, std::ptr::null_mut(), overlapped) }
+        })?;
+        state.finish(pipe)
+    }
+
+    /// Writes some of the bytes, and waits as long as the pipe takes none.
+    pub(super) fn write(&self, pipe: &OwnedHandle, from: &[u8]) -> io::Result<usize> {
+        let len = u32::try_from(from.len()).unwrap_or(u32::MAX);
+        let mut state = self.lock();
+        state.start(&self.event, |overlapped| {
+            // SAFETY: the handle is open. The bytes are valid for that length, and borrowed until `finish` below has
+            // returned, when the operation is over.
+            unsafe { WriteFile(pipe.as_raw_handle(), from.as_ptr(), len, std::ptr::null_mut(), overlapped) }
+        })?;
+        state.finish(pipe)
+    }
+
+    /// Has the event signalled when something can be read, or the other end is closed. A read of no bytes at all is
+    /// over only then, and takes nothing away.
+    pub(super) fn watch(&self, pipe: &OwnedHandle) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.pending && state.result(pipe, false).is_none() {
+            return Ok(());
+        }
+        let nothing = state.buffer.as_mut_ptr();
+        state.start(&self.event, |overlapped| {
+            // SAFETY: the handle is open, and the length is 0: no byte is ever written to the buffer.
+            unsafe { ReadFile(pipe.as_raw_handle(), nothing, 0, std::ptr::null_mut(), overlapped) }
+        })
+    }
+
+    /// Writes what `fill` puts into the buffer, or goes on with what it has put there the last time; `WouldBlock` if
+    /// that is not over yet. It must be asked again with the same bytes then.
+    pub(super) fn write_on(&self, pipe: &OwnedHandle, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<usize> {
+        let mut state = self.lock();
+        if !state.pending {
+            state.buffer.clear();
+            fill(&mut state.buffer);
+            let (bytes, len) = (state.buffer.as_ptr(), u32::try_from(state.buffer.len()).unwrap_or(u32::MAX));
+            state.start(&self.event, |overlapped| {
+                // SAFETY: the handle is open. The bytes are those of the buffer, which stays as it is while the
+                // operation is pending: it is changed above only, and freed after `cancel` only.
+                unsafe { WriteFile(pipe.as_raw_handle(), bytes, len, std::ptr::null_mut(), overlapped) }
+            })?;
+        }
+        state.result(pipe, false).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// Ends the operation, if it is not over. Its event is not signalled afterwards, for whoever has a duplicate.
+    pub(super) fn cancel(&self, pipe: &OwnedHandle) {
+        let mut state = self.lock();
+        if state.pending {
+            // SAFETY: the handle is open, and the pointer is to the operation's own structure. It fails if the
+            // operation is over already.
+            unsafe { CancelIoEx(pipe.as_raw_handle(), state.overlapped.as_ptr()) };
+            let _ = state.result(pipe, true);
+        }
+        // SAFETY: the handle is open; the event is this one's own.
+        unsafe { ResetEvent(self.event.as_raw_handle()) };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Starts an operation. None may be pending.
+    fn start(&mut self, event: &OwnedHandle, start: impl FnOnce(*mut OVERLAPPED) -> BOOL) -> io::Result<()> {
+        assert!(!self.pending, "an operation at a time");
+        let hevent: HANDLE = event.as_raw_handle();
+        // SAFETY: the pointer is valid, and as no operation is pending, nobody else uses what it points to.
+        unsafe { self.overlapped.write(OVERLAPPED { hEvent: hevent, ..OVERLAPPED::default() }) };
+        if start(self.overlapped.as_ptr()) == 0 {
+            let error = io::Error::last_os_error();
+            if error.raw_os_error() != Some(ERROR_IO_PENDING as i32) {
+                return Err(error);
+            }
+        }
+        // Also if it is over already: its result is taken in one place.
+        self.pending = true;
+        Ok(())
+    }
+
+    /// Waits until the operation is over.
+    fn finish(&mut self, pipe: &OwnedHandle) -> io::Result<usize> {
+        self.result(pipe, true).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// The result, if the operation is over; `wait` waits for that.
+    fn result(&mut self, pipe: &OwnedHandle, wait: bool) -> Option<io::Result<usize>> {
+        let mut count = 0;
+        // SAFETY: the handle is open, the pointer is that of an operation that was started on it, and the call writes
+        // to `count`.
+        let done =
+            unsafe { GetOverlappedResult(pipe.as_raw_handle(), self.overlapped.as_ptr(), &raw mut count, wait.into()) };
+        let result = if done == 0 { Err(io::Error::last_os_error()) } else { Ok(count as usize) };
+        if matches!(&result, Err(error) if error.raw_os_error() == Some(ERROR_IO_INCOMPLETE as i32)) {
+            return None;
+        }
+        // SAFETY: the pointer is valid. The system may write to the field meanwhile, so it is read as such.
+        let status = unsafe { (&raw const (*self.overlapped.as_ptr()).Internal).read_volatile() };
+        if status == STATUS_PENDING as usize {
+            // It could not be waited for, and the system still has the memory. This takes code that closes handles
+            // which are not its own: there is no way on.
+            std::process::abort();
+        }
+        self.pending = false;
+        Some(result)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.pending {
+            // Never got here by this module's users. The system may still write to it.
+            std::mem::take(&mut self.buffer).leak();
+            return;
+        }
+        // SAFETY: it was made by `Box::leak`, and no operation uses it any more.
+        drop(unsafe { Box::from_raw(self.overlapped.as_ptr()) });
+    }
+}

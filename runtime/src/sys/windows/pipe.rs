@@ -1,0 +1,112 @@
+//! Pipes: named ones, as the system's anonymous pipes cannot be overlapped.
+
+#![allow(unsafe_code)]
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES,
+    OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
+};
+use windows_sys::Win32::System::Pipes::{
+    CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PeekNamedPipe,
+};
+
+use super::handle::opened;
+use super::strings::wide;
+
+/// What a pipe holds before its writer waits. The system takes memory for what is in it, not for what could be.
+const CAPACITY: u32 = 256 << 10;
+
+/// How the name of every connection begins, after the system's prefix.
+pub(super) const CONNECTION: &str = "spawnsafe-connection.";
+
+/// What a pipe is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Bytes both ways; the child's end is overlapped as well.
+    Connection,
+    /// A standard stream that the child reads.
+    ChildReads,
+    /// A standard stream that the child writes.
+    ChildWrites,
+}
+
+/// A new pipe: the end of this process, which is overlapped, and the child's. Neither can be inherited.
+pub(super) fn pair(purpose: Purpose) -> io::Result<(OwnedHandle, OwnedHandle)> {
+    let mut attempts = 0;
+    loop {
+        match try_pair(purpose, &unused_name(purpose)) {
+            Err(error) if is_taken(&error) && attempts < 10 => attempts += 1,
+            done => return done,
+        }
+    }
+}
+
+/// The name tells nobody anything: it is in use for the moment between the two calls that open the ends, and there is
+/// one instance of the pipe, so whoever guessed it would only make the second call fail.
+fn unused_name(purpose: Purpose) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let kind = if purpose == Purpose::Connection { CONNECTION } else { "spawnsafe-stream." };
+    format!(r"\\.\pipe\LOCAL\{kind}{}.{count}.{:016x}", std::process::id(), RandomState::new().hash_one(count))
+}
+
+/// Somebody else has a pipe of this name, or has opened this one.
+fn is_taken(error: &io::Error) -> bool {
+    [ERROR_ACCESS_DENIED, ERROR_PIPE_BUSY].iter().any(|&code| error.raw_os_error() == Some(code as i32))
+}
+
+fn try_pair(purpose: Purpose, name: &str) -> io::Result<(OwnedHandle, OwnedHandle)> {
+    let (ours, theirs, flags) = match purpose {
+        Purpose::Connection => (PIPE_ACCESS_DUPLEX, GENERIC_READ | GENERIC_WRITE, FILE_FLAG_OVERLAPPED),
+        Purpose::ChildReads => (PIPE_ACCESS_OUTBOUND, GENERIC_READ | FILE_WRITE_ATTRIBUTES, 0),
+        Purpose::ChildWrites => (PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES, 0),
+    };
+    let name = wide(name);
+    // SAFETY: the name ends in a zero and is borrowed for the call; there are no security attributes.
+    let server = unsafe {
+        CreateNamedPipeW(
+            name.as_ptr(),
+            ours | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
+            PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS,
+            1,
+            CAPACITY,
+            CAPACITY,
+            0,
+            ptr::null(),
+        )
+    };
+    // SAFETY: the handle was just made.
+    let server = unsafe { opened(server)? };
+    // SAFETY: as above; there is no template.
+    let client = unsafe { CreateFileW(name.as_ptr(), theirs, 0, ptr::null(), OPEN_EXISTING, flags, ptr::null_mut()) };
+    // SAFETY: the handle was just made.
+    Ok((server, unsafe { opened(client)? }))
+}
+
+/// How many bytes can be read at once; `None` if there are none and the other end is closed.
+pub(super) fn available(pipe: &OwnedHandle) -> io::Result<Option<usize>> {
+    let mut count = 0;
+    // SAFETY: the handle is open; of the places for results only that of `count` is given, which is valid.
+    let done = unsafe {
+        PeekNamedPipe(pipe.as_raw_handle(), ptr::null_mut(), 0, ptr::null_mut(), &raw mut count, ptr::null_mut())
+    };
+    if done != 0 {
+        return Ok(Some(count as usize));
+    }
+    let error = io::Error::last_os_error();
+    if is_closed(&error) { Ok(None) } else { Err(error) }
+}
+
+/// The other end is closed, and nothing is left to be read.
+pub(super) fn is_closed(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(ERROR_BROKEN_PIPE as i32)
+}

@@ -1,0 +1,90 @@
+//! Waiting for several things at once, without a thread for each.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, OwnedHandle};
+use std::sync::Arc;
+use std::time::Instant;
+
+use windows_sys::Win32::System::Threading::{ResetEvent, SetEvent};
+
+use super::handle::{event, is_signalled, wait_for_one_of};
+use super::registered::Registered;
+use super::{Process, Stream, Watch};
+use crate::sys::{Interest, Ready};
+
+/// How many handles one call can wait for (`MAXIMUM_WAIT_OBJECTS`).
+const AT_ONCE: usize = 64;
+
+/// Waits until the connection is ready, the process has ended or the deadline has passed.
+pub(crate) fn wait(
+    process: &Process,
+    stream: Option<(&Stream, Interest)>,
+    deadline: Option<Instant>,
+) -> io::Result<Ready> {
+    let mut handles = vec![process.handle()];
+    if let Some((stream, interest)) = stream {
+        match stream.events(interest)? {
+            Some(events) => handles.extend(events),
+            None => return Ok(Ready { stream: true, ended: is_signalled(process.handle()) }),
+        }
+    }
+    wait_for_one_of(&handles, deadline)?;
+    Ok(Ready { ended: is_signalled(handles[0]), stream: handles[1..].iter().any(is_signalled) })
+}
+
+/// Waits until one of the processes has ended, the waker is used or the deadline has passed. Tells for each process
+/// whether it has ended.
+pub(crate) fn wait_any<'a>(
+    watches: impl Iterator<Item = &'a Watch>,
+    waker: &Waker,
+    deadline: Option<Instant>,
+) -> io::Result<Vec<bool>> {
+    let processes: Vec<_> = watches.map(Watch::handle).collect();
+    if processes.len() < AT_ONCE {
+        let handles: Vec<_> = [waker.0.as_handle()].into_iter().chain(processes.iter().copied()).collect();
+        wait_for_one_of(&handles, deadline)?;
+    } else {
+        wait_for_many(&processes, waker, deadline)?;
+    }
+    if is_signalled(&waker.0) {
+        waker.clear();
+    }
+    Ok(processes.into_iter().map(is_signalled).collect())
+}
+
+/// More than one call can wait for: the system's threads wait, and set one event.
+fn wait_for_many(processes: &[BorrowedHandle<'_>], waker: &Waker, deadline: Option<Instant>) -> io::Result<()> {
+    let bell = Arc::new(Waker::new()?);
+    let registered: Vec<_> = processes
+        .iter()
+        .map(|&process| {
+            let bell = Arc::clone(&bell);
+            Registered::new(process, move || bell.wake())
+        })
+        .collect::<io::Result<_>>()?;
+    let done = wait_for_one_of(&[waker.0.as_handle(), bell.0.as_handle()], deadline);
+    drop(registered);
+    done
+}
+
+/// Ends a [`wait_any`] of another thread.
+#[derive(Debug)]
+pub(crate) struct Waker(OwnedHandle);
+
+impl Waker {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(event()?))
+    }
+
+    pub(crate) fn wake(&self) {
+        // SAFETY: the handle is open.
+        unsafe { SetEvent(self.0.as_raw_handle()) };
+    }
+
+    fn clear(&self) {
+        // SAFETY: the handle is open.
+        unsafe { ResetEvent(self.0.as_raw_handle()) };
+    }
+}
