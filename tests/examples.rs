@@ -188,10 +188,7 @@ fn in_environments(example: &str, args: &[impl AsRef<OsStr>]) -> BTreeMap<&'stat
         change(&mut command);
         command
     };
-    // `Command` can connect standard input to nothing, but not close it.
-    let mut closed = Command::new("sh");
-    closed.args(["-c", "exec \"$0\" \"$@\" <&-"]).arg(binary(example)).args(args);
-    BTreeMap::from([
+    let mut environments = BTreeMap::from([
         ("as the tests are run", command()),
         ("in another working directory", changed(|command| command.current_dir("/"))),
         ("with an empty environment", changed(Command::env_clear)),
@@ -201,8 +198,14 @@ fn in_environments(example: &str, args: &[impl AsRef<OsStr>]) -> BTreeMap<&'stat
         ),
         ("in the locale C", changed(|command| command.env("LANG", "C").env("LC_ALL", "C"))),
         ("with backtraces", changed(|command| command.env("RUST_BACKTRACE", "full"))),
-        ("with standard input closed", closed),
-    ])
+    ]);
+    if cfg!(unix) {
+        // `Command` can connect standard input to nothing, but not close it.
+        let mut closed = Command::new("sh");
+        closed.args(["-c", "exec \"$0\" \"$@\" <&-"]).arg(binary(example)).args(args);
+        environments.insert("with standard input closed", closed);
+    }
+    environments
 }
 
 /// The binary of an example, which lies near this test's own.

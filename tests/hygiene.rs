@@ -44,6 +44,7 @@ mod programs {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
     fn edition_2018() {
         let package = Package::new("edition-2018").edition("2018").programs(&[program("older_edition")]);
         package.build();
@@ -51,6 +52,7 @@ mod programs {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
     fn edition_2021() {
         let package = Package::new("edition-2021").edition("2021").programs(&[program("older_edition")]);
         package.build();
@@ -58,6 +60,7 @@ mod programs {
     }
 
     #[test]
+    #[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
     fn library_of_another_name() {
         let package = Package::new("renamed").library("processes").programs(&[program("renamed")]);
         package.build();

@@ -1,11 +1,18 @@
 //! What the library promises of whole programs: each test runs one that does something to itself.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use spawnsafe_tests::{KillAll, KillOnDrop, copy_program, eventually, is_running};
+use spawnsafe_tests::{KillAll, KillOnDrop, eventually, is_running};
+
+#[cfg(unix)]
+#[path = "promises/posix.rs"]
+mod posix;
+#[cfg(windows)]
+#[path = "promises/windows.rs"]
+mod windows;
 
 const SCENARIOS: &str = env!("CARGO_BIN_EXE_scenarios");
 const NO_MAIN: &str = env!("CARGO_BIN_EXE_no_main");
@@ -55,6 +62,7 @@ fn two_entries_of_one_name() {
     let lines: Vec<_> = printed.lines().collect();
     for line in &lines[..2] {
         assert!(line.starts_with("DuplicateEntry: "), "{line}");
+        let line = line.replace('\\', "/");
         assert!(line.contains("programs/duplicate.rs:4:") && line.contains("programs/duplicate.rs:11:"), "{line}");
     }
     assert_eq!(lines[2], "Ok(3)");
@@ -70,8 +78,8 @@ fn no_descriptor_and_no_zombie_after_failures() {
     passes(&mut scenario(SCENARIOS, "leaks-of-failures"));
 }
 
-/// Starts the scenario, reads the ids of its children and ends it with this signal.
-fn end_parent_with(signal: i32) {
+/// Starts the scenario, reads the ids of its children and ends it.
+fn end_parent(end: impl FnOnce(&mut std::process::Child)) {
     let command = scenario(SCENARIOS, "orphans").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut parent = KillOnDrop(command.unwrap());
     let mut line = String::new();
@@ -80,11 +88,7 @@ fn end_parent_with(signal: i32) {
     assert_eq!(children.0.len(), 3);
     // The thread that started them has ended, and they live.
     assert!(children.0.iter().all(|&id| is_running(id)));
-    #[allow(unsafe_code)]
-    // SAFETY: kill(2) has no preconditions, and the process is a child of this one that was not reaped.
-    unsafe {
-        libc::kill(parent.0.id() as i32, signal)
-    };
+    end(&mut parent.0);
     parent.0.wait().unwrap();
     let dead = Instant::now();
     eventually("the children end with their parent", || children.0.iter().all(|&id| !is_running(id)).then_some(()));
@@ -93,12 +97,7 @@ fn end_parent_with(signal: i32) {
 
 #[test]
 fn children_end_when_their_parent_is_killed() {
-    end_parent_with(libc::SIGKILL);
-}
-
-#[test]
-fn children_end_when_their_parent_is_terminated() {
-    end_parent_with(libc::SIGTERM);
+    end_parent(|parent| parent.kill().unwrap());
 }
 
 #[test]
@@ -112,49 +111,6 @@ fn a_detached_child_outlives_its_parent() {
     assert!(is_running(child.0[0]));
     std::fs::write(&path, "").unwrap();
     eventually("it ends when its entry returns", || (!is_running(child.0[0])).then_some(()));
-}
-
-#[test]
-fn a_parent_that_ignores_its_children() {
-    passes(&mut scenario(SCENARIOS, "sigchld-ignored"));
-}
-
-#[test]
-fn a_parent_that_reaps_all_children() {
-    passes(&mut scenario(SCENARIOS, "reaps-everything"));
-}
-
-#[test]
-fn out_of_descriptors() {
-    passes(&mut scenario(SCENARIOS, "out-of-descriptors"));
-}
-
-#[test]
-fn out_of_processes() {
-    let printed = passes(&mut scenario(SCENARIOS, "out-of-processes"));
-    assert!(printed.contains("ulimit -u"), "{printed}");
-}
-
-#[test]
-fn a_program_that_is_no_longer_executable() {
-    let dir = tempfile::tempdir().unwrap();
-    let program = copy_program(Path::new(SCENARIOS), dir.path());
-    let printed = passes(&mut scenario(program, "not-executable"));
-    assert!(printed.contains("still executable"), "{printed}");
-}
-
-#[test]
-fn a_program_that_was_replaced_or_deleted() {
-    let dir = tempfile::tempdir().unwrap();
-    let program = copy_program(Path::new(SCENARIOS), dir.path());
-    passes(&mut scenario(&program, "deleted"));
-    assert!(!program.exists());
-
-    let program = copy_program(Path::new(SCENARIOS), dir.path());
-    let other = dir.path().join("other");
-    std::fs::copy(NO_MAIN, &other).unwrap();
-    passes(scenario(&program, "replaced").arg(&other));
-    assert_eq!(std::fs::read(&program).unwrap(), std::fs::read(NO_MAIN).unwrap());
 }
 
 #[test]
@@ -196,91 +152,9 @@ fn a_program_that_is_started_as_a_child_by_hand() {
     }
 }
 
-/// The descriptors of a real connection, but another process's: a shell that was told to start the program as a child.
-#[test]
-fn a_program_that_is_given_a_strangers_connection() {
-    use std::os::fd::AsRawFd as _;
-
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    let (mut read, write) = pipe();
-    for fd in [theirs.as_raw_fd(), read.as_raw_fd()] {
-        #[allow(unsafe_code)]
-        // SAFETY: fcntl(2) with F_SETFD touches no memory.
-        unsafe {
-            libc::fcntl(fd, libc::F_SETFD, 0)
-        };
-    }
-    let place = format!("SPAWNSAFE_CHILD='main;{};{}'", theirs.as_raw_fd(), read.as_raw_fd());
-    // The shell stays as the parent of the program; the connection was made by this process.
-    let output = Command::new("sh").args(["-c", &format!("{place} {SCENARIOS} spawn; exit $?")]).output().unwrap();
-    let (stdout, stderr) = texts(&output);
-    assert_eq!(output.status.code(), Some(64), "{stdout}{stderr}");
-    assert!(stderr.contains("parent"), "{stderr}");
-    drop((ours, theirs, write));
-    assert_eq!(read.read_to_end(&mut Vec::new()).unwrap(), 0);
-}
-
-fn pipe() -> (std::fs::File, std::fs::File) {
-    use rustix::pipe::{PipeFlags, pipe_with};
-
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-    (read.into(), write.into())
-}
-
-/// A set-user-id program runs with rights that whoever starts it does not have.
-#[test]
-fn a_privileged_program_cannot_be_steered() {
-    use std::os::unix::fs::{PermissionsExt as _, chown};
-
-    if !rustix::process::geteuid().is_root() {
-        println!("left out: only root can make a program that belongs to another user");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let program = copy_program(Path::new(SCENARIOS), dir.path());
-    chown(&program, Some(48_752), None).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
-
-    let output = scenario(&program, "spawn").output().unwrap();
-    let (stdout, stderr) = texts(&output);
-    if stdout.contains("Ok(3)") {
-        println!("left out: the file system of {} does not honour set-user-id", dir.path().display());
-        return;
-    }
-    // It does not start children that would not take its orders …
-    assert!(stdout.contains("raised privileges"), "{stdout}{stderr}");
-    // … and takes none itself: it neither becomes a child nor, by mistake, a second root process.
-    let output = scenario(&program, "spawn").env("SPAWNSAFE_CHILD", "main;3;4").output().unwrap();
-    let (stdout, stderr) = texts(&output);
-    assert_eq!(output.status.code(), Some(64), "{stdout}{stderr}");
-    assert!(stderr.contains("raised privileges"), "{stderr}");
-}
-
-#[test]
-fn a_parent_that_drops_its_privileges() {
-    if !rustix::process::geteuid().is_root() {
-        println!("left out: only root has privileges to drop");
-        return;
-    }
-    passes(&mut scenario(SCENARIOS, "drops-privileges"));
-}
-
-/// Executing the program's file would then execute the loader, and that the first argument.
-#[test]
-fn a_program_that_was_started_through_the_loader() {
-    let loaders = std::fs::read_dir("/lib64").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let loader = loaders.into_iter().find(|path| path.to_string_lossy().contains("ld-linux"));
-    let Some(loader) = loader else {
-        println!("left out: there is no loader in /lib64");
-        return;
-    };
-    let printed = passes(Command::new(loader).args([SCENARIOS, "spawn"]).stdin(Stdio::null()));
-    assert!(printed.contains("dynamic loader"), "{printed}");
-}
-
 /// Built apart, as `panic = "abort"` concerns a whole program.
 #[test]
+#[cfg_attr(windows, ignore = "cargo does not run under Wine; `.ci/run` builds the program and runs it")]
 fn a_panic_in_a_program_that_aborts_on_panics() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aborting");
     let output = Command::new(env!("CARGO"))
@@ -293,7 +167,7 @@ fn a_panic_in_a_program_that_aborts_on_panics() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", texts(&output).1);
-    let program = target.join("debug/scenarios");
+    let program = target.join("debug").join(format!("scenarios{}", std::env::consts::EXE_SUFFIX));
     passes(&mut scenario(&program, "aborting-panic"));
     passes(&mut scenario(&program, "aborting-race"));
 }

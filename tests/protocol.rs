@@ -3,23 +3,17 @@
 //! The frames here are written out by hand, so that the format cannot change unnoticed.
 
 use std::io::{Read as _, Write as _};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
 use spawnsafe_tests::KillOnDrop;
 
 const SCENARIOS: &str = env!("CARGO_BIN_EXE_scenarios");
 
-/// Starts the program as a child of this process, sends it these bytes, closes the connection for writing and returns
-/// what the program sent back and how it ended.
-fn child_that_gets(bytes: &[u8]) -> (Vec<u8>, Output) {
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let (lifeline, _held) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    // Copies that the program inherits; a child that another test starts meanwhile may hold them too, which delays
-    // nothing here, as this end of the connection is shut down and not only closed.
-    let copies = [rustix::io::dup(&theirs).unwrap(), rustix::io::dup(&lifeline).unwrap()];
-    let place = format!("main;{};{}", copies[0].as_raw_fd(), copies[1].as_raw_fd());
+/// Starts the program as a child of this process, sends it these bytes, closes the connection for writing (where no
+/// answer is to come: on Windows that closes it for reading as well) and returns what the program sent back and how it
+/// ended.
+fn child_that_gets(bytes: &[u8], is_answered: bool) -> (Vec<u8>, Output) {
+    let (mut ours, place, theirs) = system::connection();
     let mut child = KillOnDrop(
         Command::new(SCENARIOS)
             .arg("spawn")
@@ -30,19 +24,71 @@ fn child_that_gets(bytes: &[u8]) -> (Vec<u8>, Output) {
             .spawn()
             .unwrap(),
     );
-    drop((copies, theirs, lifeline));
+    drop(theirs);
     // A program that has refused the start of a long message does not read the rest.
     let _ = ours.write_all(bytes);
-    let _ = ours.shutdown(std::net::Shutdown::Write);
+    let answer = system::answer(ours, is_answered);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     child.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
     child.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
     let status = child.0.wait().unwrap();
-    let mut answer = Vec::new();
-    ours.set_nonblocking(true).unwrap();
-    // Ends with the answer, or where nothing more has come.
-    let _ = ours.read_to_end(&mut answer);
     (answer, Output { status, stdout, stderr })
+}
+
+/// A connection, made by hand.
+#[cfg(unix)]
+mod system {
+    use std::io::Read as _;
+    use std::os::fd::{AsRawFd as _, OwnedFd};
+    use std::os::unix::net::UnixStream;
+
+    /// This process's end, what tells the child of its own, and what is to be closed when the child has it. Another
+    /// child that is started meanwhile may get it as well, which delays nothing: this end is shut down, not only closed.
+    pub(super) fn connection() -> (UnixStream, String, [OwnedFd; 3]) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (lifeline, held) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let copies = [rustix::io::dup(&theirs).unwrap(), rustix::io::dup(&lifeline).unwrap()];
+        let place = format!("main;{};{}", copies[0].as_raw_fd(), copies[1].as_raw_fd());
+        // The child is not to die by that.
+        std::mem::forget(held);
+        let [connection, lifeline] = copies;
+        (ours, place, [connection, lifeline, theirs.into()])
+    }
+
+    pub(super) fn answer(mut ours: UnixStream, _: bool) -> Vec<u8> {
+        let _ = ours.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        // Ends with the child, or where it is killed with bytes unread.
+        let _ = ours.read_to_end(&mut answer);
+        answer
+    }
+}
+
+/// A connection, made by hand.
+#[cfg(windows)]
+mod system {
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::windows::io::AsRawHandle as _;
+
+    /// This process's end, what tells the child of its own, and what is to be closed when the child has it. Another
+    /// child that is started meanwhile may get it as well, which delays nothing here.
+    pub(super) fn connection() -> (File, String, File) {
+        let (ours, theirs) = spawnsafe_tests::connection_for_child();
+        let place = format!("main;{}", theirs.as_raw_handle() as usize);
+        (ours, place, theirs)
+    }
+
+    pub(super) fn answer(mut ours: File, is_answered: bool) -> Vec<u8> {
+        let mut head = [0; 16];
+        if !is_answered || ours.read_exact(&mut head).is_err() {
+            return Vec::new();
+        }
+        // A frame without blobs, and no more: its end might not come while another test's child has the other end.
+        let mut answer = vec![0; u64::from_le_bytes(head[8..].try_into().unwrap()) as usize];
+        ours.read_exact(&mut answer).unwrap();
+        [&head[..], &answer].concat()
+    }
 }
 
 fn frame(kind: u8, items: &[u8]) -> Vec<u8> {
@@ -67,7 +113,7 @@ fn call_head(build: u64, name: &str) -> Vec<u8> {
 
 #[track_caller]
 fn refused(bytes: &[u8], what: &str) {
-    let (answer, output) = child_that_gets(bytes);
+    let (answer, output) = child_that_gets(bytes, false);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains(what), "{stderr}");
@@ -76,7 +122,7 @@ fn refused(bytes: &[u8], what: &str) {
 
 #[test]
 fn a_parent_that_says_nothing_is_gone() {
-    let (answer, output) = child_that_gets(b"");
+    let (answer, output) = child_that_gets(b"", false);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!((answer, output.stdout, output.stderr), (vec![], vec![], vec![]));
 }
@@ -121,7 +167,7 @@ fn what_is_too_long() {
 /// The answer is a frame with an encoded error, in which its texts are readable.
 #[track_caller]
 fn answers_with_failure(bytes: &[u8], what: &str) {
-    let (answer, output) = child_that_gets(bytes);
+    let (answer, output) = child_that_gets(bytes, true);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(70), "{stderr}");
     assert_eq!(&answer[..5], b"spw\x01\x03");

@@ -1,8 +1,18 @@
 //! What the tests share: looking at processes and descriptors from outside, and waiting for facts.
 
-use std::collections::BTreeMap;
+#[cfg(unix)]
+#[path = "support/linux.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "support/windows.rs"]
+mod system;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+pub use system::*;
+#[allow(unused_imports)]
+use system::{child_connection, kill};
 
 /// How long a test waits for something that must happen. Generous, as it ends as soon as the fact is there: only a
 /// test that fails takes this long.
@@ -24,63 +34,6 @@ pub fn eventually<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The state letter that the system shows for a process, or `None` if there is none of that id.
-#[must_use]
-pub fn state(pid: u32) -> Option<char> {
-    stat(pid).map(|(state, _)| state)
-}
-
-/// Whether a process still runs: it exists, and is no zombie.
-#[must_use]
-pub fn is_running(pid: u32) -> bool {
-    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
-}
-
-/// State and parent of a process.
-fn stat(pid: u32) -> Option<(char, u32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
-}
-
-/// All processes, zombies included, whose parent is `pid`.
-///
-/// # Panics
-/// If the system does not list its processes.
-#[must_use]
-pub fn children_of(pid: u32) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").expect("/proc is mounted");
-    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&child| stat(child).is_some_and(|(_, parent)| parent == pid)).collect()
-}
-
-/// The open descriptors of this process, with what they refer to; without the one that reads the list.
-///
-/// # Panics
-/// If the system does not list them.
-#[must_use]
-pub fn open_descriptors() -> BTreeMap<u32, String> {
-    let list = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted");
-    let numbers: Vec<u32> = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    let target = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
-    numbers.into_iter().filter_map(|number| Some((number, target(number)?.display().to_string()))).collect()
-}
-
-/// The descriptors that any program would inherit from this process: above the standard streams, whoever started the
-/// tests may have left some open without CLOEXEC.
-#[must_use]
-pub fn inheritable_descriptors() -> BTreeMap<u32, String> {
-    let mut descriptors = open_descriptors();
-    descriptors.retain(|&number, _| {
-        #[allow(unsafe_code)]
-        // SAFETY: fcntl(2) with F_GETFD touches no memory.
-        let flags = unsafe { libc::fcntl(number as i32, libc::F_GETFD) };
-        flags & libc::FD_CLOEXEC == 0
-    });
-    descriptors
-}
-
 /// Ends a process that a failing test would leave behind.
 #[derive(Debug)]
 pub struct KillOnDrop(pub std::process::Child);
@@ -98,13 +51,19 @@ impl Drop for KillOnDrop {
 pub struct KillAll(pub Vec<u32>);
 
 impl Drop for KillAll {
-    #[allow(unsafe_code)]
     fn drop(&mut self) {
-        for &pid in &self.0 {
-            // SAFETY: kill(2) has no preconditions. The ids are those of processes that the test has started.
-            unsafe { libc::kill(pid as i32, libc::SIGKILL) };
-        }
+        // The ids are those of processes that the test has started.
+        self.0.iter().for_each(|&pid| kill(pid));
     }
+}
+
+/// The connection of this process to its parent, which an entry should not know of. Dropping it closes nothing.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn connection() -> std::mem::ManuallyDrop<std::fs::File> {
+    child_connection().expect("this process is a child")
 }
 
 /// Copies a program to where it may be changed, and returns its new path.
@@ -113,7 +72,7 @@ impl Drop for KillAll {
 /// If it cannot be copied.
 #[must_use]
 pub fn copy_program(program: &Path, dir: &Path) -> std::path::PathBuf {
-    let copy = dir.join("program");
+    let copy = dir.join(format!("program{}", std::env::consts::EXE_SUFFIX));
     std::fs::copy(program, &copy).expect("the program can be copied");
     copy
 }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use package::Package;
 
 #[test]
+#[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
 fn faults_are_reported_where_they_are_marked() {
     let cases = cases("ui/fail");
     let mut faults = reported::faults(&Package::new("fail").programs(&cases));
@@ -45,6 +46,7 @@ fn faults_are_reported_where_they_are_marked() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
 fn messages_read_as_in_the_snapshots() {
     match reported::is_pinned() {
         Ok(()) => trybuild::TestCases::new().compile_fail("ui/fail/*.rs"),
@@ -53,6 +55,7 @@ fn messages_read_as_in_the_snapshots() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
 fn programs_compile_and_run() {
     let cases = cases("ui/pass");
     let package = Package::new("pass").programs(&cases);

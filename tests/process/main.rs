@@ -11,7 +11,11 @@ mod data;
 mod ends;
 mod handle;
 mod inherit;
+#[cfg(unix)]
+mod posix;
 mod surroundings;
+#[cfg(windows)]
+mod windows;
 
 /// A number of the size of a process id, which no other process has while the child lives.
 #[spawnsafe::child_entry]

@@ -32,7 +32,12 @@ fn the_environment_can_be_changed() {
     let changed = environment::call().env("A", "1").env_remove("PATH").envs([("B", "2"), ("C", "3")]).run().unwrap();
     assert_eq!(changed.get("A".as_ref() as &std::ffi::OsStr), Some(&"1".into()));
     assert!(!changed.contains_key("PATH".as_ref() as &std::ffi::OsStr));
-    let cleared = environment::call().env("A", "1").env_clear().env("B", "=2=").run().unwrap();
+    let mut cleared = environment::call().env("A", "1").env_clear().env("B", "=2=").run().unwrap();
+    if spawnsafe_tests::is_wine() {
+        // It puts some of its own into the environment of every process that lacks them.
+        let of_wine = |name: &str| name.starts_with("WINE") || ["SystemDrive", "SystemRoot"].contains(&name);
+        cleared.retain(|name, _| !of_wine(&name.to_string_lossy()));
+    }
     assert_eq!(cleared, BTreeMap::from([("B".into(), "=2=".into())]));
 }
 
@@ -51,7 +56,9 @@ fn nested_environment() -> BTreeMap<OsString, OsString> {
 #[test]
 fn grandchildren_see_none_of_the_librarys_variables() {
     assert_eq!(nested_environment::run().unwrap(), environment());
-    let output = std::process::Command::new("env").output().unwrap();
+    let (program, args) = if cfg!(windows) { ("cmd", &["/c", "set"][..]) } else { ("env", &[][..]) };
+    let output = std::process::Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success());
     assert!(!String::from_utf8_lossy(&output.stdout).contains("SPAWNSAFE"));
 }
 
@@ -64,7 +71,8 @@ fn directory() -> PathBuf {
 fn the_working_directory() {
     assert_eq!(directory::run().unwrap(), directory());
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().canonicalize().unwrap();
+    // On Windows the canonical form is one that is not told of a working directory.
+    let path = if cfg!(windows) { dir.path().to_owned() } else { dir.path().canonicalize().unwrap() };
     assert_eq!(directory::call().current_dir(&path).run().unwrap(), path);
     let error = directory::call().current_dir(path.join("missing")).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Spawn);
@@ -115,64 +123,4 @@ fn streams_can_be_files_and_pipes_of_other_children() {
         .unwrap();
     assert_eq!(first.join().unwrap(), "");
     assert_eq!(second.join().unwrap(), "out 1");
-}
-
-#[child_entry]
-fn process_name() -> String {
-    std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned()
-}
-
-#[test]
-fn the_name_of_the_process() {
-    assert_eq!(process_name::call().name("worker 7").run().unwrap(), "worker 7");
-    assert_eq!(process_name::call().name("longer than the system keeps").run().unwrap(), "longer than the");
-    // The thread's name in a test is the test's; the program's is the main thread's.
-    assert_eq!(process_name::run().unwrap(), process_name());
-}
-
-#[child_entry]
-fn descriptors() -> BTreeMap<u32, String> {
-    spawnsafe_tests::open_descriptors()
-}
-
-#[test]
-fn a_child_has_no_descriptor_but_its_own() {
-    let _open = std::fs::File::open("/dev/null").unwrap();
-    let mut descriptors = descriptors::call().run().unwrap();
-    for (number, target) in spawnsafe_tests::inheritable_descriptors() {
-        assert_eq!(descriptors.remove(&number), Some(target));
-    }
-    let kinds: Vec<_> = descriptors.values().map(|target| target.split_once(":[").unwrap().0).collect();
-    assert!(matches!(*kinds, ["pipe", "socket"] | ["socket", "pipe"]), "{descriptors:?}");
-}
-
-#[child_entry]
-fn signals() -> (u64, u64) {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-    let mask = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        u64::from_str_radix(line.rsplit('\t').next().unwrap(), 16).unwrap()
-    };
-    (mask("SigBlk:"), mask("SigIgn:"))
-}
-
-#[test]
-fn no_signal_is_blocked_in_a_child() {
-    let blocked = std::thread::spawn(|| {
-        block_all_signals();
-        (signals().0, signals::run().unwrap().0)
-    });
-    let (here, in_child) = blocked.join().unwrap();
-    assert_ne!(here, 0);
-    assert_eq!(in_child, 0);
-}
-
-/// For this thread, which must end soon.
-#[allow(unsafe_code)]
-fn block_all_signals() {
-    let mut all = std::mem::MaybeUninit::uninit();
-    // SAFETY: sigfillset(3) initializes the set.
-    unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: the set is initialized; the old mask need not be returned.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut()) };
 }

@@ -45,6 +45,9 @@ impl Package {
         fs::write(dir.join("Cargo.lock"), fs::read(root.join("Cargo.lock")).unwrap()).unwrap();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(arguments).arg("--offline").arg("--target-dir").arg(scratch.parent().unwrap()).current_dir(&dir);
+        if let Some(target) = std::env::var_os("SPAWNSAFE_TARGET") {
+            cargo.arg("--target").arg(target);
+        }
         cargo.output().unwrap()
     }
 

@@ -1,0 +1,205 @@
+//! Scenarios with signals, limits, users and files that change while they are run.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use spawnsafe::{ErrorKind, ExitStatus, Stdio};
+use spawnsafe_tests::{children_of, inheritable_descriptors, open_descriptors};
+
+use super::{adds, exits, floods, nested, sleeps};
+
+pub(super) fn run(name: &str, rest: &[String]) {
+    match name {
+        "sigchld-ignored" => sigchld_ignored(),
+        "reaps-everything" => reaps_everything(),
+        "out-of-descriptors" => out_of_descriptors(),
+        "out-of-processes" => out_of_processes(),
+        "not-executable" => not_executable(),
+        "replaced" => replaced(Path::new(&rest[0])),
+        "deleted" => deleted(),
+        "closed-streams" => closed_streams(),
+        "drops-privileges" => drops_privileges(),
+        name => panic!("there is no scenario {name}"),
+    }
+}
+
+#[allow(unsafe_code)]
+pub(super) fn stop(id: u32) {
+    // SAFETY: kill(2) has no preconditions.
+    unsafe { libc::kill(id as i32, libc::SIGSTOP) };
+}
+
+/// Std's handler prints a message and aborts.
+pub(super) fn is_overflow(status: ExitStatus) {
+    assert_eq!(status.signal(), Some(libc::SIGABRT));
+}
+
+/// Whether it is something by which a process is watched.
+pub(super) fn is_watched(descriptor: &str) -> bool {
+    descriptor.contains("pidfd")
+}
+
+/// What any child has.
+#[derive(Clone)]
+pub(super) struct Expected {
+    inherited: BTreeMap<u32, String>,
+}
+
+impl Expected {
+    pub(super) fn new() -> Self {
+        Self { inherited: inheritable_descriptors() }
+    }
+
+    pub(super) fn check(&self, mut seen: BTreeMap<u32, String>) {
+        seen.retain(|number, _| !self.inherited.contains_key(number));
+        assert_eq!(seen.len(), 2, "a connection and a lifeline, no more: {seen:?}");
+    }
+}
+
+fn sigchld_ignored() {
+    #[allow(unsafe_code)]
+    // SAFETY: signal(2) with SIG_IGN installs no function.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN)
+    };
+    for i in 0..20 {
+        assert_eq!(adds::run(i, 1).unwrap(), i + 1);
+        let error = exits::run(3).unwrap_err();
+        match error.exit_status() {
+            Some(status) => assert_eq!((error.kind(), status.code()), (ErrorKind::Exited, Some(3))),
+            None => assert_eq!(error.kind(), ErrorKind::Closed),
+        }
+    }
+    // The child itself does not ignore it.
+    assert_eq!(nested::run(2).unwrap().unwrap().len(), 3);
+}
+
+fn reaps_everything() {
+    std::thread::spawn(|| {
+        loop {
+            #[allow(unsafe_code)]
+            // SAFETY: waitpid(2) may be given no place for the status.
+            let reaped = unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
+            if reaped < 0 {
+                std::thread::yield_now();
+            }
+        }
+    });
+    for i in 0..50 {
+        assert_eq!(adds::run(i, 1).unwrap(), i + 1);
+        let error = exits::run(3).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Exited | ErrorKind::Closed), "{error}");
+    }
+}
+
+#[allow(unsafe_code)]
+fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) {
+    let limit = libc::rlimit { rlim_cur: limit, rlim_max: libc::RLIM_INFINITY };
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit(2) writes to the place that it is given.
+    unsafe { libc::getrlimit(resource, &raw mut old) };
+    let limit = libc::rlimit { rlim_max: old.rlim_max, ..limit };
+    // SAFETY: setrlimit(2) reads from the place that it is given.
+    assert_eq!(unsafe { libc::setrlimit(resource, &raw const limit) }, 0);
+}
+
+/// At every number of free descriptors, a spawn works or is an error that leaks none.
+fn out_of_descriptors() {
+    adds::run(1, 1).unwrap();
+    // The numbers above are free, unless whoever started this program has left some open.
+    let lowest = std::fs::File::open("/dev/null").unwrap().as_raw_fd() as u64;
+    let mut failures = 0;
+    for free in 0..12 {
+        let before = open_descriptors();
+        set_limit(libc::RLIMIT_NOFILE, lowest + free);
+        let call = adds::call(1, 2).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let result = call.run();
+        set_limit(libc::RLIMIT_NOFILE, 512);
+        match result {
+            Ok(sum) => assert_eq!(sum, 3),
+            Err(error) => {
+                failures += 1;
+                // The limit is inherited: a child may lack one as well, say for its own streams.
+                assert!(matches!(error.kind(), ErrorKind::Spawn | ErrorKind::Exited), "{error}");
+                assert!(!error.to_string().is_empty());
+            }
+        }
+        assert_eq!(open_descriptors(), before, "with {free} free");
+        assert_eq!(children_of(std::process::id()), [0; 0]);
+    }
+    assert!(failures > 0, "the limit was never reached");
+}
+
+#[allow(unsafe_code)]
+fn out_of_processes() {
+    // SAFETY: geteuid(2) has no preconditions.
+    if unsafe { libc::geteuid() } == 0 {
+        // The limit does not hold for root, and counts all processes of the user: become one that has no other.
+        // SAFETY: setuid(2) has no preconditions.
+        assert_eq!(unsafe { libc::setuid(48_751) }, 0);
+    }
+    set_limit(libc::RLIMIT_NPROC, 1);
+    let before = open_descriptors();
+    let error = adds::run(1, 2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    println!("{error}");
+    assert_eq!(open_descriptors(), before);
+}
+
+fn this_program() -> PathBuf {
+    std::env::current_exe().unwrap()
+}
+
+fn not_executable() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    std::fs::set_permissions(this_program(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = adds::run(1, 2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    println!("{error}");
+}
+
+fn replaced(other: &Path) {
+    std::fs::rename(other, this_program()).unwrap();
+    assert_eq!(adds::run(1, 2).unwrap(), 3);
+}
+
+fn deleted() {
+    std::fs::remove_file(this_program()).unwrap();
+    assert_eq!(adds::run(1, 2).unwrap(), 3);
+}
+
+/// Without standard streams the next files get their numbers.
+fn closed_streams() {
+    for stream in 0..3 {
+        #[allow(unsafe_code)]
+        // SAFETY: nothing in this program uses the standard streams after this, but what fails without them.
+        unsafe {
+            libc::close(stream)
+        };
+    }
+    assert_eq!(adds::run(1, 2).unwrap(), 3);
+    let mut child = floods::call(1 << 16, vec![1]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut printed = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
+    assert_eq!(printed.len(), 1 << 16);
+    assert_eq!(child.join().unwrap(), 1);
+    std::process::exit(33);
+}
+
+/// As root: starts children, becomes somebody else, and is still their master.
+fn drops_privileges() {
+    let child = sleeps::call().timeout(Duration::from_millis(300)).spawn().unwrap();
+    let other = sleeps::spawn().unwrap();
+    #[allow(unsafe_code)]
+    // SAFETY: setresuid(2) has no preconditions.
+    let done = unsafe { libc::setresuid(48_753, 48_753, 48_753) };
+    assert_eq!(done, 0);
+    let mut killed = other;
+    killed.kill().unwrap();
+    assert_eq!(killed.join().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(child.join().unwrap_err().kind(), ErrorKind::TimedOut);
+}
