@@ -5,6 +5,8 @@
 
 mod inbox;
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use inbox::{Frame, Inbox, Progress};
 pub(crate) use outbox::{Outbox, Piece};

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use windows_sys::Win32::System::Threading::GetCurrentThreadStackLimits;
 
 /// What the system keeps at the end of a stack: guard pages, and room for the handler of an overflow.
@@ -16,4 +18,4 @@ pub(crate) fn stack_end() -> Option<usize> {
 }
 
 /// Large pages take a privilege here: nothing is done.
-pub(crate) fn advise_large(_: &mut Vec<u8>) {}
+pub(crate) fn advise_large(_: Range<*const u8>) {}
