@@ -96,7 +96,7 @@ fn reaps_everything() {
 }
 
 #[allow(unsafe_code)]
-fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) {
+fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: libc::RLIM_INFINITY };
     let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit(2) writes to the place that it is given.
@@ -110,7 +110,7 @@ fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) {
 fn out_of_descriptors() {
     adds::run(1, 1).unwrap();
     // The numbers above are free, unless whoever started this program has left some open.
-    let lowest = std::fs::File::open("/dev/null").unwrap().as_raw_fd() as u64;
+    let lowest = std::fs::File::open("/dev/null").unwrap().as_raw_fd() as libc::rlim_t;
     let mut failures = 0;
     for free in 0..12 {
         let before = open_descriptors();
