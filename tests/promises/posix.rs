@@ -135,10 +135,13 @@ fn a_parent_that_drops_its_privileges() {
 /// Executing the program's file would then execute the loader, and that the first argument.
 #[test]
 fn a_program_that_was_started_through_the_loader() {
-    let loaders = std::fs::read_dir("/lib64").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let loader = loaders.into_iter().find(|path| path.to_string_lossy().contains("ld-linux"));
-    let Some(loader) = loader else {
-        println!("left out: there is no loader in /lib64");
+    // The kind of processor, in an ELF file.
+    let machine = |path: &Path| std::fs::read(path).ok()?.get(18..20).map(<[u8]>::to_owned);
+    let files = ["/lib64", "/lib"].into_iter().flat_map(std::fs::read_dir).flatten();
+    let paths = files.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut loaders = paths.filter(|path| path.to_string_lossy().contains("ld-linux"));
+    let Some(loader) = loaders.find(|path| machine(path) == machine(Path::new(SCENARIOS))) else {
+        println!("left out: there is no loader for this processor in /lib64 or /lib");
         return;
     };
     let printed = passes(Command::new(loader).args([SCENARIOS, "spawn"]).stdin(Stdio::null()));

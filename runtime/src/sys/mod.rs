@@ -6,14 +6,19 @@
 #[cfg(all(target_os = "linux", not(spawnsafe_unsupported)))]
 #[path = "linux/mod.rs"]
 mod imp;
+#[cfg(all(target_os = "macos", not(spawnsafe_unsupported)))]
+#[path = "macos/mod.rs"]
+mod imp;
 #[cfg(all(windows, not(spawnsafe_unsupported)))]
 #[path = "windows/mod.rs"]
 mod imp;
 // `--cfg spawnsafe_unsupported` lets the twin be type-checked on a supported system.
-#[cfg(any(not(any(target_os = "linux", windows)), spawnsafe_unsupported))]
+#[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
 mod stdio;
+#[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
+mod unix;
 
 use std::time::Instant;
 

@@ -10,20 +10,18 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::pipe::PipeFlags;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage};
 use rustix::process::Pid;
+
+use super::{SEND_FLAGS, Stream};
+use crate::sys::unix::is_cut;
 
 /// `fcntl.h`, the same number on every architecture; not in `libc`.
 const F_SETSIG: libc::c_int = 10;
-
-/// The child's end and the parent's.
-pub(super) fn new() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?)
-}
 
 /// Has the kernel kill the process when the last write end closes.
 ///
@@ -43,11 +41,22 @@ pub(super) fn arm(read_end: &OwnedFd, process: Pid) -> io::Result<()> {
     set(libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)
 }
 
-/// Whether the other end of a pipe or socket is closed.
-pub(super) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // A hang-up is reported whether or not it is asked for.
-    let mut fds = [PollFd::new(end, PollFlags::empty())];
-    rustix::event::poll(&mut fds, Some(&now))?;
-    Ok(fds[0].revents().contains(PollFlags::HUP))
+/// Puts the end that is held into the queue of the child's connection, where it stays open as long as the child's end.
+pub(super) fn park(held: &OwnedFd, stream: &Stream) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [held.as_fd()];
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    rustix::net::sendmsg(stream, &[IoSlice::new(&[0])], &mut ancillary, SEND_FLAGS)?;
+    Ok(())
+}
+
+/// In the child: has the kernel kill this process when its parent ends. `false` if it has ended before: then no
+/// signal would come.
+pub(in crate::sys) fn hold_on(lifeline: OwnedFd) -> io::Result<bool> {
+    arm(&lifeline, rustix::process::getpid())?;
+    let is_cut = is_cut(&lifeline)?;
+    // Open until the process ends.
+    std::mem::forget(lifeline);
+    Ok(!is_cut)
 }

@@ -1,57 +1,31 @@
 //! Linux, from 5.4 on: `posix_spawn`, process descriptors, a socket pair for the connection and a pipe as lifeline.
 
-mod adopt;
 mod build;
-mod lifeline;
+mod identity;
+pub(in crate::sys) mod lifeline;
 mod memory;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
-mod signals;
 mod spawn;
-mod stream;
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
-
-pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, prepare_before_main, process_name, set_process_name};
 pub(crate) use build::{build_id, can_start_again};
+pub(in crate::sys) use identity::maker;
+pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use poll::{Waker, wait, wait_any};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
-pub(crate) use signals::with_signals_blocked;
-pub(crate) use spawn::{Piped, start, start_hint};
-use stream::Handover;
-pub(crate) use stream::{Stream, connection};
+pub(in crate::sys) use spawn::{
+    NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
+};
 
-/// An open descriptor that closes when it is dropped.
-pub(crate) type OwnedHandle = std::os::fd::OwnedFd;
-
-/// A string of the system from its bytes, as `OsStr::as_encoded_bytes` gave them in another process.
-pub(crate) fn os_string(bytes: &[u8]) -> OsString {
-    OsStr::from_bytes(bytes).to_owned()
-}
-
-/// Whether two names are those of one environment variable.
-pub(crate) fn is_same_variable(a: &OsStr, b: &OsStr) -> bool {
-    a == b
-}
-
-/// Calls `$macro!` with the types of this system that own a handle.
-macro_rules! for_each_native_handle {
-    ($macro:ident) => {
-        $macro! {
-            std::os::fd::OwnedFd,
-            std::os::unix::net::UnixStream,
-            std::os::unix::net::UnixListener,
-            std::os::unix::net::UnixDatagram,
-        }
-    };
-}
-pub(crate) use for_each_native_handle;
+pub(crate) use super::unix::{
+    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
+    prepare_before_main, start, start_hint, with_signals_blocked,
+};
 
 /// Has the system call `$function` before `main`.
 ///

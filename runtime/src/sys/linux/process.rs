@@ -34,7 +34,7 @@ struct Ends {
 }
 
 impl Process {
-    pub(super) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
+    pub(in crate::sys) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
         let pid = pid(id)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(pidfd) => {
@@ -91,7 +91,7 @@ impl Process {
     }
 
     /// Has the kernel kill the process when this one ends. If that fails, it is killed now.
-    pub(super) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
+    pub(in crate::sys) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
         let armed = match pid(self.id) {
             Ok(pid) if self.watch.0.is_some() => lifeline::arm(lifeline, pid),
             // It has ended.
@@ -116,7 +116,7 @@ impl Process {
         let Watch(Some(ends)) = &self.watch else { return Ok(()) };
         let mut lifeline = ends.lifeline.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = &*lifeline {
-            stream.park(fd.as_fd())?;
+            lifeline::park(fd, stream)?;
             *lifeline = None;
         }
         Ok(())

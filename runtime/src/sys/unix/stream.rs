@@ -4,12 +4,11 @@
 //! and descriptors can travel over it.
 
 use std::io::{self, IoSlice, IoSliceMut, Read};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-};
+use rustix::net::{RecvFlags, SendAncillaryBuffer};
+
+use crate::sys::imp::{SEND_FLAGS, socket_pair};
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ const LARGE_BUFFER: usize = 1 << 20;
 
 /// A new connection. The parent's end does not block.
 pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
-    let (parent, child) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let (parent, child) = socket_pair()?;
     rustix::io::ioctl_fionbio(&parent, true)?;
     Ok((Stream(parent), Handover(child)))
 }
@@ -38,7 +37,7 @@ impl Stream {
     /// Writes what the connection takes. A closed connection is an error, never a signal.
     pub(crate) fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut nothing = SendAncillaryBuffer::default();
-        Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SendFlags::NOSIGNAL)?)
+        Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?)
     }
 
     /// Prepares for a frame of `len` bytes.
@@ -47,16 +46,6 @@ impl Stream {
             // A smaller buffer is slower, and nothing else.
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(&self.0, LARGE_BUFFER);
         }
-    }
-
-    /// Puts a descriptor into the other end's queue, where it stays open as long as that end.
-    pub(super) fn park(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let fds = [fd];
-        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-        rustix::net::sendmsg(&self.0, &[IoSlice::new(&[0])], &mut ancillary, SendFlags::NOSIGNAL)?;
-        Ok(())
     }
 }
 

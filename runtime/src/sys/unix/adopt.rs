@@ -3,19 +3,15 @@
 #![allow(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FileType;
 use rustix::io::FdFlags;
 
-use super::{Stream, lifeline};
-
-/// Whether this process runs with more rights than the one that started it gave: set-user-id, capabilities. Its
-/// environment is then not to be believed.
-pub(crate) fn has_raised_privileges() -> bool {
-    // SAFETY: getauxval(3) looks up a number; there are no preconditions.
-    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
-}
+use super::Stream;
+use crate::sys::imp::{lifeline, maker};
 
 /// Takes over the connection that `place` (what follows the token in the variable) describes, and binds the life of
 /// this process to that of its parent. `None` if the parent has ended. The error is for the person who has set the
@@ -46,13 +42,9 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     for fd in [&connection, &lifeline] {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     }
-    lifeline::arm(&lifeline, rustix::process::getpid()).map_err(failed)?;
-    // Had the parent ended before, no signal would come.
-    if lifeline::is_cut(&lifeline).map_err(failed)? {
+    if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    // Open until the process ends.
-    std::mem::forget(lifeline);
     let identity = identity(&connection).ok_or("the connection has no identity")?;
     Ok(Some(Adopted { stream: Stream::new(connection), identity, process: std::process::id() }))
 }
@@ -87,27 +79,18 @@ fn identity(fd: &impl AsFd) -> Option<(u64, u64)> {
 /// detached at once: its end is then closed, and all that can come is the call that it has left. In a new process
 /// namespace the parent has the number 0 on both sides.
 fn comes_from_parent(connection: &OwnedFd) -> Option<bool> {
-    let maker = maker(connection)?;
+    let maker = maker(connection);
     let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
-    Some(parent == maker || lifeline::is_cut(connection).ok()?)
+    Some(maker? == parent || is_cut(connection).ok()?)
 }
 
-/// The process that has made a socket pair. Not by `rustix`, which has no process 0.
-fn maker(socket: &OwnedFd) -> Option<libc::pid_t> {
-    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
-    let mut len = size_of_val(&credentials) as libc::socklen_t;
-    // SAFETY: getsockopt(2) writes at most `len` bytes, the size of the variable, and the length; both are borrowed
-    // for the call.
-    let done = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut credentials).cast(),
-            &raw mut len,
-        )
-    };
-    (done == 0 && len as usize == size_of_val(&credentials)).then_some(credentials.pid)
+/// Whether the other end of a pipe or socket is closed.
+pub(in crate::sys) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // A hang-up is reported whether or not it is asked for.
+    let mut fds = [PollFd::new(end, PollFlags::empty())];
+    rustix::event::poll(&mut fds, Some(&now))?;
+    Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
 fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {
@@ -116,19 +99,6 @@ fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
     (FileType::from_raw_mode(stat.st_mode) == wanted).then_some(())
-}
-
-/// The name under which the system lists this process.
-pub(crate) fn process_name() -> String {
-    std::fs::read_to_string("/proc/self/comm").unwrap_or_default().trim_end().to_owned()
-}
-
-/// Sets the name under which the system lists this process; it keeps the first 15 bytes.
-pub(crate) fn set_process_name(name: &str) {
-    if let Ok(name) = std::ffi::CString::new(name) {
-        // A name is for people: a system that refuses it is no reason to fail.
-        let _ = rustix::thread::set_name(&name);
-    }
 }
 
 /// What std does on the way to `main`, and has not done yet in a process that never gets there.

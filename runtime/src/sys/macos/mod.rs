@@ -1,0 +1,53 @@
+//! macOS, from 11 on, by calls that its manual pages and headers document. It is checked and not run: what is here is as
+//! small as it can be.
+
+mod build;
+mod identity;
+mod kqueue;
+pub(in crate::sys) mod lifeline;
+mod memory;
+mod poll;
+mod process;
+#[cfg(feature = "tokio")]
+mod reactor;
+mod spawn;
+
+pub(crate) use build::{build_id, can_start_again};
+pub(in crate::sys) use identity::maker;
+pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
+pub(crate) use memory::{advise_large, stack_end};
+pub(crate) use poll::{Waker, wait, wait_any};
+pub(crate) use process::{Process, Watch, is_kill};
+#[cfg(feature = "tokio")]
+pub(crate) use reactor::AsyncWait;
+pub(in crate::sys) use spawn::{
+    NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
+};
+
+pub(crate) use super::unix::{
+    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
+    prepare_before_main, start, start_hint, with_signals_blocked,
+};
+
+/// Has the system call `$function` before `main`.
+///
+/// The static is in `__mod_init_func`, where `inventory` registers as well. The linker keeps the order of the objects on
+/// its command line, and rustc puts a crate behind all that depend on it: this crate's function runs after every
+/// registration. Should a linker ever decide otherwise, the child says that it has no such entry.
+macro_rules! before_main {
+    ($function:path) => {
+        // SAFETY: the section holds pointers to functions that the loader calls once, on the main thread, before
+        // `main`, and the function has the type that it calls them with (the arguments of `main`, which a function
+        // without parameters ignores).
+        #[allow(unsafe_code)]
+        #[used]
+        #[unsafe(link_section = "__DATA,__mod_init_func")]
+        static BEFORE_MAIN: extern "C" fn() = {
+            extern "C" fn call() {
+                $function();
+            }
+            call
+        };
+    };
+}
+pub(crate) use before_main;

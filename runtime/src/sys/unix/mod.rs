@@ -1,0 +1,44 @@
+//! What Linux and macOS have in common: POSIX. What it leaves open, or what one of them does better, is in the folder
+//! of that system, and is used from here by its name there.
+
+mod adopt;
+mod signals;
+pub(in crate::sys) mod spawn;
+mod stream;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+
+pub(in crate::sys) use adopt::is_cut;
+pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
+pub(crate) use signals::with_signals_blocked;
+pub(in crate::sys) use spawn::FileActions;
+pub(crate) use spawn::{Piped, start, start_hint};
+use stream::Handover;
+pub(crate) use stream::{Stream, connection};
+
+/// An open descriptor that closes when it is dropped.
+pub(crate) type OwnedHandle = std::os::fd::OwnedFd;
+
+/// A string of the system from its bytes, as `OsStr::as_encoded_bytes` gave them in another process.
+pub(crate) fn os_string(bytes: &[u8]) -> OsString {
+    OsStr::from_bytes(bytes).to_owned()
+}
+
+/// Whether two names are those of one environment variable.
+pub(crate) fn is_same_variable(a: &OsStr, b: &OsStr) -> bool {
+    a == b
+}
+
+/// Calls `$macro!` with the types of these systems that own a handle.
+macro_rules! for_each_native_handle {
+    ($macro:ident) => {
+        $macro! {
+            std::os::fd::OwnedFd,
+            std::os::unix::net::UnixStream,
+            std::os::unix::net::UnixListener,
+            std::os::unix::net::UnixDatagram,
+        }
+    };
+}
+pub(crate) use for_each_native_handle;
