@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::hash::{DefaultHasher, Hasher};
 use std::slice;
 use std::sync::OnceLock;
@@ -18,6 +19,11 @@ pub(crate) fn build_id() -> u64 {
     })
 }
 
+unsafe extern "C" {
+    /// dyld(3), of `mach-o/dyld.h`.
+    fn _dyld_get_image_header(index: u32) -> *const c_void;
+}
+
 /// What follows the header of the program's image.
 fn load_commands() -> &'static [u8] {
     /// `mach_header_64`, of `mach-o/loader.h`: eight numbers of four bytes, the sixth of which is the size of the load
@@ -25,7 +31,7 @@ fn load_commands() -> &'static [u8] {
     const HEADER: usize = 32;
     const SIZE: usize = 20;
     // SAFETY: dyld(3): the call takes any index. The first image is the program.
-    let header = unsafe { libc::_dyld_get_image_header(0) }.cast::<u8>();
+    let header = unsafe { _dyld_get_image_header(0) }.cast::<u8>();
     if header.is_null() {
         return &[];
     }

@@ -65,7 +65,7 @@ impl Queue {
 
     /// Ends a wait of another thread, or the next one.
     pub(super) fn wake(&self) -> io::Result<()> {
-        self.add(0, libc::EVFILT_USER, 0, libc::NOTE_TRIGGER)
+        self.add(0, libc::EVFILT_USER, libc::EV_CLEAR, libc::NOTE_TRIGGER)
     }
 
     fn add(&self, ident: usize, filter: i16, flags: u16, fflags: u32) -> io::Result<()> {

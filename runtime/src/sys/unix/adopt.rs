@@ -54,7 +54,7 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
     /// The device and number of the socket.
-    identity: (u64, u64),
+    identity: (i128, i128),
     process: u32,
 }
 
@@ -71,8 +71,8 @@ impl Adopted {
     }
 }
 
-fn identity(fd: &impl AsFd) -> Option<(u64, u64)> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
+fn identity(fd: &impl AsFd) -> Option<(i128, i128)> {
+    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev.into(), stat.st_ino.into()))
 }
 
 /// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
@@ -81,7 +81,7 @@ fn identity(fd: &impl AsFd) -> Option<(u64, u64)> {
 fn comes_from_parent(connection: &OwnedFd) -> Option<bool> {
     let maker = maker(connection);
     let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
-    Some(maker? == parent || is_cut(connection).ok()?)
+    if maker == Some(parent) || is_cut(connection).ok()? { Some(true) } else { maker.map(|_| false) }
 }
 
 /// Whether the other end of a pipe or socket is closed.
