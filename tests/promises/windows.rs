@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use spawnsafe_tests::{connection_for_child, copy_program};
 
-use super::{SCENARIOS, passes, scenario, texts};
+use super::{NO_MAIN, SCENARIOS, passes, scenario, texts};
 
 #[test]
 fn ctrl_c_ends_a_child_and_not_a_parent_that_handles_it() {
@@ -26,6 +26,22 @@ fn a_program_that_is_given_a_strangers_connection() {
     let (stdout, stderr) = texts(&output);
     assert_eq!(output.status.code(), Some(64), "{stdout}{stderr}");
     assert!(stderr.contains("parent"), "{stderr}");
+}
+
+/// As programs do that update themselves. What has taken the old name has another `main`, which must not run.
+#[test]
+fn a_program_that_was_renamed() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = copy_program(Path::new(SCENARIOS), dir.path());
+    passes(scenario(program, "renamed").args([&dir.path().join("old.exe"), Path::new(NO_MAIN)]));
+}
+
+#[test]
+fn a_program_that_was_renamed_before_it_knew_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = copy_program(Path::new(SCENARIOS), dir.path());
+    let printed = passes(scenario(program, "renamed-at-once").args([&dir.path().join("old.exe"), Path::new(NO_MAIN)]));
+    assert!(printed.contains("replaced by another one") && printed.contains("renamed"), "{printed}");
 }
 
 #[test]

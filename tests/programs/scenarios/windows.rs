@@ -15,10 +15,25 @@ use windows_sys::Win32::System::Console::{
 
 use super::{adds, floods, sleeps};
 
-pub(super) fn run(name: &str, _: &[String]) {
+pub(super) fn run(name: &str, rest: &[String]) {
     match name {
         "closed-streams" => closed_streams(),
         "ctrl-c" => ctrl_c(),
+        "renamed" => {
+            assert_eq!(adds::run(1, 1).unwrap(), 2);
+            rename(&rest[0], &rest[1]);
+            match adds::run(1, 2) {
+                // Wine 8 tells the name that the file had when it was opened.
+                Err(error) if is_wine() => assert_eq!(error.kind(), ErrorKind::Spawn, "{error}"),
+                sum => assert_eq!(sum.unwrap(), 3),
+            }
+        }
+        "renamed-at-once" => {
+            rename(&rest[0], &rest[1]);
+            let error = adds::run(1, 2).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Spawn);
+            println!("{error}");
+        }
         name => panic!("there is no scenario {name}"),
     }
 }
@@ -66,6 +81,13 @@ fn closed_streams() {
     std::process::exit(33);
 }
 
+/// Gives this program's file another name, and its own to another program.
+fn rename(to: &str, other: &str) {
+    let own = std::env::current_exe().unwrap();
+    std::fs::rename(&own, to).unwrap();
+    std::fs::copy(other, &own).unwrap();
+}
+
 static PRESSED: AtomicU32 = AtomicU32::new(0);
 
 unsafe extern "system" fn pressed(_: u32) -> i32 {
@@ -76,8 +98,11 @@ unsafe extern "system" fn pressed(_: u32) -> i32 {
 /// Ctrl-C goes to every process of the console: to this one, which goes on, and to its child, which does not know better
 /// than to end.
 fn ctrl_c() {
-    // SAFETY: the calls have no preconditions. The console that the tests run in, if any, gets no Ctrl-C.
-    let console = unsafe { FreeConsole() | AllocConsole() };
+    // The console that the tests run in, if any, gets no Ctrl-C.
+    // SAFETY: the call has no preconditions.
+    unsafe { FreeConsole() };
+    // SAFETY: as above.
+    let console = unsafe { AllocConsole() };
     // SAFETY: the function may be called on any thread.
     let handled = unsafe { SetConsoleCtrlHandler(Some(pressed), 1) };
     assert!(console != 0 && handled != 0);

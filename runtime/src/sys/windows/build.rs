@@ -17,15 +17,26 @@ pub(crate) fn build_id() -> u64 {
     *ID.get_or_init(|| {
         let mut hash = DefaultHasher::new();
         hash.write(env!("CARGO_PKG_VERSION").as_bytes());
-        hash_headers(headers(), &mut hash);
+        // Headers that cannot be followed are hashed as far as they can.
+        let _ = hash_headers(headers(), &mut hash);
         hash.finish()
     })
 }
 
+/// Whether a file that begins so is this program's.
+pub(super) fn is_of_this_build(start: &[u8]) -> bool {
+    let hashed = |headers: &[u8]| {
+        let mut hash = DefaultHasher::new();
+        hash_headers(headers, &mut hash).map(|()| hash.finish())
+    };
+    hashed(start).is_some() && hashed(start) == hashed(headers())
+}
+
+/// What is mapped of any image: a page, which the headers of most programs do not fill.
+pub(super) const PAGE: usize = 4096;
+
 /// The start of this program's image.
 fn headers() -> &'static [u8] {
-    /// What is mapped of any image: a page, which the headers of most programs do not fill.
-    const PAGE: usize = 4096;
     // SAFETY: without a name it returns the address of this program's image.
     let image = unsafe { GetModuleHandleW(ptr::null()) }.cast_const().cast::<u8>();
     if image.is_null() {

@@ -9,6 +9,7 @@ mod memory;
 mod operation;
 mod pipe;
 mod process;
+mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;

@@ -158,8 +158,10 @@ impl State {
         if matches!(&result, Err(error) if error.raw_os_error() == Some(ERROR_IO_INCOMPLETE as i32)) {
             return None;
         }
-        // SAFETY: the pointer is valid. The system may write to the field meanwhile, so it is read as such.
-        let status = unsafe { (&raw const (*self.overlapped.as_ptr()).Internal).read_volatile() };
+        // SAFETY: the pointer is valid, so there is such a field.
+        let status = unsafe { &raw const (*self.overlapped.as_ptr()).Internal };
+        // SAFETY: as above. The system may write to the field meanwhile, so it is read as such.
+        let status = unsafe { status.read_volatile() };
         if status == STATUS_PENDING as usize {
             // It could not be waited for, and the system still has the memory. This takes code that closes handles
             // which are not its own: there is no way on.

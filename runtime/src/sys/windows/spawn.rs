@@ -22,7 +22,7 @@ use windows_sys::Win32::System::Threading::{
 use super::handle::{check, duplicate, opened};
 use super::streams::{Piped, Source, Target};
 use super::strings::{command_line, environment_block, wide};
-use super::{Handover, Process, job};
+use super::{Handover, Process, job, program};
 use crate::sys::{CHILD_VARIABLE, Command, Started};
 
 /// Starts this program with one end of a connection.
@@ -57,7 +57,7 @@ fn create_process(
     inherited: &[HANDLE],
     job: &OwnedHandle,
 ) -> io::Result<(OwnedHandle, u32)> {
-    let program = wide(std::env::current_exe()?);
+    let program = wide(program::path()?);
     let mut arguments = command_line(&command.args)?;
     let environment = environment_block(&command.env, (CHILD_VARIABLE, place))?;
     let jobs = [job.as_raw_handle()];

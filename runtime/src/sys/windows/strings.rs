@@ -143,6 +143,7 @@ pub(crate) fn os_string(bytes: &[u8]) -> OsString {
 #[cfg(test)]
 mod tests {
     use windows_sys::Win32::Foundation::LocalFree;
+    use windows_sys::Win32::Globalization::lstrlenW;
     use windows_sys::Win32::UI::Shell::CommandLineToArgvW;
 
     use super::*;
@@ -153,13 +154,13 @@ mod tests {
         // SAFETY: the line ends in a zero; the call writes to `count`.
         let array = unsafe { CommandLineToArgvW(line.as_ptr(), &raw mut count) };
         assert!(!array.is_null());
-        let parts = (0..count as usize).map(|number| {
-            // SAFETY: the array has that many pointers.
-            let text = unsafe { *array.add(number) };
+        // SAFETY: the array has that many pointers.
+        let texts = unsafe { std::slice::from_raw_parts(array, count as usize) };
+        let parts = texts.iter().map(|&text| {
             // SAFETY: each is to a text that ends in a zero.
-            let len = (0..).take_while(|&at| unsafe { *text.add(at) } != 0).count();
+            let len = unsafe { lstrlenW(text) };
             // SAFETY: it is that long.
-            OsString::from_wide(unsafe { std::slice::from_raw_parts(text, len) })
+            OsString::from_wide(unsafe { std::slice::from_raw_parts(text, len as usize) })
         });
         let parts = parts.collect();
         // SAFETY: the array was allocated by the call above.
