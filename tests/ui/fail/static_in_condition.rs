@@ -10,7 +10,7 @@ static MODE: OnceLock<String> = OnceLock::new();
 fn guards(n: usize) -> usize {
     match n {
         n if LIMIT.load(Ordering::Relaxed) == n => 1,
-        //~ this `AtomicUsize` belongs to the process that set it
+        //~ belongs to the process that set it
         1 | 2 if MODE.get().is_some() => 2,
         //~ this `OnceLock<String>` belongs to the process that set it
         _ => 3,
@@ -22,20 +22,20 @@ fn conditions(n: usize) -> usize {
     let Some(mode) = MODE.get() else { return 0 };
     //~ this `OnceLock<String>` belongs to the process that set it
     while LIMIT.load(Ordering::Relaxed) < n {}
-    //~ this `AtomicUsize` belongs to the process that set it
+    //~ belongs to the process that set it
     mode.len()
 }
 
 #[spawnsafe::child_entry]
 fn length() -> usize {
     vec![0; LIMIT.load(Ordering::Relaxed)].len()
-    //~ this `AtomicUsize` belongs to the process that set it
+    //~ belongs to the process that set it
 }
 
 #[spawnsafe::child_entry]
 fn range() -> usize {
     (0..LIMIT.load(Ordering::Relaxed)).sum()
-    //~ this `AtomicUsize` belongs to the process that set it
+    //~ belongs to the process that set it
 }
 
 fn main() {}
