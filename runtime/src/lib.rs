@@ -45,8 +45,9 @@
 //! crate's needs a line: [`test_harness!`]. A doc-test needs `#[process_main]` on its `main`.
 //!
 //! # Platforms
-//! Linux from 5.4 on, with glibc 2.29 or newer and `/proc` mounted. On other systems the crate compiles and
-//! every spawn is an [`ErrorKind::Spawn`]; their turn comes next.
+//! Linux from 5.4 on, with glibc 2.29 or newer and `/proc` mounted; Windows from 10 on, tested under Wine and not yet on
+//! Windows itself; macOS from 11 on, of which only the types were checked. On other systems the crate compiles and every
+//! spawn is an [`ErrorKind::Spawn`].
 //!
 //! # Features
 //! | feature | default | gives |

@@ -118,7 +118,8 @@ impl Arguments {
 }
 
 impl<R> Call<R> {
-    /// Names the process, for people: on Linux `ps`, `top` and `/proc/<id>/comm` show the first 15 bytes. By default
+    /// Names the process, for people: on Linux `ps`, `top` and `/proc/<id>/comm` show the first 15 bytes, on Windows
+    /// debuggers show it as that of the main thread, on macOS nothing does. By default
     /// it is called what this process is called.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.plan.name = Some(name.into());

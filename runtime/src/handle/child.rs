@@ -86,7 +86,7 @@ impl<R> Child<R> {
         self.running.advance().map(|answer| self.value(answer)).transpose()
     }
 
-    /// Ends the process at once: SIGKILL on Unix. Joining it then gives [`ErrorKind::Cancelled`], or the result if it
+    /// Ends the process at once: SIGKILL on Unix, exit code 137 on Windows. Joining it then gives [`ErrorKind::Cancelled`], or the result if it
     /// was faster. No error if it has ended.
     ///
     /// # Errors
