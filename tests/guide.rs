@@ -26,6 +26,7 @@ struct Block {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
 fn faults_read_as_quoted() {
     let blocks = blocks();
     let pairs: Vec<_> = blocks.windows(2).filter(|pair| pair[0].kind == "compile_fail").collect();
@@ -53,6 +54,7 @@ fn every_fault_has_a_repair() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
 fn repairs_compile_and_run() {
     let mut root = String::from("#![allow(unused, nonstandard_style)]\n");
     let mut calls = String::new();
