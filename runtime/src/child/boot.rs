@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::process::exit;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::invoke;
 use super::reply::complain;
@@ -18,7 +18,12 @@ const EXIT_NOT_A_CHILD: i32 = 64;
 const EXIT_ABANDONED: i32 = 1;
 
 /// The first statement of every `main` with `#[process_main]`. Returns in the root process only.
+///
+/// Where several `main`s run on threads of one program, as those of doc-tests may, one of them becomes the child, and the
+/// others get no further.
 pub(crate) fn enter_main() {
+    static ENTERING: Mutex<()> = Mutex::new(());
+    let _entering = ENTERING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(value) = std::env::var_os(CHILD_VARIABLE) {
         become_child(value);
     }
