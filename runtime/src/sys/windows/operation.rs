@@ -7,7 +7,9 @@ use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use windows_sys::Win32::Foundation::{ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, HANDLE, STATUS_PENDING};
+use windows_sys::Win32::Foundation::{
+    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, HANDLE, STATUS_PENDING,
+};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Threading::ResetEvent;
@@ -61,6 +63,29 @@ impl Operation {
             unsafe { ReadFile(pipe.as_raw_handle(), into.as_mut_ptr(), len, std::ptr::null_mut(), overlapped) }
         })?;
         state.finish(pipe)
+    }
+
+    /// Reads what is there, without waiting for more: `WouldBlock` if nothing is. What was seen in the pipe may be gone
+    /// before it is read, with the process that was still writing it.
+    pub(super) fn read_now(&self, pipe: &OwnedHandle, into: &mut [u8]) -> io::Result<usize> {
+        let len = u32::try_from(into.len()).unwrap_or(u32::MAX);
+        let mut state = self.lock();
+        state.start(&self.event, |overlapped| {
+            // SAFETY: the handle is open. The buffer is valid for that length, and borrowed until the operation is over:
+            // one of the calls below has its result.
+            unsafe { ReadFile(pipe.as_raw_handle(), into.as_mut_ptr(), len, std::ptr::null_mut(), overlapped) }
+        })?;
+        if let Some(result) = state.result(pipe, false) {
+            return result;
+        }
+        // SAFETY: as in `cancel`.
+        unsafe { CancelIoEx(pipe.as_raw_handle(), state.overlapped.as_ptr()) };
+        match state.finish(pipe) {
+            Err(error) if error.raw_os_error() == Some(ERROR_OPERATION_ABORTED as i32) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            done => done,
+        }
     }
 
     /// Writes some of the bytes, and waits as long as the pipe takes none.

@@ -91,10 +91,13 @@ impl Stream {
                 Err(error) if pipe::is_closed(&error) => Ok(0),
                 Err(error) => Err(error),
             },
-            // Nobody else reads, so that many are there, and this does not wait.
+            // Nobody else reads, so that many are there, unless their writer has just ended.
             Some(count) => {
                 let len = count.min(buf.len());
-                self.reading.read(&self.pipe, &mut buf[..len])
+                match self.reading.read_now(&self.pipe, &mut buf[..len]) {
+                    Err(error) if pipe::is_closed(&error) => Ok(0),
+                    done => done,
+                }
             }
         }
     }
