@@ -39,6 +39,9 @@
 //! backtrace, an exit, a signal, a time limit, a value that cannot be packed, bytes that are no answer. A [`Child`] that
 //! is dropped is killed and reaped; when the parent dies, even by SIGKILL, so do its children.
 //!
+//! # Many calls
+//! A [`Pool`] keeps processes and runs calls in them, one after another: [`submit`](Pool::submit), [`map`](Pool::map).
+//!
 //! # In tests
 //! Entries work in `#[test]` functions as they are, under `cargo test` and cargo-nextest: a child of a test binary runs
 //! its entry, and nothing of the test harness. Only a test crate that defines no entry of its own and calls another
@@ -75,6 +78,7 @@ mod handle;
 mod inherit;
 mod launch;
 mod link;
+mod pool;
 mod portable;
 mod probe;
 mod registry;
@@ -87,6 +91,7 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
+pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
 pub use portable::{LendSafe, SpawnSafe};
 #[doc = include_str!("docs/derive.md")]
 pub use spawnsafe_macros::SpawnSafe;

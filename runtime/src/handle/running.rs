@@ -224,9 +224,14 @@ impl Running {
                 Ok(Progress::Complete(frame)) => match frame.kind {
                     Kind::Value => return self.answer(Ok(frame)),
                     Kind::Failure => return self.answer_failure(frame),
-                    Kind::LastWords if self.last_words.is_none() => self.last_words = Some(failure(frame)),
+                    Kind::LastWords if self.last_words.is_none() => {
+                        self.last_words = Some(failure(&frame.items, frame.blobs))
+                    }
                     Kind::LastWords => return self.distrust("it had last words twice"),
-                    Kind::Call => return self.distrust("it sent a call, and a child only answers"),
+                    Kind::Call | Kind::Worker | Kind::Tasks => {
+                        return self.distrust("it sent a call, and a child only answers");
+                    }
+                    Kind::Answer | Kind::Bell => return self.distrust("it answers as a worker of a pool would"),
                 },
                 Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,
@@ -239,7 +244,7 @@ impl Running {
     }
 
     fn answer_failure(&mut self, frame: Frame) {
-        self.answer(Err(failure(frame).in_entry(self.entry)));
+        self.answer(Err(failure(&frame.items, frame.blobs).in_entry(self.entry)));
     }
 
     /// What came is not from this library: whatever the process is doing, it is no longer our child.
@@ -298,9 +303,9 @@ fn with_status(error: Error, ended: Ended) -> Error {
     }
 }
 
-/// The error in a frame that carries one.
-fn failure(frame: Frame) -> Error {
-    let mut unpacker = link::unpacker(&frame.items, frame.blobs);
+/// The error in what carries one.
+pub(crate) fn failure(items: &[u8], blobs: Vec<Vec<u8>>) -> Error {
+    let mut unpacker = link::unpacker(items, blobs);
     unpacker.value().unwrap_or_else(|error| {
         Error::new(ErrorKind::Protocol, format!("it failed, and what it says about it cannot be read: {error}"))
     })

@@ -5,9 +5,11 @@
 
 mod inbox;
 mod outbox;
+mod ring;
 
 pub(crate) use inbox::{Frame, Inbox, Progress};
 pub(crate) use outbox::{Outbox, Piece};
+pub(crate) use ring::Ring;
 
 use crate::sys;
 use crate::wire::{Memory, Packer, Unpacker};

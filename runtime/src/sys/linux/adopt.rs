@@ -4,11 +4,13 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::FileType;
 use rustix::io::FdFlags;
 
-use super::{Stream, lifeline};
+use super::{Shared, Stream, lifeline};
 
 /// Whether this process runs with more rights than the one that started it gave: set-user-id, capabilities. Its
 /// environment is then not to be believed.
@@ -24,12 +26,10 @@ pub(crate) fn has_raised_privileges() -> bool {
 /// The environment alone is no proof: the descriptor must be a socket whose other end was made by this process's
 /// parent.
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
-    let (connection, lifeline) = place
-        .to_str()
-        .and_then(|place| place.split_once(';'))
-        .and_then(|(connection, lifeline)| Some((connection.parse().ok()?, lifeline.parse().ok()?)))
-        .filter(|&(connection, lifeline): &(RawFd, RawFd)| connection > 2 && lifeline > 2 && connection != lifeline)
-        .ok_or("it is malformed")?;
+    let (connection, lifeline, shared) = place.to_str().and_then(numbers).ok_or("it is malformed")?;
+    if let Some(shared) = shared {
+        check_type(shared, FileType::RegularFile).ok_or("it names a descriptor that is no shared memory")?;
+    }
     check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
     check_type(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
@@ -41,7 +41,10 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if !comes_from_parent(&connection).ok_or("it names a socket of another kind")? {
         return Err("the process that made this connection is not this process's parent".into());
     }
+    // SAFETY: as above, and it is a third number.
+    let shared = shared.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let failed = |error| format!("the connection cannot be prepared: {error}");
+    let shared = shared.map(Shared::adopt).transpose().map_err(failed)?;
     // `posix_spawn` had to clear the flag; a grandchild must not get them.
     for fd in [&connection, &lifeline] {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
@@ -54,16 +57,31 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     // Open until the process ends.
     std::mem::forget(lifeline);
     let identity = identity(&connection).ok_or("the connection has no identity")?;
-    Ok(Some(Adopted { stream: Stream::new(connection), identity, process: std::process::id() }))
+    Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
+}
+
+/// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
+fn numbers(place: &str) -> Option<(RawFd, RawFd, Option<RawFd>)> {
+    let mut numbers = place.split(';').map(|number| number.parse().ok().filter(|&number: &RawFd| number > 2));
+    let (connection, lifeline) = (numbers.next()??, numbers.next()??);
+    let shared = match numbers.next() {
+        Some(shared) => Some(shared?),
+        None => None,
+    };
+    let differ = connection != lifeline && shared.is_none_or(|shared| shared != connection && shared != lifeline);
+    (differ && numbers.next().is_none()).then_some((connection, lifeline, shared))
 }
 
 /// A child's end of its connection.
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
+    /// The memory that it shares with its parent, if the parent asked for some.
+    pub(crate) shared: Option<Shared>,
     /// The device and number of the socket.
     identity: (u64, u64),
     process: u32,
+    mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
@@ -73,10 +91,39 @@ impl Adopted {
         identity(&self.stream) == Some(self.identity)
     }
 
+    /// The process will ask often whether it [is ours](Self::is_ours).
+    pub(crate) fn prepare_to_stay(&mut self) {
+        self.mark = mark();
+    }
+
     /// Whether this process is the one that was started, and not a copy of it that the entry has forked.
     pub(crate) fn is_ours(&self) -> bool {
-        std::process::id() == self.process
+        match self.mark {
+            Some(mark) => mark.load(Ordering::Relaxed) != 0,
+            None => std::process::id() == self.process,
+        }
     }
+}
+
+/// Memory that holds 1 here, and 0 in any copy of this process: asking for the process id would be a system call for each
+/// task of a worker. `None` where the system has no such memory (before Linux 4.14).
+fn mark() -> Option<&'static AtomicU32> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping at an address of the system's choice replaces none.
+    let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<AtomicU32>(), protection, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the page was just mapped, and nothing uses it yet.
+    if unsafe { libc::madvise(page, size_of::<AtomicU32>(), libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: as above, and nothing will use it.
+        unsafe { libc::munmap(page, size_of::<AtomicU32>()) };
+        return None;
+    }
+    // SAFETY: the page is aligned, zeroed, mapped until the process ends, and reached through this reference only.
+    let mark = unsafe { &*page.cast::<AtomicU32>() };
+    mark.store(1, Ordering::Relaxed);
+    Some(mark)
 }
 
 fn identity(fd: &impl AsFd) -> Option<(u64, u64)> {

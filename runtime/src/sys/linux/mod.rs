@@ -2,12 +2,14 @@
 
 mod adopt;
 mod build;
+mod confine;
 mod lifeline;
 mod memory;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod shared;
 mod signals;
 mod spawn;
 mod stream;
@@ -17,11 +19,13 @@ use std::os::unix::ffi::OsStrExt as _;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, prepare_before_main, process_name, set_process_name};
 pub(crate) use build::{build_id, can_start_again};
+pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
-pub(crate) use poll::{Waker, wait, wait_any};
+pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
 pub(crate) use spawn::{Piped, start};
 use stream::Handover;
