@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::builder::Settings;
+use super::driver::Driver;
 use super::figures::Figures;
 use super::mailbox::{Deliveries, Job, Mailbox};
 use super::texts;
@@ -57,7 +58,6 @@ enum Stage {
 }
 
 /// The place of one worker: its thread stays, workers come and go.
-#[derive(Debug)]
 pub(super) struct Seat {
     pub(super) waker: Waker,
     /// Nothing to do: to be woken when there is. Changes under the lock of the state only.
@@ -67,6 +67,9 @@ pub(super) struct Seat {
     /// How many tasks its worker has, and its process; 0 if there is none.
     pub(super) tasks: AtomicUsize,
     pub(super) process: AtomicU32,
+    worker: Mutex<Option<Arc<Mutex<Driver>>>>,
+    /// Somebody else than the thread has taken an answer, since the thread has last looked.
+    attended: AtomicBool,
 }
 
 /// What the thread of a worker is to do next.
@@ -109,6 +112,8 @@ impl Common {
             retired: AtomicBool::new(false),
             tasks: AtomicUsize::new(0),
             process: AtomicU32::new(0),
+            worker: Mutex::default(),
+            attended: AtomicBool::new(false),
         });
         self.state().seats.push(Arc::clone(&seat));
         Ok(seat)
@@ -143,16 +148,43 @@ impl Common {
     /// Takes tasks, all or none.
     pub(super) fn submit(&self, jobs: &mut Vec<Job>) -> Result<(), Error> {
         let mut state = self.state();
-        match &state.stage {
-            Stage::Open => {}
-            Stage::Broken(error) => return Err(error.copy()),
-            Stage::Closed | Stage::Ended(_) => return Err(texts::closed()),
+        if let Some(error) = state.stage.objection() {
+            return Err(error);
         }
         self.open.fetch_add(jobs.len(), Ordering::AcqRel);
         let count = jobs.len();
         state.queue.extend(jobs.drain(..));
         state.wake(count);
         Ok(())
+    }
+
+    /// Takes a task, and picks a worker for it that has nothing to do; or else keeps it, and `jobs` is empty.
+    pub(super) fn admit_one(&self, jobs: &mut Vec<Job>) -> Result<Option<Arc<Seat>>, Error> {
+        let mut state = self.state();
+        if let Some(error) = state.stage.objection() {
+            return Err(error);
+        }
+        self.open.fetch_add(jobs.len(), Ordering::AcqRel);
+        let idle = state.seats.iter().find(|seat| seat.idle.load(Ordering::Acquire));
+        if let (Some(seat), true) = (idle, state.queue.is_empty()) {
+            seat.idle.store(false, Ordering::Release);
+            return Ok(Some(Arc::clone(seat)));
+        }
+        let count = jobs.len();
+        state.queue.extend(jobs.drain(..));
+        state.wake(count);
+        Ok(None)
+    }
+
+    /// A worker has nothing to do, as somebody else than its thread has seen.
+    pub(super) fn rest(&self, seat: &Seat) {
+        let state = self.state();
+        let may_rest = state.queue.is_empty() && matches!(state.stage, Stage::Open);
+        if may_rest && !seat.retired.load(Ordering::Acquire) {
+            seat.idle.store(true, Ordering::Release);
+        } else {
+            seat.waker.wake();
+        }
     }
 
     /// Gives tasks back that a worker was given and has not begun.
@@ -389,6 +421,15 @@ impl Common {
 const MOST_BYTES: usize = 128 << 10;
 
 impl Stage {
+    /// Why it takes no more tasks.
+    fn objection(&self) -> Option<Error> {
+        match self {
+            Stage::Open => None,
+            Stage::Broken(error) => Some(error.copy()),
+            Stage::Closed | Stage::Ended(_) => Some(texts::closed()),
+        }
+    }
+
     /// Why nothing runs any more.
     fn refusal(&self) -> Option<Error> {
         match self {
@@ -423,6 +464,23 @@ impl State {
 }
 
 impl Seat {
+    /// The worker, if there is one.
+    pub(super) fn worker(&self) -> Option<Arc<Mutex<Driver>>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn seat_worker(&self, worker: Option<Arc<Mutex<Driver>>>) {
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = worker;
+    }
+
+    pub(super) fn attend(&self) {
+        self.attended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn was_attended(&self) -> bool {
+        self.attended.swap(false, Ordering::AcqRel)
+    }
+
     fn is_at_work(&self) -> bool {
         self.process.load(Ordering::Acquire) != 0
     }

@@ -3,14 +3,15 @@
 //! Nothing here waits. Bytes from the worker are input: an answer for a task that it was not given, or has answered, ends
 //! it, as does anything that is no answer.
 
+mod ending;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mailbox::{Deliveries, Job, Reply};
 use super::pace::Pace;
-use super::texts;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::handle;
 use crate::inherit::{Changes, Values};
 use crate::launch::{Launched, Peer};
@@ -77,6 +78,10 @@ pub(super) struct Driver {
     since: Instant,
     /// Since when it is known not to run; it is given nothing until it shows that it does.
     mute: Option<Instant>,
+    refuses: bool,
+    attended: bool,
+    /// What somebody else than the thread of its seat has seen.
+    noted: Option<End>,
     last_words: Option<Error>,
     is_partial: bool,
     /// What it has said of its beginning.
@@ -103,6 +108,9 @@ impl Driver {
             values,
             since: Instant::now(),
             mute: None,
+            refuses: false,
+            attended: false,
+            noted: None,
             last_words: None,
             is_partial: false,
             begun: None,
@@ -132,11 +140,18 @@ impl Driver {
     }
 
     /// Does what can be done without waiting; answers go to `deliveries`. `true` if there may be more to do.
-    pub(super) fn turn(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
+    /// With `leaves_answers` they stay where they are, for somebody else.
+    pub(super) fn turn(&mut self, deliveries: &mut Deliveries, leaves_answers: bool) -> Result<bool, End> {
+        if let Some(end) = self.noted.take() {
+            return Err(end);
+        }
         // Asked first: what the process has written by then is there, and is read below.
         let ended = self.peer.try_wait().map_err(End::Unwatchable)?;
         let before = deliveries.len();
         self.write();
+        if leaves_answers && ended.is_none() {
+            return Ok(false);
+        }
         let read = self.read(deliveries);
         let drained = self.drain(deliveries);
         let count = deliveries.len() - before;
@@ -267,6 +282,36 @@ impl Driver {
         }
     }
 
+    /// Takes no more tasks from others than the thread of its seat.
+    pub(super) fn refuse(&mut self) {
+        self.refuses = true;
+    }
+
+    /// Whether it takes a task from whoever has one, as one of at most `most` in all.
+    pub(super) fn is_free(&self, most: Option<u64>) -> bool {
+        !self.refuses && self.open == 0 && self.mute.is_none() && most.is_none_or(|most| self.given < most)
+    }
+
+    /// Somebody else than the thread of its seat waits for its answers, or does not any more. `false` if there is nothing to
+    /// wait for, or somebody does already.
+    pub(super) fn set_attended(&mut self, attended: bool) -> bool {
+        let may = !attended || !self.attended && !self.refuses && self.open > 0;
+        if may {
+            self.attended = attended;
+        }
+        may
+    }
+
+    pub(super) fn is_attended(&self) -> bool {
+        self.attended
+    }
+
+    /// It is of no use any more: the thread of its seat is to know.
+    pub(super) fn note(&mut self, end: End) {
+        self.refuses = true;
+        self.noted = Some(end);
+    }
+
     /// Gives it tasks, which all have the same inherited statics; they stay in `jobs` if it cannot run them.
     pub(super) fn give(&mut self, jobs: &mut Vec<Job>) -> bool {
         let Some(first) = jobs.first() else { return true };
@@ -356,15 +401,15 @@ impl Driver {
         if self.running().is_some() { Err(End::TimedOut(timeout)) } else { Ok(()) }
     }
 
-    /// Whether a task that was cancelled runs. Those that have not begun are taken back.
-    pub(super) fn cancel(&mut self) -> Result<Vec<Job>, End> {
+    /// Takes tasks back that have not begun, if one is not wanted any more; and whether one that was cancelled runs.
+    pub(super) fn cancel(&mut self) -> (Vec<Job>, bool) {
         let is_cancelled = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.origin.mailbox.is_cancelled());
         let is_unwanted = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.origin.mailbox.is_unwanted());
         if !self.flight.iter().any(is_unwanted) {
-            return Ok(Vec::new());
+            return (Vec::new(), false);
         }
         let jobs = self.take_back();
-        if self.flight.iter().any(is_cancelled) { Err(End::Cancelled) } else { Ok(jobs) }
+        (jobs, self.flight.iter().any(is_cancelled))
     }
 
     /// What the first task does to those behind it.
@@ -408,89 +453,6 @@ impl Driver {
         self.trim();
         jobs.shrink_to_fit();
         jobs
-    }
-
-    /// After the end: what becomes of each open task. Gives those that another worker is to run.
-    pub(super) fn settle(&mut self, end: &End, ended: Option<Ended>, deliveries: &mut Deliveries) -> Vec<Job> {
-        let running = match end {
-            End::Stuck => None,
-            _ => self.running(),
-        };
-        let first = self.first;
-        let mut again = Vec::new();
-        for (number, job) in (first..).zip(std::mem::take(&mut self.flight)) {
-            let Some(mut job) = job else { continue };
-            if let End::Dismissed(error) = end {
-                deliveries.push((job.origin, job.number, Err(error.copy().in_entry(job.entry.name()))));
-            } else if Some(number) != running {
-                again.push(job);
-            } else if job.retries > 0 && matches!(end, End::Process(_)) {
-                job.retries -= 1;
-                again.push(job);
-            } else {
-                let error = self.error(end, ended).in_entry(job.entry.name());
-                deliveries.push((job.origin, job.number, Err(error)));
-            }
-        }
-        self.open = 0;
-        again
-    }
-
-    /// Why the task that was running has no answer, or the worker did not begin.
-    pub(super) fn error(&mut self, end: &End, ended: Option<Ended>) -> Error {
-        let error = match end {
-            End::Process(ended) => match self.last_words.take() {
-                Some(last_words) => last_words,
-                None => handle::without_answer(self.id, *ended, self.is_partial),
-            },
-            End::Garbage(why) => texts::garbage(self.id, why),
-            End::LostConnection => texts::lost_connection(self.id),
-            End::TimedOut(timeout) => texts::timed_out(self.id, *timeout),
-            End::Cancelled => texts::cancelled(Some(self.id)),
-            End::Stuck => Error::new(ErrorKind::TimedOut, "its worker was stopped and did not run"),
-            End::Unwatchable(error) => texts::cannot_watch(std::io::Error::new(error.kind(), error.to_string())),
-            End::Unfit(error) | End::Dismissed(error) => error.copy(),
-        };
-        match ended {
-            Some(Ended::With(status)) => error.with_status(status),
-            _ => error,
-        }
-    }
-
-    /// Kills the process if it lives, reaps it, and takes what it had still said.
-    pub(super) fn finish(&mut self, deliveries: &mut Deliveries) -> Option<Ended> {
-        let ended = loop {
-            match self.peer.try_wait() {
-                Ok(Some(ended)) => break Some(ended),
-                Ok(None) => {}
-                Err(_) => break None,
-            }
-            // If the system refuses, it is waited for all the same.
-            let _ = self.peer.kill();
-            if self.peer.wait(None, None).is_err() {
-                break None;
-            }
-        };
-        while matches!(self.read(deliveries), Ok(true)) {}
-        let _ = self.drain(deliveries);
-        ended
-    }
-
-    /// It has closed its connection: most likely because it ends. Gives how, if it does so soon.
-    pub(super) fn ends_soon(&mut self, until: Instant) -> Option<Ended> {
-        loop {
-            match self.peer.try_wait() {
-                Ok(None) if Instant::now() < until => self.peer.wait(None, Some(until)).ok()?,
-                Ok(ended) => return ended,
-                Err(_) => return None,
-            };
-        }
-    }
-
-    /// Lets it end by itself: there is nothing left for it to do.
-    pub(super) fn dismiss(&mut self, until: Instant) {
-        self.peer.hang_up();
-        self.ends_soon(until);
     }
 }
 

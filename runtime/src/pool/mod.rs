@@ -5,6 +5,7 @@
 
 mod builder;
 mod common;
+mod direct;
 mod driver;
 mod figures;
 mod mailbox;
@@ -76,8 +77,8 @@ impl Pool {
         let mailbox = Arc::default();
         let (unpack, job) = self.prepare(call, &mut None, &mailbox, 0)?;
         let entry = job.entry.name();
-        self.common.submit(&mut vec![job]).map_err(|error| error.in_entry(entry))?;
-        Ok(Task::new(Arc::clone(&self.common), mailbox, entry, unpack))
+        let seat = self.common.submit_one(job).map_err(|error| error.in_entry(entry))?;
+        Ok(Task::new(Arc::clone(&self.common), mailbox, seat, entry, unpack))
     }
 
     /// Runs an entry on many inputs, and gives the results in their order.

@@ -3,11 +3,12 @@
 //! One thread for each worker, so that what happens to a worker is told here from top to bottom. It waits for the worker's
 //! connection and process, for the time, and for its waker, which others use when there is something to do.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::common::{Common, Next, Seat};
+use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
 use super::mailbox::{Deliveries, Job};
 use super::pace::LONG;
@@ -29,6 +30,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// A worker that ends by itself, without a task and so soon, was of no use.
 const USEFUL: Duration = Duration::from_secs(1);
 
+/// For how long the thread leaves a worker to those who submit and join one task after another.
+const BLIND: Duration = Duration::from_millis(5);
+
 /// For how long tasks may wait behind one that runs while another worker has nothing to do, and how rarely that is looked
 /// at if it lasts.
 const HOLD_UP: Duration = Duration::from_millis(1);
@@ -47,7 +51,7 @@ pub(super) fn run(common: &Common, seat: &Seat) {
                     common.restarted();
                 }
                 match start(common, values) {
-                    Ok(driver) => Life { common, seat, driver, is_ready: false, started: Instant::now() }.run(),
+                    Ok(driver) => Life { common, seat, is_ready: false, started: Instant::now() }.run(driver),
                     Err(error) => common.failed_to_start(error),
                 }
             }
@@ -100,7 +104,6 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
 struct Life<'a> {
     common: &'a Common,
     seat: &'a Seat,
-    driver: Driver,
     is_ready: bool,
     started: Instant,
 }
@@ -108,6 +111,8 @@ struct Life<'a> {
 /// How a worker's life went on.
 enum Step {
     Wait(Option<Instant>),
+    /// Others give it its tasks and take the answers: see `direct`.
+    Blind,
     /// There is more to do at once.
     Again,
     /// Nothing is left for it to do.
@@ -115,58 +120,76 @@ enum Step {
 }
 
 impl Life<'_> {
-    fn run(mut self) {
+    fn run(mut self, driver: Driver) {
+        let driver = Arc::new(Mutex::new(driver));
+        self.seat.seat_worker(Some(Arc::clone(&driver)));
         let mut deliveries = Deliveries::new();
         let mut seen = 0;
         let end = loop {
-            let step = self.step(&mut deliveries, &mut seen);
-            self.seat.tasks.store(self.driver.open(), Ordering::Release);
+            let mut locked = lock(&driver);
+            let step = self.step(&mut locked, &mut deliveries, &mut seen);
+            self.seat.tasks.store(locked.open(), Ordering::Release);
+            let ((watch, stream), interest) = (locked.peer.ends(), locked.interest());
+            let is_attended = locked.is_attended();
+            if !matches!(step, Ok(Step::Again | Step::Wait(_))) {
+                locked.refuse();
+            }
+            drop(locked);
             self.common.deliver(std::mem::take(&mut deliveries));
-            match step {
-                Ok(Step::Again) => {}
+            let (stream, until) = match step {
+                Ok(Step::Again) => continue,
                 Ok(Step::Leave) => break None,
-                Ok(Step::Wait(until)) => {
-                    let (watch, stream) = self.driver.peer.ends();
-                    let stream = stream.as_deref().map(|stream| (stream, self.driver.interest()));
-                    if let Err(error) = sys::wait_or_wake(&watch, stream, &self.seat.waker, until) {
-                        break Some(End::Unwatchable(error));
-                    }
+                Ok(Step::Blind) => (None, Instant::now().checked_add(BLIND)),
+                Ok(Step::Wait(until)) if is_attended => {
+                    let soon = Instant::now() + BLIND;
+                    (None, Some(until.map_or(soon, |until| until.min(soon))))
                 }
+                Ok(Step::Wait(until)) => (stream.as_deref().map(|stream| (stream, interest)), until),
                 Err(end) => break Some(end),
+            };
+            if let Err(error) = sys::wait_or_wake(&watch, stream, Some(&self.seat.waker), until) {
+                break Some(End::Unwatchable(error));
             }
         };
-        self.finish(end, deliveries);
+        self.seat.seat_worker(None);
+        let mut locked = lock(&driver);
+        locked.refuse();
+        self.finish(&mut locked, end, deliveries);
     }
 
-    fn step(&mut self, deliveries: &mut Deliveries, seen: &mut u64) -> Result<Step, End> {
+    fn step(&mut self, driver: &mut Driver, deliveries: &mut Deliveries, seen: &mut u64) -> Result<Step, End> {
         if self.common.must_leave() {
             return Err(End::Dismissed(self.common.why_ended()));
         }
-        let has_more = self.driver.turn(deliveries)?;
+        let is_attended = driver.is_attended();
+        let has_more = driver.turn(deliveries, is_attended)?;
         let now = Instant::now();
         if !self.is_ready {
-            self.begin(now)?;
+            self.begin(driver, now)?;
         }
         if !self.is_ready {
             return Ok(if has_more { Step::Again } else { Step::Wait(self.start_deadline()) });
         }
         let usual = self.common.settings.task_timeout;
-        self.driver.check(now, usual)?;
-        self.cancel(seen, deliveries)?;
-        self.share(now);
-        let may_go_on = self.feed(now);
-        if self.driver.open() == 0 && (!may_go_on || self.common.should_leave(self.seat)) {
+        driver.check(now, usual)?;
+        self.cancel(driver, seen, deliveries)?;
+        self.share(driver, now);
+        let may_go_on = self.feed(driver, now);
+        if driver.open() == 0 && (!may_go_on || self.common.should_leave(self.seat)) {
             return Ok(Step::Leave);
         }
         if has_more {
             return Ok(Step::Again);
         }
-        let look = match self.driver.hold_up(now) {
+        if driver.open() == 0 && self.seat.was_attended() {
+            return Ok(Step::Blind);
+        }
+        let look = match driver.hold_up(now) {
             HoldUp::None | HoldUp::Stuck => None,
             HoldUp::NotBegun(left) => Some(now + left),
             HoldUp::For(since) => Some(now + since.clamp(HOLD_UP, SELDOM)),
         };
-        Ok(Step::Wait([look, self.driver.deadline(now, usual)].into_iter().flatten().min()))
+        Ok(Step::Wait([look, driver.deadline(now, usual)].into_iter().flatten().min()))
     }
 
     fn start_deadline(&self) -> Option<Instant> {
@@ -174,8 +197,8 @@ impl Life<'_> {
     }
 
     /// Whether the worker has begun, and how that went.
-    fn begin(&mut self, now: Instant) -> Result<(), End> {
-        if let Some(frame) = self.driver.take_begun() {
+    fn begin(&mut self, driver: &mut Driver, now: Instant) -> Result<(), End> {
+        if let Some(frame) = driver.take_begun() {
             let begun = match (frame.kind, &self.common.settings.initializer) {
                 (Kind::Value, None) => Ok(()),
                 (Kind::Value, Some(initializer)) => {
@@ -186,17 +209,17 @@ impl Life<'_> {
             };
             begun.map_err(|error| End::Unfit(self.in_initializer(error)))?;
             self.is_ready = true;
-            self.seat.process.store(self.driver.id, Ordering::Release);
+            self.seat.process.store(driver.id, Ordering::Release);
         } else if self.start_deadline().is_some_and(|deadline| deadline <= now) {
             let limit = self.common.settings.initializer_timeout;
-            return Err(End::Unfit(self.in_initializer(texts::initializer_too_slow(self.driver.id, limit))));
+            return Err(End::Unfit(self.in_initializer(texts::initializer_too_slow(driver.id, limit))));
         }
         Ok(())
     }
 
     /// What it has said of its beginning tells more than how it has ended.
-    fn last_said(&mut self, end: End) -> End {
-        match self.driver.take_begun() {
+    fn last_said(&mut self, driver: &mut Driver, end: End) -> End {
+        match driver.take_begun() {
             Some(frame) if !self.is_ready && frame.kind == Kind::Failure => {
                 End::Unfit(self.in_initializer(handle::failure(&frame.items, frame.blobs)))
             }
@@ -212,49 +235,47 @@ impl Life<'_> {
     }
 
     /// Stops what was cancelled.
-    fn cancel(&mut self, seen: &mut u64, deliveries: &mut Deliveries) -> Result<(), End> {
+    fn cancel(&mut self, driver: &mut Driver, seen: &mut u64, deliveries: &mut Deliveries) -> Result<(), End> {
         let cancellations = self.common.cancellations.load(Ordering::Acquire);
         if std::mem::replace(seen, cancellations) == cancellations {
             return Ok(());
         }
-        let (gone, kept): (Vec<Job>, Vec<Job>) =
-            self.driver.cancel()?.into_iter().partition(|job| job.origin.mailbox.is_unwanted());
+        let (jobs, must_end) = driver.cancel();
+        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.origin.mailbox.is_unwanted());
         deliveries.extend(
             gone.into_iter()
                 .map(|job| (job.origin, job.number, Err(texts::cancelled(None).in_entry(job.entry.name())))),
         );
         self.common.give_back(kept.into_iter());
-        Ok(())
+        if must_end { Err(End::Cancelled) } else { Ok(()) }
     }
 
     /// Gives tasks away that wait behind a long one, or while another worker has nothing to do.
-    fn share(&mut self, now: Instant) {
-        let jobs = match self.driver.hold_up(now) {
-            HoldUp::Stuck => self.driver.mute(now),
-            HoldUp::For(since) if since >= LONG || since >= HOLD_UP && self.common.is_hungry() => {
-                self.driver.take_back()
-            }
+    fn share(&mut self, driver: &mut Driver, now: Instant) {
+        let jobs = match driver.hold_up(now) {
+            HoldUp::Stuck => driver.mute(now),
+            HoldUp::For(since) if since >= LONG || since >= HOLD_UP && self.common.is_hungry() => driver.take_back(),
             _ => return,
         };
         self.common.give_back(jobs.into_iter());
     }
 
     /// Gives the worker what it may have. `false` if it must not have any more.
-    fn feed(&mut self, now: Instant) -> bool {
-        let (open, depth) = (self.driver.open(), self.driver.depth());
+    fn feed(&mut self, driver: &mut Driver, now: Instant) -> bool {
+        let (open, depth) = (driver.open(), driver.depth());
         let left = match self.common.settings.max_tasks_per_worker {
-            Some(most) => usize::try_from(most.saturating_sub(self.driver.given())).unwrap_or(usize::MAX),
+            Some(most) => usize::try_from(most.saturating_sub(driver.given())).unwrap_or(usize::MAX),
             None => usize::MAX,
         };
         if left == 0 {
             return false;
         }
-        if self.driver.is_mute() || open > depth / 2 || open > 0 && self.driver.runs_for(now) >= LONG {
+        if driver.is_mute() || open > depth / 2 || open > 0 && driver.runs_for(now) >= LONG {
             return true;
         }
         let mut jobs = Vec::new();
         self.common.take(self.seat, (depth - open).min(left), open, &mut jobs);
-        if self.driver.give(&mut jobs) {
+        if driver.give(&mut jobs) {
             return true;
         }
         // They need another worker than this one.
@@ -262,29 +283,26 @@ impl Life<'_> {
         false
     }
 
-    fn finish(mut self, end: Option<End>, mut deliveries: Deliveries) {
+    fn finish(mut self, driver: &mut Driver, end: Option<End>, mut deliveries: Deliveries) {
         self.common.not_idle(self.seat);
         let end = match end {
-            Some(End::LostConnection) => match self.driver.ends_soon(Instant::now() + SOON) {
+            Some(End::LostConnection) => match driver.ends_soon(Instant::now() + SOON) {
                 Some(ended) => Some(End::Process(ended)),
                 None => Some(End::LostConnection),
             },
             Some(end) => Some(end),
             None => {
                 // One that does not is killed below.
-                self.driver.dismiss(Instant::now() + GRACE);
+                driver.dismiss(Instant::now() + GRACE);
                 None
             }
         };
-        let ended = self.driver.finish(&mut deliveries);
-        let end = end.map(|end| self.last_said(end));
+        let ended = driver.finish(&mut deliveries);
+        let end = end.map(|end| self.last_said(driver, end));
         let was_useful = self.is_ready
-            && (self.driver.answered() > 0
-                || self.driver.open() > 0
-                || self.started.elapsed() > USEFUL
-                || end.is_none());
+            && (driver.answered() > 0 || driver.open() > 0 || self.started.elapsed() > USEFUL || end.is_none());
         let again = match &end {
-            Some(end) => self.driver.settle(end, ended, &mut deliveries),
+            Some(end) => driver.settle(end, ended, &mut deliveries),
             None => Vec::new(),
         };
         self.seat.process.store(0, Ordering::Release);
@@ -299,7 +317,7 @@ impl Life<'_> {
                 _ => error,
             }),
             Some(end) => {
-                let error = self.driver.error(&end, ended);
+                let error = driver.error(&end, ended);
                 let error = if self.is_ready { error } else { self.in_initializer(error) };
                 self.common.failed_to_start(error);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::common::Common;
+use super::common::{Common, Seat};
 use super::mailbox::{Answer, Mailbox, Until};
 use super::texts;
 use crate::error::Error;
@@ -20,14 +20,22 @@ use crate::link;
 pub struct Task<R> {
     common: Arc<Common>,
     mailbox: Arc<Mailbox>,
+    /// That of the worker which was given the task directly.
+    seat: Option<Arc<Seat>>,
     entry: &'static str,
     unpack: Unpack<R>,
     is_taken: bool,
 }
 
 impl<R> Task<R> {
-    pub(super) fn new(common: Arc<Common>, mailbox: Arc<Mailbox>, entry: &'static str, unpack: Unpack<R>) -> Self {
-        Self { common, mailbox, entry, unpack, is_taken: false }
+    pub(super) fn new(
+        common: Arc<Common>,
+        mailbox: Arc<Mailbox>,
+        seat: Option<Arc<Seat>>,
+        entry: &'static str,
+        unpack: Unpack<R>,
+    ) -> Self {
+        Self { common, mailbox, seat, entry, unpack, is_taken: false }
     }
 
     /// Waits for the result.
@@ -83,6 +91,9 @@ impl<R> Task<R> {
     fn collect(&mut self, until: Until) -> Result<Option<R>, Error> {
         if self.is_taken {
             return Err(handle::already_joined().in_entry(self.entry));
+        }
+        if let Some(seat) = self.seat.take_if(|_| !matches!(until, Until::Now)) {
+            self.common.attend(&seat, &self.mailbox, until);
         }
         let mut letters = Vec::new();
         self.mailbox.collect(&mut letters, until);

@@ -146,7 +146,7 @@ pub(crate) fn wait(process: &Process, _: Option<(&Stream, Interest)>, _: Option<
 pub(crate) fn wait_or_wake(
     watch: &Watch,
     _: Option<(&Stream, Interest)>,
-    _: &Waker,
+    _: Option<&Waker>,
     _: Option<Instant>,
 ) -> io::Result<()> {
     match watch.0 {}

@@ -27,23 +27,25 @@ pub(crate) fn wait(
     Ok(Ready { stream: stream.is_some() && ready.next() == Some(true), ended: ready.next() == Some(true) })
 }
 
-/// As [`wait`], and also ends when the waker is used: for a thread that others give work to.
+/// As [`wait`], for whoever does not hold the process; and also ends when the waker is used.
 pub(crate) fn wait_or_wake(
     watch: &Watch,
     stream: Option<(&Stream, Interest)>,
-    waker: &Waker,
+    waker: Option<&Waker>,
     deadline: Option<Instant>,
 ) -> io::Result<()> {
     let Some(pidfd) = watch.pidfd() else { return Ok(()) };
     let mut fds = Vec::with_capacity(3);
-    fds.push(PollFd::new(&waker.0, PollFlags::IN));
     fds.push(PollFd::from_borrowed_fd(pidfd, PollFlags::IN));
     if let Some((stream, interest)) = stream {
         fds.push(PollFd::new(stream, flags(interest)));
     }
+    fds.extend(waker.map(|waker| PollFd::new(&waker.0, PollFlags::IN)));
     poll(&mut fds, deadline)?;
-    if !fds[0].revents().is_empty() {
-        waker.clear();
+    if let (Some(waker), Some(last)) = (waker, fds.last()) {
+        if !last.revents().is_empty() {
+            waker.clear();
+        }
     }
     Ok(())
 }
