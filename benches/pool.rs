@@ -5,15 +5,12 @@
 //!
 //! Contestants take turns within each round, so that whatever else the machine does meets all alike.
 
-#![allow(unsafe_code)]
-
 mod measure;
 
 use std::hint;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -51,8 +48,8 @@ fn spin(time: Duration) {
 }
 
 fn main() -> ExitCode {
-    if let Some(fd) = std::env::var_os(ECHO) {
-        echo(fd.to_str().and_then(|fd| fd.parse().ok()).expect("a number"));
+    if std::env::var_os(ECHO).is_some() {
+        echo();
         return ExitCode::SUCCESS;
     }
     #[spawnsafe::process_main]
@@ -256,22 +253,13 @@ fn round_trips(pool: &Pool, rounds: usize) -> Result<(), Error> {
 
 fn start_echo() -> (UnixStream, std::process::Child) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-    let fd = theirs.as_raw_fd();
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.env(ECHO, fd.to_string());
-    // SAFETY: fcntl(2) may be called between fork and exec, and touches no memory.
-    unsafe {
-        command.pre_exec(move || {
-            libc::fcntl(fd, libc::F_SETFD, 0);
-            Ok(())
-        })
-    };
-    (ours, command.spawn().expect("this program starts"))
+    let child = command.env(ECHO, "1").stdin(OwnedFd::from(theirs)).spawn().expect("this program starts");
+    (ours, child)
 }
 
-fn echo(fd: i32) {
-    // SAFETY: the parent has opened it for this process, and nothing else owns it.
-    let mut socket = unsafe { UnixStream::from_raw_fd(fd) };
+fn echo() {
+    let mut socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().expect("a descriptor"));
     let mut byte = [0];
     while let Ok(1) = socket.read(&mut byte) {
         if socket.write_all(&byte).is_err() {

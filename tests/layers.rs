@@ -11,7 +11,7 @@ const ROWS: &[&[&str]] = &[
     &["launch", "child"],
     &["inherit"],
     &["registry", "link", "portable", "probe"],
-    &["wire", "sys"],
+    &["wire", "sys", "trace"],
     &["error"],
 ];
 

@@ -55,6 +55,8 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
+//! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
+//! | `tracing` | no | each child and each task of a pool is a span with `entry`, `pid` and `outcome` |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 pub mod guide {
@@ -83,6 +85,7 @@ mod portable;
 mod probe;
 mod registry;
 mod sys;
+mod trace;
 mod wire;
 
 pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
@@ -92,6 +95,8 @@ pub use handle::{Call, Child};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
 pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
+#[cfg(feature = "progress")]
+pub use pool::{Finished, WithProgress};
 pub use portable::{LendSafe, SpawnSafe};
 #[doc = include_str!("docs/derive.md")]
 pub use spawnsafe_macros::SpawnSafe;

@@ -6,6 +6,8 @@ mod programs;
 mod settings;
 mod statics;
 mod tasks;
+#[cfg(feature = "tracing")]
+mod traced;
 
 use std::time::Duration;
 

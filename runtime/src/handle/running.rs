@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::launch::Peer;
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::sys::{Ended, Interest};
+use crate::trace::Span;
 use crate::wire::Kind;
 
 /// How long a process may take to exit after it has answered. What runs then is the user's (exit handlers of C
@@ -27,6 +28,7 @@ const BUDGET: usize = 4 << 20;
 /// A child process that was started and not yet joined.
 pub(super) struct Running {
     entry: &'static str,
+    span: Span,
     id: u32,
     peer: Owned,
     outbox: Outbox,
@@ -64,8 +66,11 @@ impl Running {
         outbox: Outbox,
         limit: Option<(Instant, Duration)>,
     ) -> Self {
+        let span = Span::child(entry);
+        span.runs_in(peer.id());
         Self {
             entry,
+            span,
             id: peer.id(),
             peer: Owned(Some(peer)),
             outbox,
@@ -132,12 +137,14 @@ impl Running {
             Ok(ended) => ended?,
             Err(error) => return Some(self.give_up(ending::lost(error))),
         };
-        match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Open => Some(Err(self.without_answer(ended, false))),
-            Stage::Closed { partial } => Some(Err(self.without_answer(ended, partial))),
-            Stage::Answered { answer, .. } => Some(answer.map_err(|error| with_status(error, ended))),
-            Stage::Done => None,
-        }
+        let answer = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Open => Err(self.without_answer(ended, false)),
+            Stage::Closed { partial } => Err(self.without_answer(ended, partial)),
+            Stage::Answered { answer, .. } => answer.map_err(|error| with_status(error, ended)),
+            Stage::Done => return None,
+        };
+        self.span.ends(answer.as_ref().err());
+        Some(answer)
     }
 
     /// Does the same without taking the answer, and tells whether the process has ended, and all it has sent is read.

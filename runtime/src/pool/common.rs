@@ -193,7 +193,7 @@ impl Common {
         let mut state = self.state();
         let before = state.queue.len();
         if let Some(error) = state.stage.refusal() {
-            answers.extend(jobs.map(|job| (job.origin, job.number, Err(error.copy()))));
+            answers.extend(jobs.map(|job| job.fails(error.copy())));
         } else {
             for job in jobs.rev() {
                 state.queue.push_front(job);
@@ -218,7 +218,7 @@ impl Common {
         while left > 0 && bytes < MOST_BYTES {
             let Some(job) = state.queue.pop_front() else { break };
             if job.origin.mailbox.is_unwanted() {
-                answers.push((job.origin, job.number, Err(texts::cancelled(None))));
+                answers.push(job.fails(texts::cancelled(None)));
                 continue;
             }
             if to.first().is_some_and(|first| !Arc::ptr_eq(&first.origin.values, &job.origin.values)) {
@@ -285,7 +285,7 @@ impl Common {
         state.queue = kept;
         drop(state);
         let gone: VecDeque<Job> = gone;
-        self.deliver(gone.into_iter().map(|job| (job.origin, job.number, Err(texts::cancelled(None)))).collect());
+        self.deliver(gone.into_iter().map(|job| job.fails(texts::cancelled(None))).collect());
     }
 
     pub(super) fn wake_all(&self) {
@@ -341,7 +341,7 @@ impl Common {
         }
         let error = texts::broken(state.failures, &error);
         let jobs = std::mem::take(&mut state.queue);
-        let copies = jobs.into_iter().map(|job| (job.origin, job.number, Err(error.copy()))).collect();
+        let copies = jobs.into_iter().map(|job| job.fails(error.copy())).collect();
         state.stage = Stage::Broken(error);
         state.seats.iter().for_each(|seat| seat.waker.wake());
         drop(state);
@@ -392,7 +392,7 @@ impl Common {
         }
         state.seats.iter().for_each(|seat| seat.waker.wake());
         drop(state);
-        self.deliver(jobs.into_iter().map(|job| (job.origin, job.number, Err(error.copy()))).collect());
+        self.deliver(jobs.into_iter().map(|job| job.fails(error.copy())).collect());
     }
 
     pub(super) fn figures(&self) -> Figures {

@@ -271,7 +271,7 @@ impl Driver {
             true => Err(handle::failure(body, blobs).in_entry(job.entry.name())),
             false => Ok(Reply { entry: job.entry, bytes: Arc::clone(bytes), part, blobs: blobs.into() }),
         };
-        deliveries.push((job.origin, job.number, answer));
+        deliveries.push(job.ends_with(answer));
         Ok(())
     }
 
@@ -332,6 +332,7 @@ impl Driver {
         let mut tasks = Vec::with_capacity(jobs.iter().map(|job| job.items.len() + 16).sum());
         let mut blobs = Vec::new();
         for job in jobs.iter() {
+            job.span.runs_in(self.id);
             let (entry, new) = self.entry(job.entry, job.index);
             let own = job.blobs.len() as u16;
             TaskHead { entry, new, blobs: own }.encode(&job.items, &mut tasks);

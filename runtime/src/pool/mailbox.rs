@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::inherit::Values;
 use crate::registry::Entry;
+use crate::trace::Span;
 use crate::wire::Blob;
 
 /// A task on its way to a worker, and for as long as it may have to be given to another one.
@@ -23,6 +24,21 @@ pub(super) struct Job {
     pub(super) origin: Arc<Origin>,
     /// What the mailbox knows it by.
     pub(super) number: u64,
+    pub(super) span: Span,
+}
+
+impl Job {
+    /// Its answer, on the way to whoever waits for it.
+    pub(super) fn ends_with(self, answer: Answer) -> Delivery {
+        self.span.ends(answer.as_ref().err());
+        (self.origin, self.number, answer)
+    }
+
+    /// The same for an error, which is said to be of its entry.
+    pub(super) fn fails(self, error: Error) -> Delivery {
+        let error = error.in_entry(self.entry.name());
+        self.ends_with(Err(error))
+    }
 }
 
 /// What tasks have in common that were submitted together. Counting references to each part for each task would be felt.

@@ -11,6 +11,8 @@ mod figures;
 mod mailbox;
 mod map;
 mod pace;
+#[cfg(feature = "progress")]
+mod progress;
 mod seat;
 mod task;
 mod texts;
@@ -25,12 +27,15 @@ use common::Common;
 pub use figures::Figures;
 use mailbox::{Job, Mailbox, Origin};
 pub use map::{Map, MapUnordered};
+#[cfg(feature = "progress")]
+pub use progress::{Finished, WithProgress};
 pub use task::Task;
 
 use crate::error::Error;
 use crate::handle::{Call, Unpack};
 use crate::inherit::Values;
 use crate::sys;
+use crate::trace::Span;
 
 #[doc = include_str!("../docs/pool.md")]
 pub struct Pool {
@@ -159,6 +164,7 @@ impl Pool {
             retries: self.common.settings.retries,
             origin,
             number,
+            span: Span::task(task.entry.name()),
         };
         Ok((task.unpack, job))
     }

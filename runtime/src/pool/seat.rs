@@ -242,10 +242,7 @@ impl Life<'_> {
         }
         let (jobs, must_end) = driver.cancel();
         let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.origin.mailbox.is_unwanted());
-        deliveries.extend(
-            gone.into_iter()
-                .map(|job| (job.origin, job.number, Err(texts::cancelled(None).in_entry(job.entry.name())))),
-        );
+        deliveries.extend(gone.into_iter().map(|job| job.fails(texts::cancelled(None))));
         self.common.give_back(kept.into_iter());
         if must_end { Err(End::Cancelled) } else { Ok(()) }
     }

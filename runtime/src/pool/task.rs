@@ -77,8 +77,7 @@ impl<R> Task<R> {
         self.mailbox.cancel();
         match self.common.withdraw(&self.mailbox) {
             Some(job) => {
-                let error = texts::cancelled(None).in_entry(self.entry);
-                self.common.deliver(vec![(job.origin, job.number, Err(error))]);
+                self.common.deliver(vec![job.fails(texts::cancelled(None))]);
             }
             None if self.is_finished() => {}
             None => {

@@ -61,7 +61,6 @@ pub(super) fn cannot_watch(error: std::io::Error) -> Error {
 
 /// Why a worker could not begin, as the tasks that have waited for it are told.
 pub(super) fn broken(failures: u32, last: &Error) -> Error {
-    let entry = last.entry().map(str::to_owned);
     let error = Error::new(
         last.kind(),
         format!(
@@ -69,11 +68,11 @@ pub(super) fn broken(failures: u32, last: &Error) -> Error {
              {last}"
         ),
     );
-    // The entry is in the text already; this is for programs.
-    match (entry, last.panic(), last.exit_status()) {
-        (_, Some(panic), _) => error.with_panic(panic.clone()),
-        (_, None, Some(status)) => error.with_status(status),
-        _ => error,
+    // For programs; the text has it already.
+    match (last.panic(), last.exit_status()) {
+        (Some(panic), _) => error.with_panic(panic.clone()),
+        (None, Some(status)) => error.with_status(status),
+        (None, None) => error,
     }
 }
 

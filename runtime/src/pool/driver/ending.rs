@@ -21,15 +21,15 @@ impl Driver {
         for (number, job) in (first..).zip(std::mem::take(&mut self.flight)) {
             let Some(mut job) = job else { continue };
             if let End::Dismissed(error) = end {
-                deliveries.push((job.origin, job.number, Err(error.copy().in_entry(job.entry.name()))));
+                deliveries.push(job.fails(error.copy()));
             } else if Some(number) != running {
                 again.push(job);
             } else if job.retries > 0 && matches!(end, End::Process(_)) {
                 job.retries -= 1;
                 again.push(job);
             } else {
-                let error = self.error(end, ended).in_entry(job.entry.name());
-                deliveries.push((job.origin, job.number, Err(error)));
+                let error = self.error(end, ended);
+                deliveries.push(job.fails(error));
             }
         }
         self.open = 0;
