@@ -55,6 +55,17 @@ fn what_fails_is_an_error_in_its_place() {
     assert_eq!(pool.figures().restarts, 0, "a panic keeps the worker");
 }
 
+/// Where standard error is no terminal, as here, it is silent.
+#[cfg(feature = "progress")]
+#[test]
+fn a_map_with_a_bar_gives_the_same_results() {
+    let pool = pool().build().unwrap();
+    let squares: Vec<u64> = pool.map(square::call, 0..100).with_progress("squaring").map(Result::unwrap).collect();
+    assert!(squares.into_iter().eq((0..100).map(|x| x * x)));
+    let mut some = pool.map_unordered(fails_on_odd::call, 0..).with_progress("trying").take(50);
+    assert!(some.any(|(_, result)| result.is_err()));
+}
+
 /// Counts how often it was asked.
 fn counting(count: &Rc<Cell<u64>>) -> impl Iterator<Item = u64> {
     let count = Rc::clone(count);
@@ -201,6 +212,25 @@ fn tasks_of_mixed_length_keep_all_workers_busy() {
         }
     }
     assert_eq!(done, all);
+}
+
+/// A long task that is the first keeps the results of the others back, and not the others themselves.
+#[test]
+fn a_long_task_at_the_start_of_an_ordered_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
+    let pool = pool().build().unwrap();
+    works(&pool);
+    let before = pool.figures().done;
+    let calls = |x: u64| if x == 0 { begins_and_waits_long(&begun, &go_on) } else { square::call(x) };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            eventually("all others are done", || (pool.figures().done == before + 199).then_some(()));
+            std::fs::write(&go_on, "").unwrap();
+        });
+        let results: Vec<u64> = pool.map(calls, 0..200).map(Result::unwrap).collect();
+        assert!(results[1..].iter().copied().eq((1..200).map(|x| x * x)));
+    });
 }
 
 fn begins_and_waits_long(begun: &Path, go_on: &Path) -> spawnsafe::Call<u64> {

@@ -21,6 +21,10 @@ use crate::handle::{Call, Unpack};
 const FIRST_WINDOW: usize = 4;
 const LAST_WINDOW: usize = 2048;
 
+/// How soon and how rarely it is looked whether workers have run dry while somebody waits for a long task.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(50);
+
 /// How many bytes may be on their way or waiting before that number counts no more; what every worker needs is handed
 /// out all the same.
 const MOST_BYTES: usize = 32 << 20;
@@ -154,6 +158,7 @@ struct Feed<'p, R, I: Iterator, F> {
     /// Bytes of the arguments, on average.
     bytes_each: f64,
     has_waited: bool,
+    pause: Duration,
     /// How many inputs were taken when the window was looked at, and when that was.
     mark: (u64, Instant),
     /// How many inputs are taken between two looks at the clock.
@@ -182,6 +187,7 @@ where
             window,
             bytes_each: 0.0,
             has_waited: false,
+            pause: FIRST_PAUSE,
             mark: (0, Instant::now()),
             stride: 1,
             is_done: false,
@@ -215,18 +221,32 @@ where
 
     /// Where somebody has to wait for results, and all that may be ahead passes in no time, more must be ahead.
     fn widen(&mut self) {
+        if self.pool.common.settings.look_ahead.is_some() {
+            return;
+        }
+        // Or where all others wait for a long one that is the first.
+        let is_starved = self.room() == 0 && self.pool.common.is_hungry();
         let (mark, time) = self.mark;
-        if self.taken - mark < self.window as u64 || self.pool.common.settings.look_ahead.is_some() {
+        if !is_starved && self.taken - mark < self.window as u64 {
             return;
         }
         let now = Instant::now();
         self.mark = (self.taken, now);
-        if !std::mem::take(&mut self.has_waited) || now.duration_since(time) > AHEAD {
+        let passes = std::mem::take(&mut self.has_waited) && now.duration_since(time) <= AHEAD;
+        if !passes && !is_starved {
             return;
+        }
+        self.window = (self.window * 2).min(self.widest());
+    }
+
+    /// How many may be ahead at most.
+    fn widest(&self) -> usize {
+        if let Some(chosen) = self.pool.common.settings.look_ahead {
+            return chosen;
         }
         let seats = self.pool.common.seats().max(1);
         let most = (MOST_BYTES as f64 / self.bytes_each.max(1.0)) as usize;
-        self.window = (self.window * 2).min(most.min(LAST_WINDOW * seats)).max(FIRST_WINDOW * seats);
+        most.clamp(FIRST_WINDOW * seats, LAST_WINDOW * seats)
     }
 
     /// Hands out one batch.
@@ -298,7 +318,11 @@ where
         self.look(Until::Now);
         if self.arrived.is_empty() {
             self.has_waited = true;
-            self.look(Until::Ever);
+            // Where no more is handed out, workers may run dry meanwhile.
+            let may_widen = !self.is_done && self.room() == 0 && self.window < self.widest();
+            let look_up = may_widen.then(|| Instant::now().checked_add(self.pause)).flatten();
+            self.look(look_up.map_or(Until::Ever, Until::Time));
+            self.pause = if self.arrived.is_empty() { (self.pause * 2).min(LAST_PAUSE) } else { FIRST_PAUSE };
         }
         true
     }
