@@ -43,6 +43,8 @@ struct State {
     /// How many workers in a row have failed before they were ready, and when the next may be started.
     failures: u32,
     not_before: Option<Instant>,
+    /// Somebody waits until no task is open.
+    quiet_awaited: bool,
 }
 
 /// What the pool still does.
@@ -90,6 +92,7 @@ impl Common {
                 values,
                 failures: 0,
                 not_before: None,
+                quiet_awaited: false,
             }),
             quiet: Condvar::new(),
             open: AtomicUsize::new(0),
@@ -263,7 +266,9 @@ impl Common {
         }
         if self.open.fetch_sub(all, Ordering::AcqRel) == all {
             let state = self.state();
-            self.quiet.notify_all();
+            if state.quiet_awaited {
+                self.quiet.notify_all();
+            }
             if matches!(state.stage, Stage::Closed) {
                 state.seats.iter().for_each(|seat| seat.waker.wake());
             }
@@ -372,6 +377,7 @@ impl Common {
     /// Waits until no task is open. `false` if the time passes first.
     pub(super) fn wait_until_quiet(&self, until: Option<Instant>) -> bool {
         let mut state = self.state();
+        state.quiet_awaited = true;
         while self.open.load(Ordering::Acquire) > 0 {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             state = match left {

@@ -194,7 +194,13 @@ impl Driver {
     fn read(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
         loop {
             match self.inbox.pump(&mut *self.peer, BUDGET) {
-                Ok(Progress::Complete(frame)) => self.accept_frame(frame, deliveries)?,
+                Ok(Progress::Complete(frame)) => {
+                    self.accept_frame(frame, deliveries)?;
+                    if self.open == 0 {
+                        // Nothing is expected any more; what comes all the same is seen the next time.
+                        return Ok(false);
+                    }
+                }
                 Ok(Progress::More) => return Ok(true),
                 Ok(Progress::Pending) => return Ok(false),
                 Ok(Progress::Closed { .. }) => return Err(End::LostConnection),

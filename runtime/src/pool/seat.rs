@@ -131,7 +131,7 @@ impl Life<'_> {
             self.seat.tasks.store(locked.open(), Ordering::Release);
             let ((watch, stream), interest) = (locked.peer.ends(), locked.interest());
             let is_attended = locked.is_attended();
-            if !matches!(step, Ok(Step::Again | Step::Wait(_))) {
+            if matches!(step, Ok(Step::Leave) | Err(_)) {
                 locked.refuse();
             }
             drop(locked);
