@@ -168,7 +168,8 @@ impl<R> Call<R> {
         self
     }
 
-    /// Sets the child's working directory. It is an [`ErrorKind::Spawn`] from the child if it cannot be entered.
+    /// Sets the child's working directory. It is an [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) from the child if it
+    /// cannot be entered.
     pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.plan.current_dir = Some(dir.as_ref().to_owned());
         self.plan.altered = Some("current_dir");
@@ -197,7 +198,7 @@ impl<R> Call<R> {
     }
 
     /// Kills the child if it has not answered within this time, counted from its start. Joining it then gives
-    /// [`ErrorKind::TimedOut`]. The child is killed whether or not somebody waits for it.
+    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut). The child is killed whether or not somebody waits for it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.plan.timeout = Some(timeout);
         self
@@ -216,8 +217,8 @@ impl<R> Call<R> {
     /// exists. Longer ones are sent before this returns, as fast as the child reads them.
     ///
     /// # Errors
-    /// [`NoProcessMain`](ErrorKind::NoProcessMain), [`DuplicateEntry`](ErrorKind::DuplicateEntry),
-    /// [`Encode`](ErrorKind::Encode) if an argument cannot be packed, [`Spawn`](ErrorKind::Spawn) if the system
+    /// [`NoProcessMain`](crate::ErrorKind::NoProcessMain), [`DuplicateEntry`](crate::ErrorKind::DuplicateEntry),
+    /// [`Encode`](crate::ErrorKind::Encode) if an argument cannot be packed, [`Spawn`](crate::ErrorKind::Spawn) if the system
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
         let (mut running, piped) = self.plan.start()?;
