@@ -27,6 +27,21 @@ Parent Process Stop
 }
 
 #[test]
+fn pool() {
+    prints(
+        "pool",
+        &[],
+        "good and good again: 2
+a terrible day: -3
+this makes it crash: crashed
+bad but good: 0
+a thousand good texts: 1000
+without a model: an error
+",
+    );
+}
+
+#[test]
 fn mutated_global() {
     prints(
         "mutated_global",

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 /// From the top: a module may use those in later rows, and none of its own.
 const ROWS: &[&[&str]] = &[
     &["lib", "__private"],
+    &["pool"],
     &["handle"],
     &["launch", "child"],
     &["inherit"],
     &["registry", "link", "portable", "probe"],
-    &["wire", "sys"],
+    &["wire", "sys", "trace"],
     &["error"],
 ];
 

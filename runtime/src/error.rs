@@ -137,6 +137,20 @@ impl Error {
         self
     }
 
+    /// The same error once more, for another one whom it concerns; its sources become texts.
+    pub(crate) fn copy(&self) -> Self {
+        let source = std::error::Error::source(self).map(|source| Source::Remote(RemoteError::new(source).into()));
+        let Inner { kind, entry, message, panic, exit_status, .. } = &*self.0;
+        Error(Box::new(Inner {
+            kind: *kind,
+            entry: entry.clone(),
+            message: message.clone(),
+            panic: panic.clone(),
+            exit_status: *exit_status,
+            source,
+        }))
+    }
+
     /// Which kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

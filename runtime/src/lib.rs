@@ -39,6 +39,9 @@
 //! backtrace, an exit, a signal, a time limit, a value that cannot be packed, bytes that are no answer. A [`Child`] that
 //! is dropped is killed and reaped; when the parent dies, even by SIGKILL, so do its children.
 //!
+//! # Many calls
+//! A [`Pool`] keeps processes and runs calls in them, one after another: [`submit`](Pool::submit), [`map`](Pool::map).
+//!
 //! # In tests
 //! Entries work in `#[test]` functions as they are, under `cargo test` and cargo-nextest: a child of a test binary runs
 //! its entry, and nothing of the test harness. Only a test crate that defines no entry of its own and calls another
@@ -53,6 +56,8 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
+//! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
+//! | `tracing` | no | each child and each task of a pool is a span with `entry`, `pid` and `outcome` |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 pub mod guide {
@@ -76,10 +81,12 @@ mod handle;
 mod inherit;
 mod launch;
 mod link;
+mod pool;
 mod portable;
 mod probe;
 mod registry;
 mod sys;
+mod trace;
 mod wire;
 
 pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
@@ -88,6 +95,9 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
+pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
+#[cfg(feature = "progress")]
+pub use pool::{Finished, WithProgress};
 pub use portable::{LendSafe, SpawnSafe};
 #[doc = include_str!("docs/derive.md")]
 pub use spawnsafe_macros::SpawnSafe;

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::process::exit;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::invoke;
 use super::reply::complain;
+use super::{invoke, worker};
 use crate::link::{Frame, Inbox, Progress};
 use crate::registry;
 use crate::sys::{self, Adopted, CHILD_VARIABLE};
@@ -54,9 +54,9 @@ fn become_child(value: OsString) -> ! {
         registry::set_process_main();
     }
     let Some(adopted) = adopted else { exit(EXIT_ABANDONED) };
-    let adopted = Arc::new(adopted);
     match receive(&adopted) {
-        Some(call) => invoke::answer(call, adopted),
+        Some(frame) if frame.kind == Kind::Worker => worker::serve(frame, adopted),
+        Some(call) => invoke::answer(call, Arc::new(adopted)),
         None => exit(EXIT_ABANDONED),
     }
 }
@@ -85,12 +85,14 @@ fn forget_variable() {
     unsafe { std::env::remove_var(CHILD_VARIABLE) };
 }
 
-/// The call; `None` if the parent has gone away or what came is none.
+/// The call, or a worker's orders; `None` if the parent has gone away or what came is none.
 fn receive(adopted: &Adopted) -> Option<Frame> {
     let mut inbox = Inbox::default();
     loop {
         match inbox.pump(&mut &adopted.stream, usize::MAX) {
-            Ok(Progress::Complete(frame)) if frame.kind == Kind::Call => return Some(frame),
+            Ok(Progress::Complete(frame)) if matches!(frame.kind, Kind::Call | Kind::Worker) => {
+                return Some(frame);
+            }
             Ok(Progress::Pending | Progress::More) => {}
             Ok(Progress::Closed { partial: false }) => return None,
             Ok(Progress::Closed { .. } | Progress::Complete(_)) => {

@@ -41,35 +41,60 @@ fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     let (head, rest) = CallHead::decode(&items)
         .ok_or_else(|| Error::new(ErrorKind::Protocol, "the call cannot be read: its head is damaged"))?;
     let entry = prepare(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
-    panic::watch_for(adopted, entry.name());
-    catch_unwind(AssertUnwindSafe(|| {
-        let arguments = inherit::restore(rest)?;
-        let mut unpacker = link::unpacker(arguments, blobs);
-        entry.run(&mut unpacker).map_err(|fault| fault_error(&fault))
-    }))
-    .unwrap_or_else(|payload| {
-        let error = panic::error(&*payload);
-        // Dropping it is the user's code, which may panic once more.
-        std::mem::forget(payload);
-        Err(error)
-    })
-    .map_err(|error| error.in_entry(entry.name()))
+    panic::watch_for(adopted);
+    panic::now_runs(entry.name());
+    guarded(entry, || call_with(entry, inherit::restore(rest)?, blobs))
+}
+
+/// Runs the entry with these arguments.
+pub(super) fn call_with(entry: &Entry, arguments: &[u8], blobs: Vec<Vec<u8>>) -> Result<Packed, Error> {
+    let mut unpacker = link::unpacker(arguments, blobs);
+    entry.run(&mut unpacker).map_err(|fault| fault_error(&fault))
+}
+
+/// Makes an error of a panic, and says in each error which entry it was.
+pub(super) fn guarded(entry: &Entry, run: impl FnOnce() -> Result<Packed, Error>) -> Result<Packed, Error> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|payload| {
+            let error = panic::error(&*payload);
+            // Dropping it is the user's code, which may panic once more.
+            std::mem::forget(payload);
+            Err(error)
+        })
+        .map_err(|error| error.in_entry(entry.name()))
 }
 
 /// Finds the entry and makes the surroundings that the call asks for.
 fn prepare(head: &CallHead<'_>) -> Result<&'static Entry, Error> {
+    check_build(head)?;
+    let entry = find(head)?;
+    enter_surroundings(head)?;
+    Ok(entry)
+}
+
+pub(super) fn check_build(head: &CallHead<'_>) -> Result<(), Error> {
     if head.build != sys::build_id() {
         return Err(Error::new(
             ErrorKind::BuildMismatch,
             "the child process runs another build of the program than its parent; restart the program after an update",
         ));
     }
-    let entry = registry::find(head.index, head.name, head.position).ok_or_else(|| {
-        Error::new(
-            ErrorKind::UnknownEntry,
-            "the child's program has no entry of this name; is the crate that defines it linked into the program?",
-        )
-    })?;
+    Ok(())
+}
+
+pub(super) fn find(head: &CallHead<'_>) -> Result<&'static Entry, Error> {
+    registry::find(head.index, head.name, head.position).ok_or_else(unknown_entry)
+}
+
+pub(super) fn unknown_entry() -> Error {
+    Error::new(
+        ErrorKind::UnknownEntry,
+        "the child's program has no entry of this name; is the crate that defines it linked into the program?",
+    )
+}
+
+/// Works in the directory, and has the name, that the call asks for.
+pub(super) fn enter_surroundings(head: &CallHead<'_>) -> Result<(), Error> {
     if !head.current_dir.is_empty() {
         let dir = sys::os_string(head.current_dir);
         std::env::set_current_dir(&dir).map_err(|error| {
@@ -78,7 +103,7 @@ fn prepare(head: &CallHead<'_>) -> Result<&'static Entry, Error> {
         })?;
     }
     sys::set_process_name(head.process_name);
-    Ok(entry)
+    Ok(())
 }
 
 fn fault_error(fault: &Fault) -> Error {

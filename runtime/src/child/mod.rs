@@ -6,6 +6,7 @@ mod boot;
 mod invoke;
 mod panic;
 mod reply;
+mod worker;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{Flavor, block_on};

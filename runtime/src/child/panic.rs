@@ -6,33 +6,47 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::reply;
 use crate::error::{Error, ErrorKind, Location, Panic};
 use crate::sys::Adopted;
 
-/// The last panic of the thread that runs the entry.
-static LAST: Mutex<Option<Panic>> = Mutex::new(None);
+/// The entry that runs, and the last panic of the thread that runs it.
+static NOW: Mutex<Now> = Mutex::new(Now { entry: "", last: None });
+
+struct Now {
+    entry: &'static str,
+    last: Option<Panic>,
+}
+
+fn now() -> MutexGuard<'static, Now> {
+    NOW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes which entry is about to run.
+pub(super) fn now_runs(entry: &'static str) {
+    *now() = Now { entry, last: None };
+}
 
 /// Records panics from now on. Where one is about to abort the process, tells the parent at once.
-pub(super) fn watch_for(adopted: &Arc<Adopted>, entry: &'static str) {
+pub(super) fn watch_for(adopted: &Arc<Adopted>) {
     let adopted = Arc::clone(adopted);
     let entry_thread = std::thread::current().id();
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let message = message(info.payload());
         if aborts(&message) {
-            let panic = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let panic = match panic {
+            let Now { entry, last } = std::mem::replace(&mut *now(), Now { entry: "", last: None });
+            let panic = match last {
                 Some(first) => Panic { message: format!("{} (then: {message})", first.message), ..first },
                 None => describe(info, message, entry_thread),
             };
             reply::last_words(&panicked(panic).in_entry(entry), &adopted);
         } else if std::thread::current().id() == entry_thread {
             let panic = describe(info, message, entry_thread);
-            *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+            now().last = Some(panic);
         }
         previous(info);
     }));
@@ -69,7 +83,7 @@ fn describe(info: &PanicHookInfo<'_>, message: String, entry_thread: ThreadId) -
 /// The error for an entry that has panicked with this payload.
 pub(super) fn error(payload: &(dyn Any + Send)) -> Error {
     let message = message(payload);
-    let recorded = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let recorded = now().last.take();
     // A payload that was raised again without the hook is not the panic that was recorded last.
     let panic = recorded.filter(|panic| panic.message == message);
     panicked(panic.unwrap_or(Panic { message, location: None, thread: None, backtrace: None }))

@@ -44,7 +44,21 @@ pub(super) fn answer(kind: Kind, packed: Packed, adopted: &Adopted) -> Delivery 
         ));
         return Delivery::Impossible;
     }
-    if send(kind, packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
+    if write(kind, &[], packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
+}
+
+/// Sends one of a worker's many frames.
+pub(super) fn send(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -> Delivery {
+    // A frame of last words is whole before this one begins.
+    let _sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !adopted.is_intact() {
+        complain(format_args!(
+            "this worker of a pool ends: one of its tasks has closed the connection to the pool, a file descriptor that is \
+             not its own"
+        ));
+        return Delivery::Impossible;
+    }
+    if write(kind, head, packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
 }
 
 /// Sends what is about to be lost, once, unless the answer is on its way or there.
@@ -53,7 +67,7 @@ pub(super) fn last_words(error: &Error, adopted: &Adopted) {
     let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
     if *sent == Sent::Nothing && adopted.is_ours() && adopted.is_intact() {
         *sent = Sent::LastWords;
-        send(Kind::LastWords, packed, adopted);
+        write(Kind::LastWords, &[], packed, adopted);
     }
 }
 
@@ -66,8 +80,8 @@ pub(super) fn pack_error(error: &Error) -> Packed {
     }
 }
 
-fn send(kind: Kind, packed: Packed, adopted: &Adopted) -> bool {
-    let mut outbox = Outbox::new(kind, &[], packed);
+fn write(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -> bool {
+    let mut outbox = Outbox::new(kind, head, packed);
     adopted.stream.prepare_to_write(outbox.len());
     outbox.pump(|pieces| adopted.stream.write(pieces)).is_ok()
 }

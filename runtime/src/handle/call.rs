@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use super::Child;
 use super::ending::{self, duplicate, not_started};
 use super::running::Running;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::inherit;
 use crate::launch::{Environment, Launched, Order, StartMethod};
 use crate::link::{self, Outbox};
-use crate::registry::{self, Entry};
+use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, Piped, Stdio};
 use crate::wire::{CallHead, CodecError, Fault, Kind, Packed, Packer, Unpacker};
 
@@ -50,7 +50,7 @@ pub struct Call<R> {
 }
 
 /// How the parent unpacks a result.
-pub(super) type Unpack<R> = fn(&mut Unpacker<'_>) -> Result<R, CodecError>;
+pub(crate) type Unpack<R> = fn(&mut Unpacker<'_>) -> Result<R, CodecError>;
 
 /// A call without the type of its result, so that all code that is not about values exists once.
 struct Plan {
@@ -64,6 +64,17 @@ struct Plan {
     stderr: Stdio,
     timeout: Option<Duration>,
     start_method: StartMethod,
+    /// What was set that concerns the process, and not the call.
+    altered: Option<&'static str>,
+}
+
+/// A call without a process of its own: what a pool takes.
+pub(crate) struct Task<R> {
+    pub(crate) entry: &'static Entry,
+    pub(crate) index: u32,
+    pub(crate) packed: Packed,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) unpack: Unpack<R>,
 }
 
 /// The arguments of a call while they are being packed, one after another; used by generated code only.
@@ -113,6 +124,7 @@ impl Arguments {
             stderr: Stdio::inherit(),
             timeout: None,
             start_method: StartMethod::default(),
+            altered: None,
         }
     }
 }
@@ -123,12 +135,14 @@ impl<R> Call<R> {
     /// it is called what this process is called.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.plan.name = Some(name.into());
+        self.plan.altered = Some("name");
         self
     }
 
     /// Sets a variable in the child's environment, which is otherwise a copy of this process's.
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.plan.environment.set(key.as_ref(), value.as_ref());
+        self.plan.altered = Some("env");
         self
     }
 
@@ -136,6 +150,7 @@ impl<R> Call<R> {
     pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
         for (key, value) in variables {
             self.plan.environment.set(key.as_ref(), value.as_ref());
+            self.plan.altered = Some("envs");
         }
         self
     }
@@ -143,41 +158,48 @@ impl<R> Call<R> {
     /// Removes a variable from the child's environment.
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
         self.plan.environment.remove(key.as_ref());
+        self.plan.altered = Some("env_remove");
         self
     }
 
     /// Starts the child with an empty environment, but for what is set after this.
     pub fn env_clear(mut self) -> Self {
         self.plan.environment.clear();
+        self.plan.altered = Some("env_clear");
         self
     }
 
-    /// Sets the child's working directory. It is an [`ErrorKind::Spawn`] from the child if it cannot be entered.
+    /// Sets the child's working directory. It is an [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) from the child if it
+    /// cannot be entered.
     pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.plan.current_dir = Some(dir.as_ref().to_owned());
+        self.plan.altered = Some("current_dir");
         self
     }
 
     /// What the child's standard input is connected to; by default, what this process's is.
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
         self.plan.stdin = stdin.into();
+        self.plan.altered = Some("stdin");
         self
     }
 
     /// What the child's standard output is connected to; by default, what this process's is.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.plan.stdout = stdout.into();
+        self.plan.altered = Some("stdout");
         self
     }
 
     /// What the child's standard error is connected to; by default, what this process's is.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.plan.stderr = stderr.into();
+        self.plan.altered = Some("stderr");
         self
     }
 
     /// Kills the child if it has not answered within this time, counted from its start. Joining it then gives
-    /// [`ErrorKind::TimedOut`]. The child is killed whether or not somebody waits for it.
+    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut). The child is killed whether or not somebody waits for it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.plan.timeout = Some(timeout);
         self
@@ -186,6 +208,7 @@ impl<R> Call<R> {
     /// How the process comes to be.
     pub fn start_method(mut self, method: StartMethod) -> Self {
         self.plan.start_method = method;
+        self.plan.altered = Some("start_method");
         self
     }
 
@@ -195,8 +218,8 @@ impl<R> Call<R> {
     /// exists. Longer ones are sent before this returns, as fast as the child reads them.
     ///
     /// # Errors
-    /// [`NoProcessMain`](ErrorKind::NoProcessMain), [`DuplicateEntry`](ErrorKind::DuplicateEntry),
-    /// [`Encode`](ErrorKind::Encode) if an argument cannot be packed, [`Spawn`](ErrorKind::Spawn) if the system
+    /// [`NoProcessMain`](crate::ErrorKind::NoProcessMain), [`DuplicateEntry`](crate::ErrorKind::DuplicateEntry),
+    /// [`Encode`](crate::ErrorKind::Encode) if an argument cannot be packed, [`Spawn`](crate::ErrorKind::Spawn) if the system
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
         let (mut running, piped) = self.plan.start()?;
@@ -213,6 +236,37 @@ impl<R> Call<R> {
         let (running, piped) = self.plan.start()?;
         Child::new(running, piped, self.unpack).join()
     }
+
+    /// For a process that is there already.
+    pub(crate) fn into_task(self) -> Result<Task<R>, Error> {
+        let Plan { entry, packed, timeout, altered, .. } = self.plan;
+        let task = || {
+            if let Some(setter) = altered {
+                return Err(ending::not_for_a_pool(setter));
+            }
+            let index = registry::index_of(entry).map_err(|found| duplicate(&found))?;
+            Ok(Task {
+                entry,
+                index,
+                packed: packed.map_err(|fault| ending::not_packed(&fault))?,
+                timeout,
+                unpack: self.unpack,
+            })
+        };
+        task().map_err(|error| error.in_entry(entry.name()))
+    }
+}
+
+/// Whether this process can start children, and where those take over.
+pub(crate) fn may_start() -> Result<Dispatch, Error> {
+    let dispatch = registry::dispatch().ok_or_else(ending::no_process_main)?;
+    if sys::has_raised_privileges() {
+        return Err(ending::raised_privileges());
+    }
+    if !sys::can_start_again() {
+        return Err(ending::started_by_loader());
+    }
+    Ok(dispatch)
 }
 
 impl Plan {
@@ -221,7 +275,8 @@ impl Plan {
         self.order()
             .and_then(|(order, method, timeout)| {
                 let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-                let Launched { peer, piped, outbox } = method.launcher().launch(order).map_err(not_started)?;
+                let Launched { peer, piped, outbox, shared: _ } =
+                    method.launcher().launch(order).map_err(not_started)?;
                 let mut running = Running::new(entry.name(), peer, outbox, deadline.zip(timeout));
                 running.send();
                 Ok((running, piped))
@@ -230,16 +285,9 @@ impl Plan {
     }
 
     fn order(self) -> Result<(Order, StartMethod, Option<Duration>), Error> {
-        let dispatch = registry::dispatch().ok_or_else(ending::no_process_main)?;
+        let dispatch = may_start()?;
         let index = registry::index_of(self.entry).map_err(|found| duplicate(&found))?;
-        if sys::has_raised_privileges() {
-            return Err(ending::raised_privileges());
-        }
-        if !sys::can_start_again() {
-            return Err(ending::started_by_loader());
-        }
-        let packed =
-            self.packed.map_err(|fault| Error::new(ErrorKind::Encode, format!("its {fault}; nothing was started")))?;
+        let packed = self.packed.map_err(|fault| ending::not_packed(&fault))?;
         let head = CallHead {
             build: sys::build_id(),
             index,
@@ -255,13 +303,14 @@ impl Plan {
             stdout: self.stdout,
             stderr: self.stderr,
             outbox: Outbox::with_pieces(Kind::Call, &head.encode(), inherit::snapshot()?, packed),
+            shared: None,
         };
         Ok((order, self.start_method, self.timeout))
     }
 }
 
 /// What this process is called: a child would be called after the link that it was started from.
-fn own_name() -> &'static str {
+pub(crate) fn own_name() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(sys::process_name)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::registry::Duplicate;
 use crate::sys::{self, Ended};
-use crate::wire::EXIT_UNREPORTED;
+use crate::wire::{EXIT_UNREPORTED, Fault};
 
 pub(super) fn no_process_main() -> Error {
     Error::new(
@@ -32,6 +32,20 @@ pub(super) fn started_by_loader() -> Error {
     )
 }
 
+pub(super) fn not_packed(fault: &Fault) -> Error {
+    Error::new(ErrorKind::Encode, format!("its {fault}; nothing was started"))
+}
+
+pub(super) fn not_for_a_pool(setter: &str) -> Error {
+    Error::new(
+        ErrorKind::Spawn,
+        format!(
+            "it was not submitted: `Call::{setter}` is about the process, and a task runs in a worker that is there \
+             already; use `{setter}` of `Pool::builder()`, which sets it for all workers, or `spawn` the call"
+        ),
+    )
+}
+
 pub(super) fn duplicate(Duplicate { first, second }: &Duplicate) -> Error {
     Error::new(
         ErrorKind::DuplicateEntry,
@@ -39,13 +53,13 @@ pub(super) fn duplicate(Duplicate { first, second }: &Duplicate) -> Error {
     )
 }
 
-pub(super) fn not_started(error: io::Error) -> Error {
+pub(crate) fn not_started(error: io::Error) -> Error {
     let hint = sys::start_hint(&error);
     Error::new(ErrorKind::Spawn, format!("the process cannot be started: {error}{hint}")).with_source(error)
 }
 
 /// The child has ended, and its connection holds no answer.
-pub(super) fn without_answer(id: u32, ended: Ended, partial: bool) -> Error {
+pub(crate) fn without_answer(id: u32, ended: Ended, partial: bool) -> Error {
     let when = if partial { "while it was sending its result" } else { "before its result was there" };
     match ended {
         Ended::With(status) if status.code().is_none() => {
@@ -89,7 +103,7 @@ pub(super) fn garbage(id: u32, error: &impl std::fmt::Display) -> Error {
     )
 }
 
-pub(super) fn undecodable(error: &impl std::fmt::Display) -> Error {
+pub(crate) fn undecodable(error: &impl std::fmt::Display) -> Error {
     Error::new(
         ErrorKind::Decode,
         format!(
@@ -99,7 +113,7 @@ pub(super) fn undecodable(error: &impl std::fmt::Display) -> Error {
     )
 }
 
-pub(super) fn already_joined() -> Error {
+pub(crate) fn already_joined() -> Error {
     Error::new(ErrorKind::Closed, "its result was already taken")
 }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::launch::Peer;
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::sys::{Ended, Interest};
+use crate::trace::Span;
 use crate::wire::Kind;
 
 /// How long a process may take to exit after it has answered. What runs then is the user's (exit handlers of C
@@ -27,6 +28,7 @@ const BUDGET: usize = 4 << 20;
 /// A child process that was started and not yet joined.
 pub(super) struct Running {
     entry: &'static str,
+    span: Span,
     id: u32,
     peer: Owned,
     outbox: Outbox,
@@ -64,8 +66,11 @@ impl Running {
         outbox: Outbox,
         limit: Option<(Instant, Duration)>,
     ) -> Self {
+        let span = Span::child(entry);
+        span.runs_in(peer.id());
         Self {
             entry,
+            span,
             id: peer.id(),
             peer: Owned(Some(peer)),
             outbox,
@@ -132,12 +137,14 @@ impl Running {
             Ok(ended) => ended?,
             Err(error) => return Some(self.give_up(ending::lost(error))),
         };
-        match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Open => Some(Err(self.without_answer(ended, false))),
-            Stage::Closed { partial } => Some(Err(self.without_answer(ended, partial))),
-            Stage::Answered { answer, .. } => Some(answer.map_err(|error| with_status(error, ended))),
-            Stage::Done => None,
-        }
+        let answer = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Open => Err(self.without_answer(ended, false)),
+            Stage::Closed { partial } => Err(self.without_answer(ended, partial)),
+            Stage::Answered { answer, .. } => answer.map_err(|error| with_status(error, ended)),
+            Stage::Done => return None,
+        };
+        self.span.ends(answer.as_ref().err());
+        Some(answer)
     }
 
     /// Does the same without taking the answer, and tells whether the process has ended, and all it has sent is read.
@@ -224,9 +231,14 @@ impl Running {
                 Ok(Progress::Complete(frame)) => match frame.kind {
                     Kind::Value => return self.answer(Ok(frame)),
                     Kind::Failure => return self.answer_failure(frame),
-                    Kind::LastWords if self.last_words.is_none() => self.last_words = Some(failure(frame)),
+                    Kind::LastWords if self.last_words.is_none() => {
+                        self.last_words = Some(failure(&frame.items, frame.blobs))
+                    }
                     Kind::LastWords => return self.distrust("it had last words twice"),
-                    Kind::Call => return self.distrust("it sent a call, and a child only answers"),
+                    Kind::Call | Kind::Worker | Kind::Tasks => {
+                        return self.distrust("it sent a call, and a child only answers");
+                    }
+                    Kind::Answer | Kind::Bell => return self.distrust("it answers as a worker of a pool would"),
                 },
                 Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,
@@ -239,7 +251,7 @@ impl Running {
     }
 
     fn answer_failure(&mut self, frame: Frame) {
-        self.answer(Err(failure(frame).in_entry(self.entry)));
+        self.answer(Err(failure(&frame.items, frame.blobs).in_entry(self.entry)));
     }
 
     /// What came is not from this library: whatever the process is doing, it is no longer our child.
@@ -298,9 +310,9 @@ fn with_status(error: Error, ended: Ended) -> Error {
     }
 }
 
-/// The error in a frame that carries one.
-fn failure(frame: Frame) -> Error {
-    let mut unpacker = link::unpacker(&frame.items, frame.blobs);
+/// The error in what carries one.
+pub(crate) fn failure(items: &[u8], blobs: Vec<Vec<u8>>) -> Error {
+    let mut unpacker = link::unpacker(items, blobs);
     unpacker.value().unwrap_or_else(|error| {
         Error::new(ErrorKind::Protocol, format!("it failed, and what it says about it cannot be read: {error}"))
     })

@@ -113,6 +113,11 @@ impl Global {
         Ok(packed)
     }
 
+    /// Whether its value will never be another one.
+    pub(super) fn is_for_good(&self) -> bool {
+        self.kept.get().is_some()
+    }
+
     /// Puts a packed value in place.
     pub(super) fn restore(&self, packed: &[u8]) -> Result<(), RemoteError> {
         (self.access)(Access(Direction::Restore(packed)))

@@ -16,5 +16,5 @@ mod wrapper;
 pub use containers::Inheritable;
 pub use global::{Access, Accessed, Global, RegisteredGlobal, Snapshot, access};
 pub use lazy::{Computed, access_lazy};
-pub(crate) use travel::{restore, snapshot};
+pub(crate) use travel::{Changes, Values, restore, restore_values, snapshot, split};
 pub use wrapper::{Inherit, ProcessLocal};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::global::{Global, RegisteredGlobal};
 use crate::error::{Error, ErrorKind, RemoteError};
 use crate::link::Piece;
-use crate::wire::{BLOB_MIN, GlobalHead};
+use crate::wire::{BLOB_MIN, GlobalHead, GlobalValue};
 
 /// All of them, in an order that is the same in every process of one build.
 fn globals() -> impl Iterator<Item = &'static Global> {
@@ -14,13 +14,79 @@ fn globals() -> impl Iterator<Item = &'static Global> {
 
 /// The section of a call with the values that they have now.
 pub(crate) fn snapshot() -> Result<Vec<Piece>, Error> {
+    Ok(section(Values::now()?.0.iter()))
+}
+
+fn section<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<Piece> {
     let mut section = Section { count: 0, pieces: Vec::new(), open: vec![0; 4] };
-    for (index, global) in (0..).zip(globals()) {
-        if let Some(value) = global.save().map_err(|error| not_packed(global, error))? {
-            section.add(GlobalHead { index, position: global.position(), name: global.name() }, value);
+    for Value { index, global, packed } in values {
+        let head = GlobalHead { index: *index, position: global.position(), name: global.name() };
+        section.add(head, Arc::clone(packed));
+    }
+    section.finish()
+}
+
+/// The values of all of them at one moment, packed.
+#[derive(Debug, Default)]
+pub(crate) struct Values(Vec<Value>);
+
+#[derive(Debug)]
+struct Value {
+    index: u32,
+    global: &'static Global,
+    packed: Arc<Vec<u8>>,
+}
+
+/// How the values of one moment differ from those of an earlier one.
+#[derive(Debug)]
+pub(crate) enum Changes {
+    None,
+    /// The section with those that differ.
+    Some(Vec<Piece>),
+    /// One that can be set once was set since: it cannot be put in place in a process that may have set it itself.
+    ForGood,
+}
+
+impl Values {
+    /// The values that they have now.
+    pub(crate) fn now() -> Result<Self, Error> {
+        let mut values = Vec::new();
+        for (index, global) in (0..).zip(globals()) {
+            if let Some(packed) = global.save().map_err(|error| not_packed(global, error))? {
+                values.push(Value { index, global, packed });
+            }
+        }
+        Ok(Self(values))
+    }
+
+    /// The section with all of them.
+    pub(crate) fn section(&self) -> Vec<Piece> {
+        section(self.0.iter())
+    }
+
+    /// A section with none.
+    pub(crate) fn nothing() -> Vec<Piece> {
+        section([].iter())
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && matches!(self.changes_since(other), Changes::None)
+    }
+
+    pub(crate) fn changes_since(&self, earlier: &Self) -> Changes {
+        let differs = |value: &&Value| {
+            let before = earlier.0.iter().find(|before| before.index == value.index);
+            before.is_none_or(|before| !Arc::ptr_eq(&before.packed, &value.packed) && before.packed != value.packed)
+        };
+        let changed: Vec<&Value> = self.0.iter().filter(differs).collect();
+        if changed.is_empty() {
+            Changes::None
+        } else if changed.iter().any(|value| value.global.is_for_good()) {
+            Changes::ForGood
+        } else {
+            Changes::Some(section(changed.into_iter()))
         }
     }
-    Ok(section.finish())
 }
 
 /// The section while it is made: small values are joined, and great ones stay where they are.
@@ -53,9 +119,19 @@ impl Section {
 
 /// Puts the values of a call in place and gives what follows them: the arguments.
 pub(crate) fn restore(bytes: &[u8]) -> Result<&[u8], Error> {
-    let (values, rest) = GlobalHead::decode_all(bytes).ok_or_else(|| {
+    let (values, rest) = split(bytes).ok_or_else(|| {
         Error::new(ErrorKind::Protocol, "the call cannot be read: its section of inherited statics is damaged")
     })?;
+    restore_values(values).map(|()| rest)
+}
+
+/// The values of a section that has arrived, and what follows them.
+pub(crate) fn split(bytes: &[u8]) -> Option<(Vec<GlobalValue<'_>>, &[u8])> {
+    GlobalHead::decode_all(bytes)
+}
+
+/// Puts values in place.
+pub(crate) fn restore_values(values: Vec<GlobalValue<'_>>) -> Result<(), Error> {
     let mut following = (0..).zip(globals());
     for (head, packed) in values {
         // Both sides go through them in the same order, so the next of this index is the one, and nothing is searched.
@@ -66,7 +142,7 @@ pub(crate) fn restore(bytes: &[u8]) -> Result<&[u8], Error> {
             .and_then(|global| global.restore(packed))
             .map_err(|error| not_restored(head.name, error))?;
     }
-    Ok(rest)
+    Ok(())
 }
 
 /// The only one that it can be.

@@ -1,6 +1,7 @@
 //! The start method that executes the program's file again.
 
 use std::io::{self, IoSlice, Read};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Launched, Launcher, Order, Peer};
@@ -13,7 +14,7 @@ pub(crate) struct Exec;
 
 impl Launcher for Exec {
     fn launch(&self, order: Order) -> io::Result<Launched> {
-        let Order { dispatch, environment, stdin, stdout, stderr, mut outbox } = order;
+        let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
         let command = Command {
             args: std::env::args_os().collect(),
             env: environment.variables()?,
@@ -24,25 +25,26 @@ impl Launcher for Exec {
                 Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
                 Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
             },
+            shared,
         };
         let (stream, handover) = sys::connection()?;
         stream.prepare_to_write(outbox.len());
         // Before the child exists: arguments that fit into the buffer are there when it asks for them.
         outbox.pump(|pieces| stream.write(pieces))?;
-        let Started { process, piped } = sys::start(command, handover)?;
-        Ok(Launched { peer: Box::new(Executed { process, stream: Some(stream) }), piped, outbox })
+        let Started { process, piped, shared } = sys::start(command, handover)?;
+        Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
     }
 }
 
 struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
-    stream: Option<Stream>,
+    stream: Option<Arc<Stream>>,
 }
 
 impl Executed {
     fn stream(&self) -> io::Result<&Stream> {
-        self.stream.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
@@ -74,11 +76,15 @@ impl Peer for Executed {
     }
 
     fn wait(&mut self, interest: Option<Interest>, deadline: Option<Instant>) -> io::Result<Ready> {
-        sys::wait(&self.process, self.stream.as_ref().zip(interest), deadline)
+        sys::wait(&self.process, self.stream.as_deref().zip(interest), deadline)
     }
 
     fn watch(&self) -> Watch {
         self.process.watch()
+    }
+
+    fn ends(&self) -> (Watch, Option<Arc<Stream>>) {
+        (self.process.watch(), self.stream.clone())
     }
 
     fn release(&mut self) -> io::Result<()> {
@@ -88,6 +94,6 @@ impl Peer for Executed {
 
     #[cfg(feature = "tokio")]
     fn async_wait(&self) -> io::Result<sys::AsyncWait> {
-        sys::AsyncWait::new(&self.process, self.stream.as_ref())
+        sys::AsyncWait::new(&self.process, self.stream.as_deref())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::Peer;
-use crate::sys::{Ended, Interest, Ready, Watch};
+use crate::sys::{Ended, Interest, Ready, Stream, Watch};
 
 /// What happens next on the child's side.
 #[derive(Debug)]
@@ -116,6 +116,10 @@ impl Peer for Mock {
 
     fn watch(&self) -> Watch {
         unreachable!("these tests set no time limits and detach nothing")
+    }
+
+    fn ends(&self) -> (Watch, Option<Arc<Stream>>) {
+        unreachable!("these tests wait in one place only")
     }
 
     fn release(&mut self) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod exec;
 pub(crate) mod mock;
 
 use std::io::{self, IoSlice, Read};
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) use environment::Environment;
@@ -15,7 +16,7 @@ pub(crate) use exec::Exec;
 
 use crate::link::Outbox;
 use crate::registry::Dispatch;
-use crate::sys::{Ended, Interest, Piped, Ready, Stdio, Watch};
+use crate::sys::{Ended, Interest, Piped, Ready, Shared, Stdio, Stream, Watch};
 
 /// How a child process comes to be.
 ///
@@ -38,6 +39,8 @@ pub(crate) struct Order {
     pub(crate) stderr: Stdio,
     /// The call, to be written to the child.
     pub(crate) outbox: Outbox,
+    /// Memory that it is to share with this process.
+    pub(crate) shared: Option<Shared>,
 }
 
 /// A child process that was started.
@@ -46,6 +49,8 @@ pub(crate) struct Launched {
     pub(crate) piped: Piped,
     /// What is still to be written.
     pub(crate) outbox: Outbox,
+    /// What the order asked to share.
+    pub(crate) shared: Option<Shared>,
 }
 
 /// Starts child processes in one way.
@@ -74,6 +79,9 @@ pub(crate) trait Peer: Read + Send {
 
     /// For another thread that is to watch or kill the process.
     fn watch(&self) -> Watch;
+
+    /// What [`sys::wait_or_wake`](crate::sys::wait_or_wake) needs, for a thread that does not hold the peer while it waits.
+    fn ends(&self) -> (Watch, Option<Arc<Stream>>);
 
     /// Lets the process live on when this one ends.
     fn release(&mut self) -> io::Result<()>;

@@ -5,11 +5,13 @@
 
 mod inbox;
 mod outbox;
+mod ring;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use inbox::{Frame, Inbox, Progress};
 pub(crate) use outbox::{Outbox, Piece};
+pub(crate) use ring::Ring;
 
 use crate::sys;
 use crate::wire::{Memory, Packer, Unpacker};

@@ -25,6 +25,7 @@ pub(crate) enum Piece {
     Blob(Blob),
     /// Kept elsewhere as well, and not copied for one more frame.
     Shared(Arc<Vec<u8>>),
+    SharedBlob(Arc<Blob>),
 }
 
 impl Deref for Piece {
@@ -35,6 +36,7 @@ impl Deref for Piece {
             Piece::Owned(bytes) => bytes,
             Piece::Blob(bytes) => bytes,
             Piece::Shared(bytes) => bytes,
+            Piece::SharedBlob(bytes) => bytes,
         }
     }
 }
@@ -71,6 +73,21 @@ impl Outbox {
         }
         pieces.retain(|piece| !piece.is_empty());
         Self { pieces, written: 0 }
+    }
+
+    /// A frame of these items, and of blobs that are kept elsewhere as well.
+    pub(crate) fn of_shared(kind: Kind, items: Vec<Piece>, blobs: Vec<Arc<Blob>>) -> Self {
+        let mut outbox = Self::with_pieces(kind, &[], items, Packed::default());
+        let count = u16::try_from(blobs.len()).expect("the packer makes no more blobs than a frame can have");
+        if let Some(Piece::Owned(header)) = outbox.pieces.front_mut() {
+            header[6..8].copy_from_slice(&count.to_le_bytes());
+        }
+        for blob in blobs {
+            outbox.pieces.push_back((blob.len() as u64).to_le_bytes().to_vec().into());
+            outbox.pieces.push_back(Piece::SharedBlob(blob));
+        }
+        outbox.pieces.retain(|piece| !piece.is_empty());
+        outbox
     }
 
     pub(crate) fn is_empty(&self) -> bool {

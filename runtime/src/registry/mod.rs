@@ -6,6 +6,7 @@ mod role;
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wire::{Fault, Packed, Unpacker};
 
@@ -19,6 +20,8 @@ pub struct Entry {
     column: u32,
     origin: Origin,
     run: Run,
+    /// One more than its position in [`entries`], once that is known and no other entry has the same name.
+    known_index: AtomicU32,
 }
 
 /// What the macro knows about how an entry came to be.
@@ -53,7 +56,7 @@ impl Entry {
         origin: Origin,
         run: Run,
     ) -> Self {
-        Self { name, file, line, column, origin, run }
+        Self { name, file, line, column, origin, run, known_index: AtomicU32::new(0) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -117,6 +120,9 @@ pub(crate) struct Duplicate {
 /// Two functions of one name in different function bodies are no duplicates as long as neither name was chosen:
 /// their default names are equal, and their positions tell them apart.
 pub(crate) fn index_of(entry: &'static Entry) -> Result<u32, Duplicate> {
+    if let Some(index) = entry.known_index.load(Ordering::Relaxed).checked_sub(1) {
+        return Ok(index);
+    }
     let sorted = sorted_by_name();
     let start = sorted.partition_point(|&(_, other)| other.name < entry.name);
     let mut index = 0;
@@ -127,6 +133,7 @@ pub(crate) fn index_of(entry: &'static Entry) -> Result<u32, Duplicate> {
             return Err(Duplicate { first: other, second: entry });
         }
     }
+    entry.known_index.store(index + 1, Ordering::Relaxed);
     Ok(index)
 }
 

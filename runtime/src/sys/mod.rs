@@ -19,6 +19,8 @@ mod imp;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
+#[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
+mod unshared;
 
 use std::time::Instant;
 
@@ -29,9 +31,9 @@ pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, conne
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
-pub(crate) use imp::{Waker, Watch, wait, wait_any, with_signals_blocked};
-// Being started.
-pub(crate) use imp::{Adopted, adopt, has_raised_privileges, prepare_before_main};
+pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
+// Being started, and what is left in common then.
+pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
 // What only a macro can express.
@@ -53,6 +55,8 @@ pub(crate) struct Command {
     pub(crate) stderr: Stdio,
     /// Put in front of what [`CHILD_VARIABLE`] says, with a `;` between.
     pub(crate) token: &'static str,
+    /// Memory that the process is to share with this one.
+    pub(crate) shared: Option<Shared>,
 }
 
 /// A process that has just been started.
@@ -60,6 +64,8 @@ pub(crate) struct Command {
 pub(crate) struct Started {
     pub(crate) process: Process,
     pub(crate) piped: Piped,
+    /// What the command asked to share.
+    pub(crate) shared: Option<Shared>,
 }
 
 /// How a process ended; the system may have told somebody else.
@@ -78,6 +84,17 @@ impl Ended {
             Ended::Unknown => true,
         }
     }
+}
+
+/// What a process may use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Confinement {
+    /// Bytes of memory.
+    pub(crate) memory: Option<u64>,
+    /// The numbers of the processors that it may run on; any, if there is none.
+    pub(crate) processors: Vec<u32>,
+    /// As nice(1) counts it: from -20, the first to be served, to 19.
+    pub(crate) niceness: Option<i32>,
 }
 
 /// What a parent waits for on a connection.

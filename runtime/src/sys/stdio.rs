@@ -41,6 +41,21 @@ impl Stdio {
         Self(StdioKind::Piped)
     }
 
+    /// The same once more, for another process.
+    pub(crate) fn duplicate(&self) -> std::io::Result<Self> {
+        Ok(Self(match &self.0 {
+            StdioKind::Inherit => StdioKind::Inherit,
+            StdioKind::Null => StdioKind::Null,
+            StdioKind::Piped => StdioKind::Piped,
+            StdioKind::Handle(handle) => StdioKind::Handle(handle.try_clone()?),
+            StdioKind::Pipe(handle) => StdioKind::Pipe(handle.try_clone()?),
+        }))
+    }
+
+    pub(crate) fn is_piped(&self) -> bool {
+        matches!(self.0, StdioKind::Piped)
+    }
+
     pub(crate) fn kind(&self) -> &StdioKind {
         &self.0
     }

@@ -3,9 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::{Command, Ended, Interest, Ready, Started};
+use super::{Command, Confinement, Ended, Interest, Ready, Started};
 
 /// Nobody makes any of these.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,12 @@ enum Never {}
 /// Whatever converts into a handle elsewhere is closed here: no child will ever have it.
 #[derive(Debug)]
 pub struct OwnedHandle(());
+
+impl OwnedHandle {
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(()))
+    }
+}
 
 macro_rules! closed {
     ($($type:ty),*) => {$(
@@ -38,8 +45,11 @@ pub(crate) struct Watch(Never);
 #[derive(Debug)]
 pub(crate) struct Waker(Never);
 #[derive(Debug)]
+pub(crate) struct Shared(Never);
+#[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
+    pub(crate) shared: Option<Shared>,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +115,20 @@ impl Watch {
     }
 }
 
+impl Shared {
+    pub(crate) fn new(_: usize) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn confine(_: &Confinement) -> io::Result<()> {
+    unsupported()
+}
+
 impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
         unsupported()
@@ -117,6 +141,15 @@ impl Waker {
 
 pub(crate) fn wait(process: &Process, _: Option<(&Stream, Interest)>, _: Option<Instant>) -> io::Result<Ready> {
     match process.0 {}
+}
+
+pub(crate) fn wait_or_wake(
+    watch: &Watch,
+    _: Option<(&Stream, Interest)>,
+    _: Option<&Waker>,
+    _: Option<Instant>,
+) -> io::Result<()> {
+    match watch.0 {}
 }
 
 pub(crate) fn wait_any<'a>(
@@ -144,6 +177,10 @@ impl AsyncWait {
 
 impl Adopted {
     pub(crate) fn is_intact(&self) -> bool {
+        match self.stream.0 {}
+    }
+
+    pub(crate) fn prepare_to_stay(&mut self) {
         match self.stream.0 {}
     }
 

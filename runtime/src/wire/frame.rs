@@ -40,6 +40,14 @@ pub(crate) enum Kind {
     Failure,
     /// Child to parent: what is about to be lost, as an encoded `Error`, should nothing else follow.
     LastWords,
+    /// Parent to child: be a worker, and begin with this initializer.
+    Worker,
+    /// Parent to worker: run these entries, one after another.
+    Tasks,
+    /// Worker to parent: what one of them has returned, or why there is no value.
+    Answer,
+    /// Worker to parent: look into the memory that we share.
+    Bell,
 }
 
 /// The first 16 bytes of a frame.
@@ -73,6 +81,10 @@ impl Header {
             Kind::Value => 2,
             Kind::Failure => 3,
             Kind::LastWords => 4,
+            Kind::Worker => 5,
+            Kind::Tasks => 6,
+            Kind::Answer => 7,
+            Kind::Bell => 8,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         bytes[8..].copy_from_slice(&self.len.to_le_bytes());
@@ -92,6 +104,10 @@ impl Header {
             (2, 0) => Kind::Value,
             (3, 0) => Kind::Failure,
             (4, 0) => Kind::LastWords,
+            (5, 0) => Kind::Worker,
+            (6, 0) => Kind::Tasks,
+            (7, 0) => Kind::Answer,
+            (8, 0) => Kind::Bell,
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes(len))?;

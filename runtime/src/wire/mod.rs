@@ -30,6 +30,7 @@ mod run;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::ops::Range;
 
@@ -44,8 +45,9 @@ pub(crate) use frame::MAX_FRAME;
 pub(crate) use frame::{
     BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
-pub(crate) use global::GlobalHead;
+pub(crate) use global::{GlobalHead, GlobalValue};
 pub(crate) use numbers::Blob;
+pub(crate) use worker::{AnswerHead, EntryHead, TaskHead, TasksHead, WorkerHead};
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
 mod tag {

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether this process runs with more rights than the one that started it gave: set-user-id, capabilities. Its
 /// environment is then not to be believed.
@@ -40,4 +42,25 @@ pub(crate) fn set_process_name(name: &str) {
         // A name is for people: a system that refuses it is no reason to fail.
         let _ = rustix::thread::set_name(&name);
     }
+}
+
+/// Memory that holds 1 here, and 0 in any copy of this process: asking for the process id would be a system call for each
+/// task of a worker. `None` where the system has no such memory (before Linux 4.14).
+pub(in crate::sys) fn mark() -> Option<&'static AtomicU32> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping at an address of the system's choice replaces none.
+    let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<AtomicU32>(), protection, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the page was just mapped, and nothing uses it yet.
+    if unsafe { libc::madvise(page, size_of::<AtomicU32>(), libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: as above, and nothing will use it.
+        unsafe { libc::munmap(page, size_of::<AtomicU32>()) };
+        return None;
+    }
+    // SAFETY: the page is aligned, zeroed, mapped until the process ends, and reached through this reference only.
+    let mark = unsafe { &*page.cast::<AtomicU32>() };
+    mark.store(1, Ordering::Relaxed);
+    Some(mark)
 }

@@ -1,6 +1,7 @@
 //! Linux, from 5.4 on: `posix_spawn`, process descriptors, a socket pair for the connection and a pipe as lifeline.
 
 mod build;
+mod confine;
 mod identity;
 pub(in crate::sys) mod lifeline;
 mod memory;
@@ -8,16 +9,19 @@ mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod shared;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
-pub(in crate::sys) use identity::maker;
+pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
+pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
-pub(crate) use poll::{Waker, wait, wait_any};
+pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
 };

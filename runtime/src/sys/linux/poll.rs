@@ -18,17 +18,43 @@ pub(crate) fn wait(
 ) -> io::Result<Ready> {
     let mut fds = Vec::with_capacity(2);
     if let Some((stream, interest)) = stream {
-        let flags = match interest {
-            Interest::Read => PollFlags::IN,
-            Interest::ReadOrWrite => PollFlags::IN | PollFlags::OUT,
-        };
-        fds.push(PollFd::new(stream, flags));
+        fds.push(PollFd::new(stream, flags(interest)));
     }
     let Some(pidfd) = process.pidfd() else { return Ok(Ready { stream: stream.is_some(), ended: true }) };
     fds.push(PollFd::from_borrowed_fd(pidfd, PollFlags::IN));
     poll(&mut fds, deadline)?;
     let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
     Ok(Ready { stream: stream.is_some() && ready.next() == Some(true), ended: ready.next() == Some(true) })
+}
+
+/// As [`wait`], for whoever does not hold the process; and also ends when the waker is used.
+pub(crate) fn wait_or_wake(
+    watch: &Watch,
+    stream: Option<(&Stream, Interest)>,
+    waker: Option<&Waker>,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    let Some(pidfd) = watch.pidfd() else { return Ok(()) };
+    let mut fds = Vec::with_capacity(3);
+    fds.push(PollFd::from_borrowed_fd(pidfd, PollFlags::IN));
+    if let Some((stream, interest)) = stream {
+        fds.push(PollFd::new(stream, flags(interest)));
+    }
+    fds.extend(waker.map(|waker| PollFd::new(&waker.0, PollFlags::IN)));
+    poll(&mut fds, deadline)?;
+    if let (Some(waker), Some(last)) = (waker, fds.last()) {
+        if !last.revents().is_empty() {
+            waker.clear();
+        }
+    }
+    Ok(())
+}
+
+fn flags(interest: Interest) -> PollFlags {
+    match interest {
+        Interest::Read => PollFlags::IN,
+        Interest::ReadOrWrite => PollFlags::IN | PollFlags::OUT,
+    }
 }
 
 /// Waits until one of the processes has ended, the waker is used or the deadline has passed. Tells for each process
@@ -60,7 +86,7 @@ fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<()> {
     }
 }
 
-/// Ends a [`wait_any`] of another thread.
+/// Ends a [`wait_any`] or a [`wait_or_wake`] of another thread.
 #[derive(Debug)]
 pub(crate) struct Waker(OwnedFd);
 

@@ -13,10 +13,10 @@ mod reactor;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
-pub(in crate::sys) use identity::maker;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
+pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
-pub(crate) use poll::{Waker, wait, wait_any};
+pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
@@ -28,6 +28,7 @@ pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
+pub(crate) use super::unshared::{Shared, confine};
 
 /// Has the system call `$function` before `main`.
 ///

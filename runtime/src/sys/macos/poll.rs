@@ -41,6 +41,34 @@ pub(crate) fn wait(
     Ok(ready)
 }
 
+/// As [`wait`], for whoever does not hold the process; and also ends when the waker is used.
+pub(crate) fn wait_or_wake(
+    watch: &Watch,
+    stream: Option<(&Stream, Interest)>,
+    waker: Option<&Waker>,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    let Some(pid) = watch.running() else { return Ok(()) };
+    let queue = Queue::new()?;
+    if let Some((stream, interest)) = stream {
+        queue.watch_read(stream)?;
+        if interest == Interest::ReadOrWrite {
+            queue.watch_write(stream)?;
+        }
+    }
+    if let Some(waker) = waker {
+        // A queue can be read when something has happened in it.
+        queue.watch_read(&waker.0)?;
+    }
+    if queue.watch_process(pid)? {
+        queue.wait(4, deadline)?;
+    }
+    if let Some(waker) = waker {
+        waker.0.wait(1, Some(Instant::now()))?;
+    }
+    Ok(())
+}
+
 /// Waits until one of the processes has ended, the waker is used or the deadline has passed. Tells for each process
 /// whether it has ended.
 pub(crate) fn wait_any<'a>(

@@ -5,13 +5,14 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FileType;
 use rustix::io::FdFlags;
 
 use super::Stream;
-use crate::sys::imp::{lifeline, maker};
+use crate::sys::imp::{Shared, lifeline, maker, mark};
 
 /// Takes over the connection that `place` (what follows the token in the variable) describes, and binds the life of
 /// this process to that of its parent. `None` if the parent has ended. The error is for the person who has set the
@@ -20,12 +21,10 @@ use crate::sys::imp::{lifeline, maker};
 /// The environment alone is no proof: the descriptor must be a socket whose other end was made by this process's
 /// parent.
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
-    let (connection, lifeline) = place
-        .to_str()
-        .and_then(|place| place.split_once(';'))
-        .and_then(|(connection, lifeline)| Some((connection.parse().ok()?, lifeline.parse().ok()?)))
-        .filter(|&(connection, lifeline): &(RawFd, RawFd)| connection > 2 && lifeline > 2 && connection != lifeline)
-        .ok_or("it is malformed")?;
+    let (connection, lifeline, shared) = place.to_str().and_then(numbers).ok_or("it is malformed")?;
+    if let Some(shared) = shared {
+        check_type(shared, FileType::RegularFile).ok_or("it names a descriptor that is no shared memory")?;
+    }
     check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
     check_type(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
@@ -37,7 +36,10 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if !comes_from_parent(&connection).ok_or("it names a socket of another kind")? {
         return Err("the process that made this connection is not this process's parent".into());
     }
+    // SAFETY: as above, and it is a third number.
+    let shared = shared.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let failed = |error| format!("the connection cannot be prepared: {error}");
+    let shared = shared.map(Shared::adopt).transpose().map_err(failed)?;
     // `posix_spawn` had to clear the flag; a grandchild must not get them.
     for fd in [&connection, &lifeline] {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
@@ -46,16 +48,31 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
         return Ok(None);
     }
     let identity = identity(&connection).ok_or("the connection has no identity")?;
-    Ok(Some(Adopted { stream: Stream::new(connection), identity, process: std::process::id() }))
+    Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
+}
+
+/// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
+fn numbers(place: &str) -> Option<(RawFd, RawFd, Option<RawFd>)> {
+    let mut numbers = place.split(';').map(|number| number.parse().ok().filter(|&number: &RawFd| number > 2));
+    let (connection, lifeline) = (numbers.next()??, numbers.next()??);
+    let shared = match numbers.next() {
+        Some(shared) => Some(shared?),
+        None => None,
+    };
+    let differ = connection != lifeline && shared.is_none_or(|shared| shared != connection && shared != lifeline);
+    (differ && numbers.next().is_none()).then_some((connection, lifeline, shared))
 }
 
 /// A child's end of its connection.
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
+    /// The memory that it shares with its parent, if the parent asked for some.
+    pub(crate) shared: Option<Shared>,
     /// The device and number of the socket.
     identity: (i128, i128),
     process: u32,
+    mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
@@ -65,9 +82,17 @@ impl Adopted {
         identity(&self.stream) == Some(self.identity)
     }
 
+    /// The process will ask often whether it [is ours](Self::is_ours).
+    pub(crate) fn prepare_to_stay(&mut self) {
+        self.mark = mark();
+    }
+
     /// Whether this process is the one that was started, and not a copy of it that the entry has forked.
     pub(crate) fn is_ours(&self) -> bool {
-        std::process::id() == self.process
+        match self.mark {
+            Some(mark) => mark.load(Ordering::Relaxed) != 0,
+            None => std::process::id() == self.process,
+        }
     }
 }
 

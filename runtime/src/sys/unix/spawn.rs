@@ -15,7 +15,7 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::ptr;
 
 use super::Handover;
-use crate::sys::imp::{self, Process, keep, keep_stream, pipe};
+use crate::sys::imp::{self, Process, Shared, keep, keep_stream, pipe};
 use crate::sys::stdio::StdioKind;
 use crate::sys::{CHILD_VARIABLE, Command, Started, Stdio};
 
@@ -31,7 +31,7 @@ pub(crate) struct Piped {
 ///
 /// Every descriptor closes when a program is executed, and is handed over in a way that concerns this child alone: one
 /// that another thread starts meanwhile gets none of them.
-pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Started> {
     let connection = above_stdio(handover.0)?;
     let (lifeline, held) = pipe()?;
     let lifeline = above_stdio(lifeline)?;
@@ -50,14 +50,23 @@ pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started>
     keep(&mut actions, connection.as_raw_fd())?;
     keep(&mut actions, lifeline.as_raw_fd())?;
 
-    let place = format!("{};{};{}", command.token, connection.as_raw_fd(), lifeline.as_raw_fd());
+    let mut place = format!("{};{};{}", command.token, connection.as_raw_fd(), lifeline.as_raw_fd());
+    let shared = command.shared.as_ref().and_then(Shared::fd);
+    // Its number may be that of a standard stream which this process does not have.
+    let shared = shared.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 3)).transpose()?;
+    if let Some(shared) = &shared {
+        keep(&mut actions, shared.as_raw_fd())?;
+        place = format!("{place};{}", shared.as_raw_fd());
+    }
     let id = posix_spawn(&actions, &arguments(&command)?, &environment(&command, &place)?)?;
     let process = Process::new(id, held)?;
     process.arm(&lifeline)?;
     piped.stdin = stdin.into_parent_end().map(Into::into);
     piped.stdout = stdout.into_parent_end().map(Into::into);
     piped.stderr = stderr.into_parent_end().map(Into::into);
-    Ok(Started { process, piped })
+    let mut shared = command.shared.take();
+    shared.iter_mut().for_each(Shared::handed_over);
+    Ok(Started { process, piped, shared })
 }
 
 /// A file that holds nothing and takes everything.

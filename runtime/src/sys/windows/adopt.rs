@@ -17,7 +17,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetCurrentThread,
 
 use super::handle::check;
 use super::strings::wide;
-use super::{Stream, pipe};
+use super::{Shared, Stream, pipe};
 
 /// Windows starts no program with more rights than its starter's on the word of its file alone: the user is asked, and
 /// the program then gets an environment that its starter does not choose.
@@ -54,13 +54,15 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     // A grandchild must not get it.
     // SAFETY: the handle is open.
     check(unsafe { SetHandleInformation(connection.as_raw_handle(), HANDLE_FLAG_INHERIT, 0) }).map_err(failed)?;
-    Ok(Some(Adopted { stream: Stream::blocking(connection).map_err(failed)?, identity }))
+    Ok(Some(Adopted { stream: Stream::blocking(connection).map_err(failed)?, shared: None, identity }))
 }
 
 /// A child's end of its connection.
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
+    /// The memory that it shares with its parent: none.
+    pub(crate) shared: Option<Shared>,
     identity: Identity,
 }
 
@@ -70,6 +72,9 @@ impl Adopted {
     pub(crate) fn is_intact(&self) -> bool {
         identity(self.stream.handle()).is_some_and(|now| now.is_that_of(&self.identity))
     }
+
+    /// The process will ask often whether it [is ours](Self::is_ours).
+    pub(crate) fn prepare_to_stay(&mut self) {}
 
     /// Whether this process is the one that was started: no process is a copy of another here.
     pub(crate) fn is_ours(&self) -> bool {

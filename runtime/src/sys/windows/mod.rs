@@ -30,7 +30,9 @@ use stream::Handover;
 pub(crate) use stream::{Stream, connection};
 pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
-pub(crate) use wait::{Waker, wait, wait_any};
+pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
+
+pub(crate) use super::unshared::{Shared, confine};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

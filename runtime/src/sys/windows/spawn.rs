@@ -47,7 +47,7 @@ pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started>
     drop((connection, handover));
     let [stdin, stdout, stderr] = sources.map(Source::into_parent_end);
     let piped = Piped { stdin: stdin.map(Into::into), stdout: stdout.map(Into::into), stderr: stderr.map(Into::into) };
-    Ok(Started { process: Process::new(id, process, job), piped })
+    Ok(Started { process: Process::new(id, process, job), piped, shared: command.shared })
 }
 
 fn create_process(

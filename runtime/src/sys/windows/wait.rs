@@ -34,6 +34,28 @@ pub(crate) fn wait(
     Ok(Ready { ended: is_signalled(handles[0]), stream: handles[1..].iter().any(is_signalled) })
 }
 
+/// As [`wait`], for whoever does not hold the process; and also ends when the waker is used.
+pub(crate) fn wait_or_wake(
+    watch: &Watch,
+    stream: Option<(&Stream, Interest)>,
+    waker: Option<&Waker>,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    let mut handles = vec![watch.handle()];
+    if let Some((stream, interest)) = stream {
+        match stream.events(interest)? {
+            Some(events) => handles.extend(events),
+            None => return Ok(()),
+        }
+    }
+    handles.extend(waker.map(|waker| waker.0.as_handle()));
+    wait_for_one_of(&handles, deadline)?;
+    if let Some(waker) = waker.filter(|waker| is_signalled(&waker.0)) {
+        waker.clear();
+    }
+    Ok(())
+}
+
 /// Waits until one of the processes has ended, the waker is used or the deadline has passed. Tells for each process
 /// whether it has ended.
 pub(crate) fn wait_any<'a>(

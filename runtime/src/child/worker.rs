@@ -1,0 +1,164 @@
+//! Being a worker of a pool: running the tasks that come, one after another, until none can come any more.
+//!
+//! An answer goes into the memory that pool and worker share, where it is safe whatever happens next; only where there is
+//! no room (or no such memory) it goes through the connection at once. Of those in memory the pool is told by a bell: half
+//! way through the tasks at hand, so that it can send more in time, and at their end.
+
+use std::io::Write as _;
+use std::process::exit;
+use std::sync::Arc;
+
+use super::invoke;
+use super::panic;
+use super::reply::{self, Delivery, complain};
+use crate::error::{Error, ErrorKind};
+use crate::inherit;
+use crate::link::{Frame, Inbox, Progress, Ring};
+use crate::registry::{self, Entry};
+use crate::sys::{self, Adopted, Confinement};
+use crate::wire::{AnswerHead, CallHead, EXIT_UNREPORTED, Kind, Packed, TaskHead, TasksHead, WorkerHead};
+
+/// The exit status of a worker that was told nonsense, or cannot begin.
+const EXIT_REFUSED: i32 = 70;
+
+/// Begins with the initializer, if there is one, and runs tasks until the connection closes.
+pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
+    let ring = adopted.shared.take().and_then(Ring::new);
+    adopted.prepare_to_stay();
+    let adopted = Arc::new(adopted);
+    panic::watch_for(&adopted);
+    let begun = begin(first);
+    flush();
+    match begun {
+        Ok(packed) => must_deliver(reply::send(Kind::Value, &[], packed, &adopted)),
+        Err(error) => {
+            reply::send(Kind::Failure, &[], reply::pack_error(&error), &adopted);
+            exit(EXIT_REFUSED);
+        }
+    }
+    let mut worker = Worker { adopted, ring, entries: Vec::new(), unrung: 0 };
+    let mut inbox = Inbox::default();
+    loop {
+        match inbox.pump(&mut &worker.adopted.stream, usize::MAX) {
+            Ok(Progress::Complete(frame)) if frame.kind == Kind::Tasks => worker.run(frame).unwrap_or_else(|| {
+                complain(format_args!("a worker of a pool was sent tasks that it cannot read"));
+                exit(EXIT_REFUSED)
+            }),
+            Ok(Progress::Pending | Progress::More) => {}
+            Ok(Progress::Closed { partial: false }) => exit(0),
+            _ => exit(EXIT_REFUSED),
+        }
+    }
+}
+
+/// Confines the process, puts inherited statics in place and runs the initializer, whose result is given.
+fn begin(frame: Frame) -> Result<Packed, Error> {
+    let Frame { items, blobs, .. } = frame;
+    let damaged = || Error::new(ErrorKind::Protocol, "the worker's orders cannot be read");
+    let (head, rest) = CallHead::decode(&items).ok_or_else(damaged)?;
+    let (WorkerHead { memory, niceness, processors }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
+    invoke::check_build(&head)?;
+    invoke::enter_surroundings(&head)?;
+    sys::confine(&Confinement { memory, processors, niceness }).map_err(|error| {
+        Error::new(
+            ErrorKind::Spawn,
+            format!("the limits of the pool cannot be set in its worker: {error}; are they allowed here?"),
+        )
+        .with_source(error)
+    })?;
+    if head.name.is_empty() {
+        inherit::restore(rest)?;
+        return Ok(Packed::default());
+    }
+    let entry = invoke::find(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
+    panic::now_runs(entry.name());
+    invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs))
+}
+
+struct Worker {
+    adopted: Arc<Adopted>,
+    ring: Option<Ring>,
+    /// The entries that it was told of, by the numbers that the pool gives them.
+    entries: Vec<Result<&'static Entry, String>>,
+    /// How many answers are in memory, and tasks were taken back, since the last bell.
+    unrung: u32,
+}
+
+impl Worker {
+    /// Runs all tasks of a frame that were not taken back. `None` if the frame is none.
+    fn run(&mut self, frame: Frame) -> Option<()> {
+        let (TasksHead { first, count }, rest) = TasksHead::decode(&frame.items)?;
+        let (statics, mut rest) = inherit::split(rest)?;
+        if let Err(error) = inherit::restore_values(statics) {
+            // A task has left one of them so that it cannot be set. Another worker begins afresh; none of these tasks
+            // has begun.
+            complain(format_args!("a worker of a pool is replaced: {error}"));
+            exit(EXIT_REFUSED);
+        }
+        let mut blobs = frame.blobs.into_iter();
+        for task in (first..).take(count as usize) {
+            let (head, arguments, after) = TaskHead::decode(rest, self.entries.len() as u32)?;
+            rest = after;
+            if let Some(new) = head.new {
+                let found = registry::find(new.index, new.name, new.position).ok_or_else(|| new.name.to_owned());
+                self.entries.push(found);
+            }
+            let blobs: Vec<_> = blobs.by_ref().take(head.blobs.into()).collect();
+            if self.ring.as_ref().is_some_and(|ring| !ring.begin(task)) {
+                // The pool may wait for a sign that this process runs.
+                self.unrung += 1;
+                continue;
+            }
+            let answer = match &self.entries[head.entry as usize] {
+                Ok(entry) => {
+                    panic::now_runs(entry.name());
+                    invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs))
+                }
+                Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
+            };
+            flush();
+            self.answer(task, answer);
+            if self.unrung > count / 2 {
+                self.ring_the_bell();
+            }
+        }
+        self.ring_the_bell();
+        Some(())
+    }
+
+    fn answer(&mut self, task: u64, answer: Result<Packed, Error>) {
+        if !self.adopted.is_ours() {
+            complain(format_args!("a copy of a worker that a task has forked came to the task's end"));
+            exit(EXIT_UNREPORTED);
+        }
+        let failed = answer.is_err();
+        let packed = answer.unwrap_or_else(|error| reply::pack_error(&error));
+        let head = AnswerHead { task, failed }.encode();
+        let is_small = packed.blobs.is_empty();
+        if is_small && self.ring.as_mut().is_some_and(|ring| ring.push(&head, &packed.items)) {
+            self.unrung += 1;
+        } else {
+            must_deliver(reply::send(Kind::Answer, &head, packed, &self.adopted));
+        }
+    }
+
+    fn ring_the_bell(&mut self) {
+        if std::mem::take(&mut self.unrung) > 0 {
+            must_deliver(reply::send(Kind::Bell, &[], Packed::default(), &self.adopted));
+        }
+    }
+}
+
+/// What a task has printed is there when its answer is.
+fn flush() {
+    // Where nobody reads it there is nobody to tell.
+    let _ = std::io::stdout().flush();
+}
+
+fn must_deliver(delivery: Delivery) {
+    match delivery {
+        Delivery::Done => {}
+        Delivery::NobodyListens => exit(0),
+        Delivery::Impossible => exit(EXIT_UNREPORTED),
+    }
+}

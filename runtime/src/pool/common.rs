@@ -1,0 +1,493 @@
+//! What a pool, its tasks and the threads of its workers have in common: the queue, and who has what to do.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::builder::Settings;
+use super::driver::Driver;
+use super::figures::Figures;
+use super::mailbox::{Deliveries, Job, Mailbox};
+use super::texts;
+use crate::error::Error;
+use crate::inherit::Values;
+use crate::sys::Waker;
+
+/// How often in a row workers may fail before they are ready until the pool gives up.
+const FAILURES: u32 = 5;
+
+/// How long a pool waits after the first such failure; twice as long after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+pub(super) struct Common {
+    pub(super) settings: Settings,
+    state: Mutex<State>,
+    /// Notified when the last open task is done.
+    quiet: Condvar,
+    /// Tasks that were submitted and have no answer yet.
+    open: AtomicUsize,
+    done: AtomicU64,
+    failed: AtomicU64,
+    restarts: AtomicU64,
+    /// Counts cancellations, so that the threads of workers look for them only if there was one.
+    pub(super) cancellations: AtomicU64,
+}
+
+struct State {
+    queue: VecDeque<Job>,
+    seats: Vec<Arc<Seat>>,
+    stage: Stage,
+    /// The inherited statics, as the last task or the pool itself has found them.
+    values: Arc<Values>,
+    /// How many workers in a row have failed before they were ready, and when the next may be started.
+    failures: u32,
+    not_before: Option<Instant>,
+    /// Somebody waits until no task is open.
+    quiet_awaited: bool,
+}
+
+/// What the pool still does.
+#[derive(Debug)]
+enum Stage {
+    Open,
+    /// It takes no more tasks, and ends when it has none.
+    Closed,
+    /// Its workers cannot begin.
+    Broken(Error),
+    /// It ends now, and why.
+    Ended(Error),
+}
+
+/// The place of one worker: its thread stays, workers come and go.
+pub(super) struct Seat {
+    pub(super) waker: Waker,
+    /// Nothing to do: to be woken when there is. Changes under the lock of the state only.
+    idle: AtomicBool,
+    /// The pool was made smaller.
+    retired: AtomicBool,
+    /// How many tasks its worker has, and its process; 0 if there is none.
+    pub(super) tasks: AtomicUsize,
+    pub(super) process: AtomicU32,
+    worker: Mutex<Option<Arc<Mutex<Driver>>>>,
+    /// Somebody else than the thread has taken an answer, since the thread has last looked.
+    attended: AtomicBool,
+}
+
+/// What the thread of a worker is to do next.
+pub(super) enum Next {
+    Start(Arc<Values>),
+    Wait(Instant),
+    Leave,
+}
+
+impl Common {
+    pub(super) fn new(settings: Settings, values: Arc<Values>) -> Self {
+        Self {
+            settings,
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                seats: Vec::new(),
+                stage: Stage::Open,
+                values,
+                failures: 0,
+                not_before: None,
+                quiet_awaited: false,
+            }),
+            quiet: Condvar::new(),
+            open: AtomicUsize::new(0),
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            cancellations: AtomicU64::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more place for a worker.
+    pub(super) fn add_seat(&self) -> Result<Arc<Seat>, Error> {
+        let seat = Arc::new(Seat {
+            waker: Waker::new().map_err(texts::no_waker)?,
+            idle: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            tasks: AtomicUsize::new(0),
+            process: AtomicU32::new(0),
+            worker: Mutex::default(),
+            attended: AtomicBool::new(false),
+        });
+        self.state().seats.push(Arc::clone(&seat));
+        Ok(seat)
+    }
+
+    /// Has that many places at most.
+    pub(super) fn retire_beyond(&self, count: usize) {
+        let mut state = self.state();
+        while state.seats.len() > count {
+            if let Some(seat) = state.seats.pop() {
+                seat.retired.store(true, Ordering::Release);
+                seat.waker.wake();
+            }
+        }
+        drop(state);
+    }
+
+    pub(super) fn seats(&self) -> usize {
+        self.state().seats.len()
+    }
+
+    /// The inherited statics as they are now; the same `Arc` as before if nothing has changed.
+    pub(super) fn values_now(&self) -> Result<Arc<Values>, Error> {
+        let now = Values::now()?;
+        let mut state = self.state();
+        if !now.is_same(&state.values) {
+            state.values = Arc::new(now);
+        }
+        Ok(Arc::clone(&state.values))
+    }
+
+    /// Takes tasks, all or none.
+    pub(super) fn submit(&self, jobs: &mut Vec<Job>) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(error) = state.stage.objection() {
+            return Err(error);
+        }
+        self.open.fetch_add(jobs.len(), Ordering::AcqRel);
+        let count = jobs.len();
+        state.queue.extend(jobs.drain(..));
+        state.wake(count);
+        Ok(())
+    }
+
+    /// Takes a task, and picks a worker for it that has nothing to do; or else keeps it, and `jobs` is empty.
+    pub(super) fn admit_one(&self, jobs: &mut Vec<Job>) -> Result<Option<Arc<Seat>>, Error> {
+        let mut state = self.state();
+        if let Some(error) = state.stage.objection() {
+            return Err(error);
+        }
+        self.open.fetch_add(jobs.len(), Ordering::AcqRel);
+        let idle = state.seats.iter().find(|seat| seat.idle.load(Ordering::Acquire));
+        if let (Some(seat), true) = (idle, state.queue.is_empty()) {
+            seat.idle.store(false, Ordering::Release);
+            return Ok(Some(Arc::clone(seat)));
+        }
+        let count = jobs.len();
+        state.queue.extend(jobs.drain(..));
+        state.wake(count);
+        Ok(None)
+    }
+
+    /// A worker has nothing to do, as somebody else than its thread has seen.
+    pub(super) fn rest(&self, seat: &Seat) {
+        let state = self.state();
+        let may_rest = state.queue.is_empty() && matches!(state.stage, Stage::Open);
+        if may_rest && !seat.retired.load(Ordering::Acquire) {
+            seat.idle.store(true, Ordering::Release);
+        } else {
+            seat.waker.wake();
+        }
+    }
+
+    /// Gives tasks back that a worker was given and has not begun.
+    pub(super) fn give_back(&self, jobs: impl DoubleEndedIterator<Item = Job>) {
+        let mut answers = Vec::new();
+        let mut state = self.state();
+        let before = state.queue.len();
+        if let Some(error) = state.stage.refusal() {
+            answers.extend(jobs.map(|job| job.fails(error.copy())));
+        } else {
+            for job in jobs.rev() {
+                state.queue.push_front(job);
+            }
+        }
+        let count = state.queue.len() - before;
+        state.wake(count);
+        drop(state);
+        self.deliver(answers);
+    }
+
+    /// Moves tasks from the queue to the thread of a worker that has `open` tasks already, and notes whether it is idle.
+    /// All of them have the same inherited statics.
+    pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) {
+        let mut answers = Vec::new();
+        let mut state = self.state();
+        let mut left = match state.share(most, open, seat) {
+            0 if open > 0 => return,
+            left => left,
+        };
+        let mut bytes = 0;
+        while left > 0 && bytes < MOST_BYTES {
+            let Some(job) = state.queue.pop_front() else { break };
+            if job.origin.mailbox.is_unwanted() {
+                answers.push(job.fails(texts::cancelled(None)));
+                continue;
+            }
+            if to.first().is_some_and(|first| !Arc::ptr_eq(&first.origin.values, &job.origin.values)) {
+                state.queue.push_front(job);
+                break;
+            }
+            bytes += job.items.len() + job.blobs.iter().map(|blob| blob.len()).sum::<usize>();
+            let is_alone = !job.blobs.is_empty();
+            to.push(job);
+            left -= 1;
+            if is_alone {
+                break;
+            }
+        }
+        seat.idle.store(to.is_empty() && open == 0, Ordering::Release);
+        drop(state);
+        self.deliver(answers);
+    }
+
+    /// Whether some worker has nothing to do and nothing to take.
+    pub(super) fn is_hungry(&self) -> bool {
+        let state = self.state();
+        state.queue.is_empty() && state.seats.iter().any(|seat| seat.idle.load(Ordering::Acquire))
+    }
+
+    /// The seat's worker is gone, and with it what it had.
+    pub(super) fn not_idle(&self, seat: &Seat) {
+        seat.idle.store(false, Ordering::Release);
+    }
+
+    /// Puts answers into their mailboxes.
+    pub(super) fn deliver(&self, answers: Deliveries) {
+        if answers.is_empty() {
+            return;
+        }
+        let (all, failed) = (answers.len(), answers.iter().filter(|(_, _, answer)| answer.is_err()).count());
+        self.failed.fetch_add(failed as u64, Ordering::Relaxed);
+        self.done.fetch_add((all - failed) as u64, Ordering::Relaxed);
+        let mut answers = answers.into_iter().peekable();
+        while let Some((origin, number, answer)) = answers.next() {
+            origin.mailbox.put((number, answer), &mut answers);
+        }
+        if self.open.fetch_sub(all, Ordering::AcqRel) == all {
+            let state = self.state();
+            if state.quiet_awaited {
+                self.quiet.notify_all();
+            }
+            if matches!(state.stage, Stage::Closed) {
+                state.seats.iter().for_each(|seat| seat.waker.wake());
+            }
+        }
+    }
+
+    /// Takes a task out of the queue. `None` if it is not in there.
+    pub(super) fn withdraw(&self, mailbox: &Arc<Mailbox>) -> Option<Job> {
+        let mut state = self.state();
+        let at = state.queue.iter().position(|job| Arc::ptr_eq(&job.origin.mailbox, mailbox))?;
+        state.queue.remove(at)
+    }
+
+    /// Takes the tasks out of the queue whose answers nobody wants any more.
+    pub(super) fn withdraw_abandoned(&self) {
+        let mut state = self.state();
+        let (gone, kept) =
+            std::mem::take(&mut state.queue).into_iter().partition(|job| job.origin.mailbox.is_abandoned());
+        state.queue = kept;
+        drop(state);
+        let gone: VecDeque<Job> = gone;
+        self.deliver(gone.into_iter().map(|job| job.fails(texts::cancelled(None))).collect());
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.state().seats.iter().for_each(|seat| seat.waker.wake());
+    }
+
+    /// What the thread of a seat without a worker is to do.
+    pub(super) fn next(&self, seat: &Seat) -> Next {
+        let state = self.state();
+        let has_nothing_left = self.open.load(Ordering::Acquire) == 0;
+        match state.stage {
+            Stage::Broken(_) | Stage::Ended(_) => return Next::Leave,
+            Stage::Closed if has_nothing_left => return Next::Leave,
+            Stage::Open | Stage::Closed => {}
+        }
+        if seat.retired.load(Ordering::Acquire) {
+            return Next::Leave;
+        }
+        match state.not_before {
+            Some(time) if time > Instant::now() => Next::Wait(time),
+            _ => Next::Start(Arc::clone(&state.values)),
+        }
+    }
+
+    /// Whether a worker that has nothing to do should end.
+    pub(super) fn should_leave(&self, seat: &Seat) -> bool {
+        if seat.retired.load(Ordering::Acquire) {
+            return true;
+        }
+        let state = self.state();
+        matches!(state.stage, Stage::Closed) && self.open.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether workers are to end at once, whatever they do.
+    pub(super) fn must_leave(&self) -> bool {
+        matches!(self.state().stage, Stage::Ended(_) | Stage::Broken(_))
+    }
+
+    /// What tasks are told that were running when the pool ended.
+    pub(super) fn why_ended(&self) -> Error {
+        self.state().stage.refusal().unwrap_or_else(texts::dropped)
+    }
+
+    /// A worker has ended before it was of any use.
+    pub(super) fn failed_to_start(&self, error: Error) {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.failures.min(8) - 1);
+        state.not_before = Instant::now().checked_add(pause);
+        let works = state.seats.iter().any(|seat| seat.is_at_work());
+        if state.failures < FAILURES || works || !matches!(state.stage, Stage::Open | Stage::Closed) {
+            return;
+        }
+        let error = texts::broken(state.failures, &error);
+        let jobs = std::mem::take(&mut state.queue);
+        let copies = jobs.into_iter().map(|job| job.fails(error.copy())).collect();
+        state.stage = Stage::Broken(error);
+        state.seats.iter().for_each(|seat| seat.waker.wake());
+        drop(state);
+        self.deliver(copies);
+    }
+
+    /// A worker is ready, and has been of use or will be.
+    pub(super) fn works(&self) {
+        let mut state = self.state();
+        state.failures = 0;
+        state.not_before = None;
+    }
+
+    pub(super) fn restarted(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes no more tasks.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        if matches!(state.stage, Stage::Open) {
+            state.stage = Stage::Closed;
+        }
+        state.seats.iter().for_each(|seat| seat.waker.wake());
+        drop(state);
+    }
+
+    /// Waits until no task is open. `false` if the time passes first.
+    pub(super) fn wait_until_quiet(&self, until: Option<Instant>) -> bool {
+        let mut state = self.state();
+        state.quiet_awaited = true;
+        while self.open.load(Ordering::Acquire) > 0 {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            state = match left {
+                None => self.quiet.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => self.quiet.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        true
+    }
+
+    /// Ends everything now; what is open gets this error. Those that are running get it from the threads.
+    pub(super) fn end(&self, error: &Error) {
+        let mut state = self.state();
+        let jobs = std::mem::take(&mut state.queue);
+        if !matches!(state.stage, Stage::Broken(_)) {
+            state.stage = Stage::Ended(error.copy());
+        }
+        state.seats.iter().for_each(|seat| seat.waker.wake());
+        drop(state);
+        self.deliver(jobs.into_iter().map(|job| job.fails(error.copy())).collect());
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let state = self.state();
+        let tasks = || state.seats.iter().map(|seat| seat.tasks.load(Ordering::Acquire));
+        let running = tasks().filter(|&tasks| tasks > 0).count();
+        Figures {
+            workers: state.seats.iter().filter(|seat| seat.process.load(Ordering::Acquire) != 0).count(),
+            queued: state.queue.len() + tasks().sum::<usize>() - running,
+            running,
+            done: self.done.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            restarts: self.restarts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The processes of the workers.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        let state = self.state();
+        let all = state.seats.iter().map(|seat| seat.process.load(Ordering::Acquire));
+        all.filter(|&process| process != 0).collect()
+    }
+}
+
+/// How many bytes of arguments a worker is given at once, at most; it always gets one task.
+const MOST_BYTES: usize = 128 << 10;
+
+impl Stage {
+    /// Why it takes no more tasks.
+    fn objection(&self) -> Option<Error> {
+        match self {
+            Stage::Open => None,
+            Stage::Broken(error) => Some(error.copy()),
+            Stage::Closed | Stage::Ended(_) => Some(texts::closed()),
+        }
+    }
+
+    /// Why nothing runs any more.
+    fn refusal(&self) -> Option<Error> {
+        match self {
+            Stage::Open | Stage::Closed => None,
+            Stage::Broken(error) | Stage::Ended(error) => Some(error.copy()),
+        }
+    }
+}
+
+impl State {
+    /// Wakes workers that have nothing to do, one for each of so many tasks.
+    fn wake(&self, tasks: usize) {
+        let idle = self.seats.iter().filter(|seat| seat.idle.swap(false, Ordering::AcqRel));
+        idle.take(tasks).for_each(|seat| seat.waker.wake());
+    }
+
+    /// How many of the waiting tasks a worker may take: its part, and nothing from those that are idle.
+    fn share(&self, most: usize, open: usize, seat: &Seat) -> usize {
+        let waiting = self.queue.len();
+        // Short tasks are not divided down to the last one: that would be many small writes.
+        let part = waiting.div_ceil(self.seats.len().max(1)).max(most / 8);
+        let for_others = match open {
+            0 => 0,
+            _ => self
+                .seats
+                .iter()
+                .filter(|other| !std::ptr::eq(&***other, seat) && other.idle.load(Ordering::Acquire))
+                .count(),
+        };
+        most.min(part).min(waiting.saturating_sub(for_others))
+    }
+}
+
+impl Seat {
+    /// The worker, if there is one.
+    pub(super) fn worker(&self) -> Option<Arc<Mutex<Driver>>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn seat_worker(&self, worker: Option<Arc<Mutex<Driver>>>) {
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = worker;
+    }
+
+    pub(super) fn attend(&self) {
+        self.attended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn was_attended(&self) -> bool {
+        self.attended.swap(false, Ordering::AcqRel)
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.process.load(Ordering::Acquire) != 0
+    }
+}

@@ -1,0 +1,397 @@
+//! Many tasks of one kind: inputs go in as they are needed, results come out as they are asked for.
+//!
+//! Whoever asks for results also hands out the inputs: no thread stands behind a map, so neither the iterator nor the
+//! closure need be `Send`, and what nobody asks for is not begun. The price is that workers run dry if nobody asks for
+//! long; how far ahead inputs are handed out therefore grows where they do.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::iter::Fuse;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Pool;
+use super::mailbox::{Answer, Job, Mailbox, Origin, Until};
+use super::task;
+use crate::error::Error;
+use crate::handle::{Call, Unpack};
+
+/// How many tasks for each worker are handed out ahead, at first and at most.
+const FIRST_WINDOW: usize = 4;
+const LAST_WINDOW: usize = 2048;
+
+/// How soon and how rarely it is looked whether workers have run dry while somebody waits for a long task.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How many bytes may be on their way or waiting before that number counts no more; what every worker needs is handed
+/// out all the same.
+const MOST_BYTES: usize = 32 << 20;
+
+/// How much work is handed out ahead, if the tasks are short.
+const AHEAD: Duration = Duration::from_millis(10);
+
+/// How many tasks are handed to the pool at once, and how long they may wait for each other.
+const BATCH: usize = 256;
+const BATCH_TIME: Duration = Duration::from_micros(200);
+
+/// The results of a [`Pool::map`], in the order of the inputs.
+///
+/// Asking for a result hands inputs to the pool; dropping the iterator takes back what has not begun. What runs by then
+/// runs to its end, and its result is lost.
+#[must_use = "iterators are lazy, and so is this one: nothing runs until it is asked for results"]
+pub struct Map<'p, R, I: Iterator, F> {
+    feed: Feed<'p, R, I, F>,
+    /// From the next one to be given on.
+    ready: VecDeque<Option<Answer>>,
+}
+
+/// The results of a [`Pool::map_unordered`] as they come, each with the position of its input, counted from 0.
+///
+/// Otherwise as [`Map`].
+#[must_use = "iterators are lazy, and so is this one: nothing runs until it is asked for results"]
+pub struct MapUnordered<'p, R, I: Iterator, F> {
+    feed: Feed<'p, R, I, F>,
+    ready: VecDeque<(u64, Answer)>,
+}
+
+impl<'p, R, I, F> Map<'p, R, I, F>
+where
+    I: Iterator,
+    F: FnMut(I::Item) -> Call<R>,
+{
+    pub(super) fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
+        Self { feed: Feed::new(pool, call, inputs), ready: VecDeque::new() }
+    }
+
+    /// Puts what has arrived in its place.
+    fn sort(&mut self) {
+        for (number, answer) in self.feed.arrived.drain(..) {
+            let at = (number - self.feed.given) as usize;
+            if at >= self.ready.len() {
+                self.ready.resize_with(at + 1, || None);
+            }
+            self.ready[at] = Some(answer);
+        }
+    }
+}
+
+impl<R, I, F> Iterator for Map<'_, R, I, F>
+where
+    I: Iterator,
+    F: FnMut(I::Item) -> Call<R>,
+{
+    type Item = Result<R, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let has_some = matches!(self.ready.front(), Some(Some(_)));
+            self.feed.feed(has_some);
+            self.sort();
+            if let Some(Some(_)) = self.ready.front() {
+                let answer = self.ready.pop_front().flatten()?;
+                return Some(self.feed.give(self.feed.given, answer));
+            }
+            if !self.feed.wait() {
+                return None;
+            }
+            self.sort();
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.feed.size_hint()
+    }
+}
+
+impl<'p, R, I, F> MapUnordered<'p, R, I, F>
+where
+    I: Iterator,
+    F: FnMut(I::Item) -> Call<R>,
+{
+    pub(super) fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
+        Self { feed: Feed::new(pool, call, inputs), ready: VecDeque::new() }
+    }
+}
+
+impl<R, I, F> Iterator for MapUnordered<'_, R, I, F>
+where
+    I: Iterator,
+    F: FnMut(I::Item) -> Call<R>,
+{
+    type Item = (usize, Result<R, Error>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.feed.feed(!self.ready.is_empty());
+            self.ready.extend(self.feed.arrived.drain(..));
+            if let Some((number, answer)) = self.ready.pop_front() {
+                return Some((number as usize, self.feed.give(number, answer)));
+            }
+            if !self.feed.wait() {
+                return None;
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.feed.size_hint()
+    }
+}
+
+/// Inputs on their way in, and answers on their way out.
+struct Feed<'p, R, I: Iterator, F> {
+    pool: &'p Pool,
+    inputs: Fuse<I>,
+    call: F,
+    mailbox: Arc<Mailbox>,
+    unpackers: Unpackers<R>,
+    /// What has arrived and was not looked at yet.
+    arrived: Vec<(u64, Answer)>,
+    /// How many inputs were taken, how many answers have arrived, and how many were given out.
+    taken: u64,
+    received: u64,
+    given: u64,
+    /// How many may be between the first and the last of these.
+    window: usize,
+    /// Bytes of the arguments, on average.
+    bytes_each: f64,
+    has_waited: bool,
+    pause: Duration,
+    /// How many inputs were taken when the window was looked at, and when that was.
+    mark: (u64, Instant),
+    /// How many inputs are taken between two looks at the clock.
+    stride: usize,
+    /// Nothing more is handed out: the inputs are used up, or the pool takes nothing.
+    is_done: bool,
+}
+
+impl<'p, R, I, F> Feed<'p, R, I, F>
+where
+    I: Iterator,
+    F: FnMut(I::Item) -> Call<R>,
+{
+    fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
+        let window = pool.common.settings.look_ahead.unwrap_or(FIRST_WINDOW * pool.common.seats().max(1));
+        Self {
+            pool,
+            inputs: inputs.fuse(),
+            call,
+            mailbox: Arc::default(),
+            unpackers: Unpackers { usual: None, others: HashMap::new() },
+            arrived: Vec::new(),
+            taken: 0,
+            received: 0,
+            given: 0,
+            window,
+            bytes_each: 0.0,
+            has_waited: false,
+            pause: FIRST_PAUSE,
+            mark: (0, Instant::now()),
+            stride: 1,
+            is_done: false,
+        }
+    }
+
+    /// Hands out inputs as far as it may. If there is something to give it does so only before workers run dry.
+    fn feed(&mut self, has_some: bool) {
+        if self.is_done {
+            return;
+        }
+        // Not one by one: each batch costs a lock, and perhaps a system call.
+        if has_some && self.room() < (self.window / 4).clamp(1, BATCH) {
+            return;
+        }
+        self.widen();
+        let mut has_some = has_some || !self.arrived.is_empty();
+        while !self.is_done && self.room() > 0 {
+            let filled = self.fill();
+            self.look(Until::Now);
+            has_some |= !self.arrived.is_empty();
+            if filled.is_slow && has_some {
+                break;
+            }
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.window.saturating_sub((self.taken - self.given) as usize)
+    }
+
+    /// Where somebody has to wait for results, and all that may be ahead passes in no time, more must be ahead.
+    fn widen(&mut self) {
+        if self.pool.common.settings.look_ahead.is_some() {
+            return;
+        }
+        // Or where all others wait for a long one that is the first.
+        let is_starved = self.room() == 0 && self.pool.common.is_hungry();
+        let (mark, time) = self.mark;
+        if !is_starved && self.taken - mark < self.window as u64 {
+            return;
+        }
+        let now = Instant::now();
+        self.mark = (self.taken, now);
+        let passes = std::mem::take(&mut self.has_waited) && now.duration_since(time) <= AHEAD;
+        if !passes && !is_starved {
+            return;
+        }
+        self.window = (self.window * 2).min(self.widest());
+    }
+
+    /// How many may be ahead at most.
+    fn widest(&self) -> usize {
+        if let Some(chosen) = self.pool.common.settings.look_ahead {
+            return chosen;
+        }
+        let seats = self.pool.common.seats().max(1);
+        let most = (MOST_BYTES as f64 / self.bytes_each.max(1.0)) as usize;
+        most.clamp(FIRST_WINDOW * seats, LAST_WINDOW * seats)
+    }
+
+    /// Hands out one batch.
+    fn fill(&mut self) -> Filled {
+        let (start, most) = (Instant::now(), self.room().min(BATCH));
+        let (mut jobs, mut origin) = (Vec::with_capacity(most.min(self.stride)), None);
+        let mut is_slow = false;
+        while jobs.len() < most {
+            let Some(input) = self.inputs.next() else {
+                self.is_done = true;
+                break;
+            };
+            let call = (self.call)(input);
+            self.prepare(call, &mut origin, &mut jobs);
+            if jobs.len() >= self.stride {
+                is_slow = start.elapsed() > BATCH_TIME;
+                self.stride = if is_slow { 1 } else { (self.stride * 2).min(BATCH) };
+                if is_slow {
+                    break;
+                }
+            }
+        }
+        self.hand_over(jobs);
+        Filled { is_slow }
+    }
+
+    fn prepare(&mut self, call: Call<R>, origin: &mut Option<Arc<Origin>>, jobs: &mut Vec<Job>) {
+        let number = self.taken;
+        self.taken += 1;
+        let (unpack, job) = match self.pool.prepare(call, origin, &self.mailbox, number) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.refused(number, error),
+        };
+        let bytes = job.items.len() + job.blobs.iter().map(|blob| blob.len()).sum::<usize>();
+        self.bytes_each += (bytes as f64 - self.bytes_each) / 16.0;
+        self.unpackers.note(number, unpack);
+        jobs.push(job);
+    }
+
+    fn refused(&mut self, number: u64, error: Error) {
+        self.received += 1;
+        self.arrived.push((number, Err(error)));
+    }
+
+    fn hand_over(&mut self, mut jobs: Vec<Job>) {
+        let Some(first) = jobs.first().map(|job| job.number) else { return };
+        if let Err(error) = self.pool.common.submit(&mut jobs) {
+            // It is for all that could come, so it is told once.
+            self.is_done = true;
+            let before = self.arrived.len();
+            self.arrived.retain(|(number, _)| *number < first);
+            self.received -= (before - self.arrived.len()) as u64;
+            self.taken = first + 1;
+            self.refused(first, error);
+        }
+    }
+
+    fn look(&mut self, until: Until) {
+        let before = self.arrived.len();
+        self.mailbox.collect(&mut self.arrived, until);
+        self.received += (self.arrived.len() - before) as u64;
+    }
+
+    /// Waits until something arrives. `false` if nothing can.
+    fn wait(&mut self) -> bool {
+        if self.received == self.taken {
+            return !self.is_done;
+        }
+        self.look(Until::Now);
+        if self.arrived.is_empty() {
+            self.has_waited = true;
+            // Where no more is handed out, workers may run dry meanwhile.
+            let may_widen = !self.is_done && self.room() == 0 && self.window < self.widest();
+            let look_up = may_widen.then(|| Instant::now().checked_add(self.pause)).flatten();
+            self.look(look_up.map_or(Until::Ever, Until::Time));
+            self.pause = if self.arrived.is_empty() { (self.pause * 2).min(LAST_PAUSE) } else { FIRST_PAUSE };
+        }
+        true
+    }
+
+    fn give(&mut self, number: u64, answer: Answer) -> Result<R, Error> {
+        self.given += 1;
+        if let Ok(reply) = &answer {
+            self.bytes_each = self.bytes_each.max(reply.len() as f64 / 4.0);
+        }
+        match self.unpackers.of(number) {
+            Some(unpack) => task::value(answer, unpack),
+            None => Err(answer.err().unwrap_or_else(crate::handle::already_joined)),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let on_their_way = (self.taken - self.given) as usize;
+        (0, self.inputs.size_hint().1.and_then(|more| more.checked_add(on_their_way)))
+    }
+}
+
+struct Filled {
+    /// The inputs took their time.
+    is_slow: bool,
+}
+
+impl<R, I: Iterator, F> Drop for Feed<'_, R, I, F> {
+    fn drop(&mut self) {
+        if self.received < self.taken {
+            self.mailbox.abandon();
+            let common = &self.pool.common;
+            common.withdraw_abandoned();
+            common.cancellations.fetch_add(1, Ordering::AcqRel);
+            common.wake_all();
+        }
+    }
+}
+
+/// What rebuilds the result of each call. It is the same for all, unless the closure calls different entries.
+struct Unpackers<R> {
+    usual: Option<Unpack<R>>,
+    others: HashMap<u64, Unpack<R>>,
+}
+
+impl<R> Unpackers<R> {
+    fn note(&mut self, number: u64, unpack: Unpack<R>) {
+        let usual = *self.usual.get_or_insert(unpack);
+        // Two addresses of one function are one entry more in the map, and nothing else.
+        if usual as usize != unpack as usize {
+            self.others.insert(number, unpack);
+        }
+    }
+
+    fn of(&mut self, number: u64) -> Option<Unpack<R>> {
+        if self.others.is_empty() { self.usual } else { self.others.remove(&number).or(self.usual) }
+    }
+}
+
+impl<R, I: Iterator, F> fmt::Debug for Map<'_, R, I, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("given", &self.feed.given)
+            .field("window", &self.feed.window)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R, I: Iterator, F> fmt::Debug for MapUnordered<'_, R, I, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapUnordered").field("given", &self.feed.given).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,260 @@
+//! Workers that stay: processes that run many calls, one after another.
+//!
+//! `common` is what all share: the queue, under one lock. Each worker has a thread in this process (`seat`), which moves
+//! tasks from the queue to the worker (`driver`) and answers to where they are waited for (`mailbox`).
+
+mod builder;
+mod common;
+mod direct;
+mod driver;
+mod figures;
+mod mailbox;
+mod map;
+mod pace;
+#[cfg(feature = "progress")]
+mod progress;
+mod seat;
+mod task;
+mod texts;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub use builder::{Initializer, PoolBuilder};
+use common::Common;
+pub use figures::Figures;
+use mailbox::{Job, Mailbox, Origin};
+pub use map::{Map, MapUnordered};
+#[cfg(feature = "progress")]
+pub use progress::{Finished, WithProgress};
+pub use task::Task;
+
+use crate::error::Error;
+use crate::handle::{Call, Unpack};
+use crate::inherit::Values;
+use crate::sys;
+use crate::trace::Span;
+
+#[doc = include_str!("../docs/pool.md")]
+pub struct Pool {
+    common: Arc<Common>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The process that has made it: a copy of it that the user has forked has none of its threads.
+    process: u32,
+}
+
+impl Pool {
+    /// A pool with one worker for each processor that is available to this process.
+    ///
+    /// # Errors
+    /// As [`PoolBuilder::build`].
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// A pool that is set up first.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    fn start(settings: builder::Settings, workers: usize) -> Result<Self, Error> {
+        let values = Arc::new(Values::now()?);
+        let pool = Self {
+            common: Arc::new(Common::new(settings, values)),
+            threads: Mutex::default(),
+            process: std::process::id(),
+        };
+        pool.resize(workers)?;
+        Ok(pool)
+    }
+
+    /// Hands a call to the pool, which runs it as soon as a worker is free. The inherited statics that it will see are
+    /// those of this moment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if an argument or an inherited static cannot be packed,
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after [`close`](Pool::close), [`ErrorKind::Spawn`](crate::ErrorKind::Spawn)
+    /// if something was set on the call that is about a process of its own, and the error of the pool if that has given
+    /// up: see [`PoolBuilder::initializer`].
+    pub fn submit<R>(&self, call: Call<R>) -> Result<Task<R>, Error> {
+        let mailbox = Arc::default();
+        let (unpack, job) = self.prepare(call, &mut None, &mailbox, 0)?;
+        let entry = job.entry.name();
+        let seat = self.common.submit_one(job).map_err(|error| error.in_entry(entry))?;
+        Ok(Task::new(Arc::clone(&self.common), mailbox, seat, entry, unpack))
+    }
+
+    /// Runs an entry on many inputs, and gives the results in their order.
+    ///
+    /// Lazy: inputs are taken, and given to the workers, while results are asked for, and only so far ahead as keeps the
+    /// workers busy (or as [`PoolBuilder::look_ahead`] says). So the inputs may be endless, and slow. A task that fails
+    /// is an `Err` in its place, and the others go on; only if the pool itself takes no more tasks the results end with
+    /// that error. Dropping the iterator takes back what has not begun.
+    ///
+    /// ```
+    /// use spawnsafe::{Pool, child_entry};
+    ///
+    /// #[child_entry]
+    /// fn power(base: u64, exponent: u32) -> u64 { base.pow(exponent) }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// let pairs = [(2, 10), (3, 4)];
+    /// let powers: Vec<u64> = pool.map(|(base, exponent)| power::call(base, exponent), pairs).collect::<Result<_, _>>()?;
+    /// assert_eq!(powers, [1024, 81]);
+    /// # Ok(()) }
+    /// ```
+    pub fn map<R, I, F>(&self, call: F, inputs: I) -> Map<'_, R, I::IntoIter, F>
+    where
+        I: IntoIterator,
+        F: FnMut(I::Item) -> Call<R>,
+    {
+        Map::new(self, call, inputs.into_iter())
+    }
+
+    /// As [`map`](Pool::map), but gives the results as they come, each with the position of its input.
+    ///
+    /// ```
+    /// use spawnsafe::{Pool, child_entry};
+    ///
+    /// #[child_entry]
+    /// fn square(x: u64) -> u64 { x * x }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// for (position, squared) in pool.map_unordered(square::call, 0..100) {
+    ///     assert_eq!(squared?, (position * position) as u64);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn map_unordered<R, I, F>(&self, call: F, inputs: I) -> MapUnordered<'_, R, I::IntoIter, F>
+    where
+        I: IntoIterator,
+        F: FnMut(I::Item) -> Call<R>,
+    {
+        MapUnordered::new(self, call, inputs.into_iter())
+    }
+
+    /// Makes a call a task with this number. Calls that are handed over together have one `origin`, made by the first.
+    fn prepare<R>(
+        &self,
+        call: Call<R>,
+        origin: &mut Option<Arc<Origin>>,
+        mailbox: &Arc<Mailbox>,
+        number: u64,
+    ) -> Result<(Unpack<R>, Job), Error> {
+        let task = call.into_task()?;
+        let origin = match origin {
+            Some(origin) => Arc::clone(origin),
+            None => {
+                let values = self.common.values_now().map_err(|error| error.in_entry(task.entry.name()))?;
+                Arc::clone(origin.insert(Arc::new(Origin { mailbox: Arc::clone(mailbox), values })))
+            }
+        };
+        let job = Job {
+            entry: task.entry,
+            index: task.index,
+            items: task.packed.items,
+            blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
+            timeout: task.timeout.or(self.common.settings.task_timeout),
+            retries: self.common.settings.retries,
+            origin,
+            number,
+            span: Span::task(task.entry.name()),
+        };
+        Ok((task.unpack, job))
+    }
+
+    /// Makes the pool larger or smaller while it runs. Workers that are too many end after what they run.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) if a pool would have no workers, or if the system refuses a thread.
+    pub fn resize(&self, workers: usize) -> Result<(), Error> {
+        if workers == 0 {
+            return Err(texts::no_workers());
+        }
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.retain(|thread| !thread.is_finished());
+        self.common.retire_beyond(workers);
+        while self.common.seats() < workers {
+            let seat = self.common.add_seat()?;
+            let common = Arc::clone(&self.common);
+            let thread = std::thread::Builder::new().name("spawnsafe-worker".into());
+            let before = self.common.seats() - 1;
+            match sys::with_signals_blocked(|| thread.spawn(move || seat::run(&common, &seat))) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    self.common.retire_beyond(before);
+                    return Err(texts::no_thread(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the pool is doing at this moment.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.common.figures()
+    }
+
+    /// The process ids of the workers that are there, for people and tests.
+    #[must_use]
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.common.processes()
+    }
+
+    /// Takes no more tasks. Those that were submitted are run; then the workers end.
+    pub fn close(&self) {
+        self.common.close();
+    }
+
+    /// Closes the pool, waits until all tasks have ended, and ends the workers.
+    pub fn join(self) {
+        self.common.close();
+        self.common.wait_until_quiet(None);
+        self.join_threads();
+    }
+
+    /// As [`join`](Pool::join), for at most this long. Then the workers are killed, and the tasks that have not ended end
+    /// with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut) if there were such tasks.
+    pub fn shutdown(self, timeout: Duration) -> Result<(), Error> {
+        self.common.close();
+        // A time that no clock can express is for ever.
+        let in_time = self.common.wait_until_quiet(Instant::now().checked_add(timeout));
+        if !in_time {
+            self.common.end(&texts::shut_down());
+        }
+        self.join_threads();
+        if in_time { Ok(()) } else { Err(texts::shutdown_too_slow(timeout)) }
+    }
+
+    fn join_threads(&self) {
+        for thread in std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)) {
+            // It has nothing to say, and what it held is dropped also if it has panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            self.common.end(&texts::dropped());
+            self.join_threads();
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("figures", &self.figures()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! Pools of a test binary, as their users see them.
+
+// What they do to workers and to whole programs is said in signals.
+#[cfg(unix)]
+mod faults;
+mod maps;
+#[cfg(unix)]
+mod programs;
+mod settings;
+mod statics;
+mod tasks;
+#[cfg(feature = "tracing")]
+mod traced;
+
+use std::time::Duration;
+
+use spawnsafe::{Pool, PoolBuilder, Stdio, child_entry};
+use spawnsafe_tests::eventually;
+
+/// A pool of two workers that keep their complaints to themselves.
+fn pool() -> PoolBuilder {
+    Pool::builder().workers(2).stderr(Stdio::null())
+}
+
+#[child_entry]
+fn square(x: u64) -> u64 {
+    x * x
+}
+
+#[child_entry]
+fn process_id() -> u32 {
+    std::process::id()
+}
+
+#[child_entry]
+fn sleeps(milliseconds: u64) -> u64 {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    milliseconds
+}
+
+/// Says in a file that it has begun, and waits for another one.
+#[child_entry]
+fn begins_and_waits(begun: &std::path::Path, go_on: &std::path::Path) -> u32 {
+    std::fs::write(begun, std::process::id().to_string()).unwrap();
+    while !go_on.exists() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::process::id()
+}
+
+/// The process that has written its id into the file.
+fn written_id(path: &std::path::Path) -> u32 {
+    eventually("a task begins", || std::fs::read_to_string(path).ok()?.parse().ok())
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn signal(process: u32, signal: i32) {
+    // SAFETY: kill(2) has no preconditions. The process is a worker of a pool of the test, which has not ended.
+    unsafe { libc::kill(process as i32, signal) };
+}
+
+/// That the pool still works, with all its workers.
+#[track_caller]
+fn works(pool: &Pool) {
+    let squares: Vec<u64> = pool.map(square::call, 0..200).collect::<Result<_, _>>().unwrap();
+    assert_eq!(squares, (0..200).map(|x| x * x).collect::<Vec<u64>>());
+    eventually("all workers are there again", || (pool.figures().workers == 2).then_some(()));
+}

@@ -1,0 +1,106 @@
+//! Programs with pools that something is done to from outside, or that count what they leave behind: one for each name
+//! that is given as the first argument.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use spawnsafe::{Pool, child_entry, process_main};
+use spawnsafe_tests::{children_of, open_descriptors};
+
+#[child_entry]
+fn square(x: u64) -> u64 {
+    x * x
+}
+
+#[child_entry]
+fn spins() {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+#[child_entry]
+fn sleeps() {
+    std::thread::sleep(Duration::from_secs(600));
+}
+
+#[process_main]
+fn main() {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    match name.as_str() {
+        "in-mid-map" => in_mid_map(),
+        "many-pools" => many_pools(),
+        "many-tasks" => many_tasks(),
+        _ => panic!("there is no scenario {name:?}"),
+    }
+}
+
+/// Says who works, and works for ever: one busy, one asleep, and one with nothing to do.
+fn in_mid_map() {
+    let pool = Pool::builder().workers(3).build().unwrap();
+    let mut busy = pool.map(|busy| if busy { spins::call() } else { sleeps::call() }, [true, false]);
+    while pool.figures().workers < 3 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let ids: Vec<String> = pool.process_ids().iter().map(u32::to_string).collect();
+    println!("{}", ids.join(" "));
+    std::io::stdout().flush().unwrap();
+    assert!(busy.next().unwrap().is_ok());
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// Shared memory is a mapping without a name in any directory.
+fn segments() -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().filter(|line| line.contains("spawnsafe")).filter(|line| line.contains("memfd")).count()
+}
+
+fn many_pools() {
+    let one = |how: usize| {
+        let pool = Pool::builder().workers(2).build().unwrap();
+        match how % 4 {
+            0 => drop(pool),
+            1 => assert_eq!(pool.map(square::call, 0..20).map(Result::unwrap).sum::<u64>(), 2470),
+            2 => {
+                let task = pool.submit(sleeps::call()).unwrap();
+                drop(pool);
+                task.join().unwrap_err();
+            }
+            _ => {
+                pool.submit(square::call(1)).unwrap().join().unwrap();
+                pool.join();
+            }
+        }
+    };
+    (0..4).for_each(one);
+    let before = (open_descriptors(), threads(), segments());
+    let count = std::env::args().nth(2).unwrap().parse().unwrap();
+    (0..count).for_each(one);
+    assert_eq!((open_descriptors(), threads(), segments()), before);
+    assert!(children_of(std::process::id()).is_empty());
+}
+
+/// Bytes that the process has in memory.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// The memory of the parent does not grow with the number of tasks.
+fn many_tasks() {
+    let count: u64 = std::env::args().nth(2).unwrap().parse().unwrap();
+    let pool = Pool::builder().workers(2).build().unwrap();
+    let mut early = 0;
+    for (number, result) in (0..).zip(pool.map(square::call, 0..count)) {
+        result.unwrap();
+        if number == count / 10 {
+            early = resident();
+        }
+    }
+    let late = resident();
+    println!("{} KiB after a tenth, {} KiB after {count} tasks", early >> 10, late >> 10);
+    assert!(late < early + (8 << 20), "{early} {late}");
+}
