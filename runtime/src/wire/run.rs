@@ -514,7 +514,7 @@ mod tests {
             arrives(&bytes().map(|byte| byte % 2 == 0).collect::<Vec<_>>());
             arrives(&bytes().map(char::from).collect::<Vec<_>>());
             arrives(&vec![(); count]);
-            arrives(&bytes().map(|byte| Ok::<u8, String>(byte)).collect::<Vec<_>>());
+            arrives(&bytes().map(Ok::<u8, String>).collect::<Vec<_>>());
             arrives(&std::ffi::OsString::from("x".repeat(count)));
             // Written as a list, and read as a byte string.
             let packed = pack(&bytes().collect::<Vec<u8>>());
