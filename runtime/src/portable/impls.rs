@@ -15,7 +15,7 @@ macro_rules! plain {
 }
 
 plain! {
-    (), char, u128, usize, i128, isize,
+    (), char, u128, i128,
     std::num::NonZeroU8, std::num::NonZeroU16, std::num::NonZeroU32, std::num::NonZeroU64, std::num::NonZeroU128,
     std::num::NonZeroUsize, std::num::NonZeroI8, std::num::NonZeroI16, std::num::NonZeroI32, std::num::NonZeroI64,
     std::num::NonZeroI128, std::num::NonZeroIsize,
@@ -108,7 +108,7 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(u16, u32, u64, i8, i16, i32, i64, f32, f64);
+numbers!(u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
 
 /// A byte each, as numbers: CBOR has no array of truth values.
 impl SpawnSafe for bool {

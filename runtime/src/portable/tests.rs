@@ -60,6 +60,23 @@ fn numbers() {
     arrives(|| (Wrapping(3_u8), Saturating(i128::MIN), Saturating(7_usize), Reverse(1_u8)));
 }
 
+/// Below and above what makes a run, and what makes a blob.
+#[test]
+fn lists_of_numbers() {
+    for count in [0, 1, 15, 16, 17, 1000, 70_000] {
+        macro_rules! lists {
+            ($($number:ty)*) => {$(
+                arrives(|| (0..count).map(|i| i as $number).collect::<Vec<_>>());
+                arrives(|| (0..count).map(|i| Some(i as $number)).collect::<Box<[_]>>());
+                arrives(|| Ok::<_, String>(vec![<$number>::MIN, <$number>::MAX].repeat(count / 2)));
+            )*};
+        }
+        lists! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
+        arrives(|| (0..count).map(|i| i % 3 == 0).collect::<Vec<_>>());
+        arrives(|| (0..count).map(|i| i % 3 == 0).collect::<VecDeque<_>>());
+    }
+}
+
 #[test]
 fn texts_and_paths() {
     arrives(|| ("text".to_owned(), Box::<str>::from("text"), Cow::<'static, str>::from("text")));

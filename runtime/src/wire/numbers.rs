@@ -55,6 +55,24 @@ numbers! {
     f64 F64 |number: f64| f64::from_bits(number.to_bits().swap_bytes()),
 }
 
+/// As serde writes them wherever their size is that of the numbers here.
+macro_rules! sized_by_the_machine {
+    ($($type:ident $short:ident $long:ident),*) => {$(
+        impl Number for $type {
+            const KIND: Kind = if size_of::<$type>() == 8 { Kind::$long } else { Kind::$short };
+
+            fn swapped(self) -> Self {
+                self.swap_bytes()
+            }
+        }
+
+        // There are no other machines that Rust and std run on with processes.
+        const _: () = assert!(<$type as Number>::KIND.size() == size_of::<$type>());
+    )*};
+}
+
+sized_by_the_machine! { usize U32 U64, isize I32 I64 }
+
 /// The tag of an array of this kind of number is 64, the kind, and this if the last byte of a number comes first.
 const LITTLE: u64 = 4;
 

@@ -436,4 +436,89 @@ mod tests {
         assert!(error(Packer::new(MEMORY).value(&Map)).contains("could not be written"));
         assert_eq!(error(Packer::new(MEMORY).value(&[Half, Half])), "no threes");
     }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(into = "u8", try_from = "u8")]
+    enum Digit {
+        Zero,
+        One,
+    }
+
+    impl From<Digit> for u8 {
+        fn from(digit: Digit) -> u8 {
+            digit as u8
+        }
+    }
+
+    impl TryFrom<u8> for Digit {
+        type Error = String;
+
+        fn try_from(number: u8) -> Result<Self, String> {
+            match number {
+                0 => Ok(Digit::Zero),
+                1 => Ok(Digit::One),
+                _ => Err(format!("{number} is no binary digit")),
+            }
+        }
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Tagged {
+        Samples { left: Vec<f32>, right: Option<Vec<Option<i64>>>, key: [u8; 20] },
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Signed(Vec<i8>),
+        Wide([f64; 17]),
+        Texts(Vec<String>),
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat<T> {
+        name: String,
+        #[serde(flatten)]
+        rest: T,
+    }
+
+    #[test]
+    fn what_serde_buffers_or_converts_arrives() {
+        use std::collections::{BTreeMap, HashSet};
+        use std::num::{NonZero, Wrapping};
+
+        for count in [0, 15, 16, 17, 300, BLOB_MIN] {
+            let bytes = || (0..count).map(|i| i as u8);
+            let tagged = Tagged::Samples {
+                left: bytes().map(f32::from).collect(),
+                right: Some(bytes().map(|byte| (byte != 255).then_some(-i64::from(byte))).collect()),
+                key: [count as u8; 20],
+            };
+            arrives(&tagged);
+            arrives(&vec![Some(tagged.clone()); 16]);
+            let rest = BTreeMap::from([("a".to_owned(), bytes().map(u16::from).collect()), ("b".to_owned(), vec![])]);
+            arrives(&Flat { name: "x".into(), rest });
+            arrives(&Flat { name: "x".into(), rest: tagged });
+            arrives(&[Either::Signed(bytes().map(|byte| byte as i8).collect()), Either::Wide([0.5; 17])]);
+            arrives(&Either::Texts(vec!["16".into(); count + 1]));
+            arrives(&bytes().map(|byte| if byte % 2 == 0 { Digit::Zero } else { Digit::One }).collect::<Vec<_>>());
+            arrives(&bytes().map(|byte| Wrapping(i16::from(byte))).collect::<VecDeque<_>>());
+            arrives(&bytes().filter_map(|byte| NonZero::new(u32::from(byte))).collect::<Vec<_>>());
+            arrives(&(0..count as u64).collect::<HashSet<u64>>());
+            arrives(&BTreeMap::from([(bytes().collect::<Vec<_>>(), 1), (vec![7; 16], 2)]));
+            arrives(&(
+                bytes().map(usize::from).collect::<Vec<_>>(),
+                bytes().map(|byte| byte as isize).collect::<Vec<_>>(),
+            ));
+            arrives(&bytes().map(|byte| byte % 2 == 0).collect::<Vec<_>>());
+            arrives(&bytes().map(char::from).collect::<Vec<_>>());
+            arrives(&vec![(); count]);
+            arrives(&bytes().map(Ok::<u8, String>).collect::<Vec<_>>());
+            arrives(&std::ffi::OsString::from("x".repeat(count)));
+            // Written as a list, and read as a byte string.
+            let packed = pack(&bytes().collect::<Vec<u8>>());
+            assert!(unpack::<serde_bytes::ByteBuf>(&packed).unwrap().iter().copied().eq(bytes()));
+        }
+    }
 }
