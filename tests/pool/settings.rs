@@ -37,6 +37,7 @@ fn workers_have_the_surroundings_of_the_pool() {
     assert_eq!(std::fs::read_to_string(printed).unwrap(), "printed\n", "it is there when the task has ended");
 }
 
+#[cfg(target_os = "linux")]
 #[child_entry]
 fn limits() -> (u64, i32, String) {
     #[allow(unsafe_code)]
@@ -53,12 +54,22 @@ fn limits() -> (u64, i32, String) {
     (limit.rlim_cur, niceness, processors)
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn workers_are_confined() {
     let pool = Pool::builder().workers(1).memory_limit(1 << 30).niceness(5).processors([0]).build().unwrap();
     assert_eq!(pool.submit(limits::call()).unwrap().join().unwrap(), (1 << 30, 5, "0".into()));
     let impossible = Pool::builder().workers(1).processors([1023]).build().unwrap();
     let error = impossible.submit(limits::call()).unwrap().join().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    assert!(error.to_string().contains("limits of the pool"), "{error}");
+}
+
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn a_system_that_cannot_confine_says_so() {
+    let pool = Pool::builder().workers(1).memory_limit(1 << 30).build().unwrap();
+    let error = pool.submit(square::call(2)).unwrap().join().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Spawn);
     assert!(error.to_string().contains("limits of the pool"), "{error}");
 }

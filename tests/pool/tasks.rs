@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use spawnsafe::{ErrorKind, Pool, Stdio, child_entry};
-use spawnsafe_tests::eventually;
+use spawnsafe_tests::{KillAll, eventually};
 
-use super::{begins_and_waits, pool, process_id, signal, sleeps, square, works, written_id};
+use super::{begins_and_waits, pool, process_id, sleeps, square, works, written_id};
 
 #[test]
 fn a_task_is_joined() {
@@ -197,9 +197,7 @@ fn a_task_that_is_dropped_runs_all_the_same() {
 fn idle_workers_that_are_killed_are_replaced() {
     let pool = pool().build().unwrap();
     works(&pool);
-    for id in pool.process_ids() {
-        signal(id, libc::SIGKILL);
-    }
+    drop(KillAll(pool.process_ids()));
     eventually("others are there", || (pool.figures().restarts == 2).then_some(()));
     works(&pool);
 }
