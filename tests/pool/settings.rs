@@ -19,7 +19,7 @@ fn workers_are_replaced_after_so_many_tasks() {
 #[child_entry]
 fn surroundings() -> (Option<String>, std::path::PathBuf, String, Vec<String>) {
     let read = std::io::read_to_string(std::io::stdin()).unwrap();
-    let name = std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned();
+    let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default().trim_end().to_owned();
     println!("printed");
     (std::env::var("POOL_TEST").ok(), std::env::current_dir().unwrap(), name, vec![read])
 }
@@ -32,7 +32,9 @@ fn workers_have_the_surroundings_of_the_pool() {
     let pool = Pool::builder().workers(1).env("POOL_TEST", "x").current_dir(dir.path()).name("my worker").stdout(file);
     let pool = pool.build().unwrap();
     let (variable, directory, name, read) = pool.submit(surroundings::call()).unwrap().join().unwrap();
-    assert_eq!((variable.as_deref(), name.as_str(), read), (Some("x"), "my worker", vec![String::new()]));
+    assert_eq!((variable.as_deref(), read), (Some("x"), vec![String::new()]));
+    // Elsewhere processes have no names of their own.
+    assert!(name == "my worker" || cfg!(not(target_os = "linux")), "{name}");
     assert_eq!(directory.canonicalize().unwrap(), dir.path().canonicalize().unwrap());
     assert_eq!(std::fs::read_to_string(printed).unwrap(), "printed\n", "it is there when the task has ended");
 }
