@@ -68,7 +68,7 @@ pub(super) fn expand(tokens: TokenStream) -> TokenStream {
             quote!({ #function #stub #ty::#method })
         }
         None => {
-            let entry = entry::expand(&function, &options);
+            let entry = entry::expand(&function, None, &options);
             quote!({ #entry #krate::__private::not_called(#ty::#method) })
         }
     }

@@ -54,7 +54,9 @@ pub(super) fn stub_type(function: &ItemFn, options: &Options) -> TokenStream {
     )
 }
 
-pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
+/// `unchanged` is the function as the user wrote it, if that is still what it is: a body that nothing was added to need
+/// not be written anew, token by token.
+pub(super) fn expand(function: &ItemFn, unchanged: Option<TokenStream>, options: &Options) -> TokenStream {
     let entry = Entry::new(function, options);
     let attributes = type_attributes(&function.attrs);
     let doc = format!(
@@ -77,7 +79,13 @@ pub(super) fn expand(function: &ItemFn, options: &Options) -> TokenStream {
             };
         },
     );
-    let function = model::without_trust(function);
+    let function = match unchanged {
+        _ if entry.parameters.iter().any(|parameter| parameter.trusted) => {
+            model::without_trust(function).into_token_stream()
+        }
+        Some(unchanged) => unchanged,
+        None => function.to_token_stream(),
+    };
     quote! {
         #function
 

@@ -25,11 +25,11 @@ pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStr
         Err(error) => return beside(tokens, report, error),
     };
     check::entry(&function, &options, &mut report);
-    probes::in_function(&mut function, options.scope(&options.crate_path()));
+    let has_probes = probes::in_function(&mut function, options.scope(&options.crate_path()));
     match report.into_tokens() {
         Some(errors) => entry::stub(&function, &options, &errors),
         None if check::leaves_type_out(&function.sig) => entry::stub(&function, &options, &TokenStream::new()),
-        None => entry::expand(&function, &options),
+        None => entry::expand(&function, (!has_probes).then_some(tokens), &options),
     }
 }
 
@@ -54,7 +54,12 @@ pub(crate) fn spawn_safe(options: TokenStream, tokens: TokenStream) -> TokenStre
         Item::Fn(function) if check::is_entry(&function.attrs) => {
             report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_ENTRY));
         }
-        Item::Fn(function) => probes::in_function(function, probes::Scope { may_be_associated: true, ..scope }),
+        Item::Fn(function) => {
+            let has_probes = probes::in_function(function, probes::Scope { may_be_associated: true, ..scope });
+            if !has_probes && report.is_empty() {
+                return tokens;
+            }
+        }
         Item::Impl(block) => probes::in_impl(block, scope),
         Item::Mod(ItemMod { content: Some((_, items)), .. }) => probes::in_items(items, scope),
         Item::Mod(_) => report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_FILE)),

@@ -33,9 +33,9 @@ pub(crate) struct Scope<'a> {
     pub(crate) may_be_associated: bool,
 }
 
-/// Adds the probes to a function.
-pub(crate) fn in_function(function: &mut ItemFn, scope: Scope<'_>) {
-    in_body(&function.sig, &mut function.block, &[], scope);
+/// Adds the probes to a function. `false` if there are none, and it is as it was.
+pub(crate) fn in_function(function: &mut ItemFn, scope: Scope<'_>) -> bool {
+    in_body(&function.sig, &mut function.block, &[], scope)
 }
 
 /// Adds the probes to all functions of an impl block.
@@ -51,7 +51,9 @@ pub(crate) fn in_impl(block: &mut ItemImpl, scope: Scope<'_>) {
 pub(crate) fn in_items(items: &mut [Item], scope: Scope<'_>) {
     for item in items {
         match item {
-            Item::Fn(function) if !runs_elsewhere(&function.attrs) => in_function(function, scope),
+            Item::Fn(function) if !runs_elsewhere(&function.attrs) => {
+                in_function(function, scope);
+            }
             Item::Impl(block) if !runs_elsewhere(&block.attrs) => in_impl(block, scope),
             Item::Trait(definition) => {
                 for item in &mut definition.items {
@@ -79,8 +81,8 @@ fn runs_elsewhere(attributes: &[syn::Attribute]) -> bool {
     ["child_entry", "spawn_safe", "process_main", "test"].iter().any(named) || attributes.iter().any(for_tests)
 }
 
-fn in_body(signature: &Signature, body: &mut Block, around: &[&Generics], scope: Scope<'_>) {
+fn in_body(signature: &Signature, body: &mut Block, around: &[&Generics], scope: Scope<'_>) -> bool {
     let bound = bindings::of(signature, body, around);
     let is_unsafe = matches!(signature.safety, Safety::Unsafe(_));
-    places::Finder::new(scope, bound, is_unsafe).run(body);
+    places::Finder::new(scope, bound, is_unsafe).run(body)
 }

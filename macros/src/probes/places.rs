@@ -97,22 +97,25 @@ pub(super) struct Finder<'a> {
     /// In how many unsafe blocks, and macros whose arguments are copies.
     in_unsafe: usize,
     in_macro: usize,
+    has_written: bool,
 }
 
 impl<'a> Finder<'a> {
     pub(super) fn new(scope: Scope<'a>, bound: Bound, is_unsafe: bool) -> Self {
         let in_unsafe = usize::from(is_unsafe);
-        Self { scope, bound, uses: vec![], cfgs: vec![], in_unsafe, in_macro: 0 }
+        Self { scope, bound, uses: vec![], cfgs: vec![], in_unsafe, in_macro: 0, has_written: false }
     }
 
-    pub(super) fn run(mut self, body: &mut Block) {
+    /// Whether there was anything to write.
+    pub(super) fn run(mut self, body: &mut Block) -> bool {
         self.visit_block_mut(body);
         let uses = std::mem::take(&mut self.uses);
         self.put_into(body, uses, &Declared::default());
+        self.has_written
     }
 
     /// Writes the probes of some uses before the first statement of a block.
-    fn put_into(&self, block: &mut Block, mut uses: Vec<Use>, declared: &Declared) {
+    fn put_into(&mut self, block: &mut Block, mut uses: Vec<Use>, declared: &Declared) {
         // A path that is used in several ways is probed in the one that needs the least.
         uses.sort_by_key(|found| (found.how, !found.certain));
         let mut seen = BTreeSet::new();
@@ -120,6 +123,7 @@ impl<'a> Finder<'a> {
         let probes = uses.iter().enumerate();
         let probes = probes.filter_map(|(index, found)| emit::probe(found, index, declared, self.scope.krate));
         let probes: Vec<Stmt> = probes.map(|probe| Stmt::Item(Item::Verbatim(probe))).collect();
+        self.has_written |= !probes.is_empty();
         block.stmts.splice(0..0, probes);
     }
 
