@@ -26,7 +26,7 @@ fn ends_with(signal: i32, whole_group: bool) {
         libc::kill(if whole_group { -id } else { id }, signal)
     };
     let start = Instant::now();
-    let status = parent.0.wait().unwrap();
+    let status = eventually("the parent ends", || parent.0.try_wait().unwrap());
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal));
     eventually("the workers end with their parent", || workers.0.iter().all(|&id| !is_running(id)).then_some(()));
     // Generous, as other tests run: by itself it takes a millisecond.

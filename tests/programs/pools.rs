@@ -37,6 +37,12 @@ fn main() {
 
 /// Says who works, and works for ever: one busy, one asleep, and one with nothing to do.
 fn in_mid_map() {
+    #[cfg(unix)]
+    #[allow(unsafe_code)]
+    // SAFETY: signal(2) with SIG_DFL installs no function. Whoever runs the tests in the background ignores it.
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_DFL)
+    };
     let pool = Pool::builder().workers(3).build().unwrap();
     let mut busy = pool.map(|busy| if busy { spins::call() } else { sleeps::call() }, [true, false]);
     while pool.figures().workers < 3 {
