@@ -45,15 +45,10 @@ fn limits() -> (u64, i32, String) {
     #[allow(unsafe_code)]
     // SAFETY: getpriority(2) has no preconditions.
     let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    #[allow(unsafe_code)]
-    // SAFETY: getrlimit(2) writes the structure.
-    unsafe {
-        libc::getrlimit(libc::RLIMIT_AS, &raw mut limit)
-    };
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current.unwrap_or(u64::MAX);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let processors = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:\t")).unwrap().to_owned();
-    (limit.rlim_cur, niceness, processors)
+    (limit, niceness, processors)
 }
 
 #[cfg(target_os = "linux")]

@@ -5,14 +5,14 @@
 use std::io;
 use std::mem::MaybeUninit;
 
+use rustix::process::{Resource, Rlimit};
+
 use crate::sys::Confinement;
 
 /// Confines this process, and what it starts.
 pub(crate) fn confine(to: &Confinement) -> io::Result<()> {
     if let Some(bytes) = to.memory {
-        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-        // SAFETY: setrlimit(2) reads the structure.
-        check(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) })?;
+        rustix::process::setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
     }
     if !to.processors.is_empty() {
         set_affinity(&to.processors)?;
