@@ -21,10 +21,6 @@ use crate::wire::Kind;
 /// libraries), and may hang; the answer is there, and is not held back for ever.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// For how long it is asked again and again, without sleeping, whether a process that has answered is gone. Most are after
-/// half of this. To sleep that long and be woken costs as much, most of it in the process that is to end, which wakes.
-const SOON: Duration = Duration::from_micros(200);
-
 /// How much is read before limits are looked at again: what `try_join` may take, and an executor may be kept from its
 /// other tasks, is bounded whatever the child sends.
 const BUDGET: usize = 4 << 20;
@@ -125,11 +121,6 @@ impl Running {
             }
             if until.is_some_and(|until| until <= Instant::now()) {
                 return None;
-            }
-            if self.ends_soon() {
-                // To the process itself, if it has no other processor.
-                std::thread::yield_now();
-                continue;
             }
             if let Err(error) = self.wait_until(until) {
                 return Some(self.give_up(ending::lost(error)));
@@ -296,11 +287,6 @@ impl Running {
         let _ = self.peer.get().kill();
         self.stage = Stage::Done;
         Err(error.in_entry(self.entry))
-    }
-
-    /// Whether the process has answered just now, and has nothing left to do but to exit.
-    fn ends_soon(&self) -> bool {
-        matches!(self.stage, Stage::Answered { kill_at: Some(kill_at), .. } if kill_at > Instant::now() + (GRACE - SOON))
     }
 
     fn wait_until(&mut self, until: Option<Instant>) -> std::io::Result<()> {
