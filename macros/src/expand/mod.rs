@@ -9,7 +9,7 @@ mod statics;
 mod trust;
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::{Item, ItemMod};
 
 use crate::options::{Attribute, Options};
@@ -49,22 +49,20 @@ pub(crate) fn spawn_safe(options: TokenStream, tokens: TokenStream) -> TokenStre
         Ok(item) => item,
         Err(error) => return beside(tokens, report, error),
     };
-    let attribute = Span::call_site();
-    match &mut item {
-        Item::Fn(function) if check::is_entry(&function.attrs) => {
-            report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_ENTRY));
-        }
-        Item::Fn(function) => {
-            let has_probes = probes::in_function(function, probes::Scope { may_be_associated: true, ..scope });
-            if !has_probes && report.is_empty() {
-                return tokens;
-            }
-        }
+    let mut refuse = |message| {
+        report.add(syn::Error::new(Span::call_site(), message));
+        false
+    };
+    let has_probes = match &mut item {
+        Item::Fn(function) if check::is_entry(&function.attrs) => refuse(messages::SPAWN_SAFE_ON_ENTRY),
+        Item::Fn(function) => probes::in_function(function, probes::Scope { may_be_associated: true, ..scope }),
         Item::Impl(block) => probes::in_impl(block, scope),
         Item::Mod(ItemMod { content: Some((_, items)), .. }) => probes::in_items(items, scope),
-        Item::Mod(_) => report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_FILE)),
-        _ => report.add(syn::Error::new(attribute, messages::SPAWN_SAFE_ON_OTHER)),
-    }
+        Item::Mod(_) => refuse(messages::SPAWN_SAFE_ON_FILE),
+        _ => refuse(messages::SPAWN_SAFE_ON_OTHER),
+    };
+    // What nothing was added to need not be written anew, token by token.
+    let item = if has_probes { item.into_token_stream() } else { tokens };
     let errors = report.into_tokens();
     quote!(#item #errors)
 }

@@ -38,38 +38,40 @@ pub(crate) fn in_function(function: &mut ItemFn, scope: Scope<'_>) -> bool {
     in_body(&function.sig, &mut function.block, &[], scope)
 }
 
-/// Adds the probes to all functions of an impl block.
-pub(crate) fn in_impl(block: &mut ItemImpl, scope: Scope<'_>) {
+/// Adds the probes to all functions of an impl block. `false` if there are none.
+pub(crate) fn in_impl(block: &mut ItemImpl, scope: Scope<'_>) -> bool {
+    let mut has_probes = false;
     for item in &mut block.items {
         if let ImplItem::Fn(function) = item {
-            in_body(&function.sig, &mut function.block, &[&block.generics], scope);
+            has_probes |= in_body(&function.sig, &mut function.block, &[&block.generics], scope);
         }
     }
+    has_probes
 }
 
-/// Adds the probes to all functions of a module that may run in a child process.
-pub(crate) fn in_items(items: &mut [Item], scope: Scope<'_>) {
+/// Adds the probes to all functions of a module that may run in a child process. `false` if there are none.
+pub(crate) fn in_items(items: &mut [Item], scope: Scope<'_>) -> bool {
+    let mut has_probes = false;
     for item in items {
         match item {
-            Item::Fn(function) if !runs_elsewhere(&function.attrs) => {
-                in_function(function, scope);
-            }
-            Item::Impl(block) if !runs_elsewhere(&block.attrs) => in_impl(block, scope),
+            Item::Fn(function) if !runs_elsewhere(&function.attrs) => has_probes |= in_function(function, scope),
+            Item::Impl(block) if !runs_elsewhere(&block.attrs) => has_probes |= in_impl(block, scope),
             Item::Trait(definition) => {
                 for item in &mut definition.items {
                     if let syn::TraitItem::Fn(syn::TraitItemFn { sig, default: Some(body), .. }) = item {
-                        in_body(sig, body, &[&definition.generics], scope);
+                        has_probes |= in_body(sig, body, &[&definition.generics], scope);
                     }
                 }
             }
             Item::Mod(module) if !runs_elsewhere(&module.attrs) => {
                 if let Some((_, items)) = &mut module.content {
-                    in_items(items, scope);
+                    has_probes |= in_items(items, scope);
                 }
             }
             _ => {}
         }
     }
+    has_probes
 }
 
 /// Whether the item has its own probes, or belongs to the parent process: `main`, and tests.

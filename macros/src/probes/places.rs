@@ -273,7 +273,7 @@ impl VisitMut for Finder<'_> {
             Item::Impl(item) => &item.attrs,
             Item::Trait(item) => &item.attrs,
             // Its paths start elsewhere.
-            Item::Mod(_) => return super::in_items(std::slice::from_mut(item), self.scope),
+            Item::Mod(_) => return self.has_written |= super::in_items(std::slice::from_mut(item), self.scope),
             // What initializes statics and constants is computed by the compiler.
             _ => return,
         };
