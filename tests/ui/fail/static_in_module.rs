@@ -9,7 +9,7 @@ fn entry() -> u32 {
 
         pub(super) fn count() -> u32 {
             COUNT.load(Ordering::Relaxed)
-            //~ this `AtomicU32` belongs to the process that set it
+            //~ belongs to the process that set it
         }
     }
     inner::count()
