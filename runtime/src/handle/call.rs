@@ -227,14 +227,22 @@ impl<R> Call<R> {
         Ok(Child::new(running, piped, self.unpack))
     }
 
-    /// Starts the child and waits for its result: [`spawn`](Call::spawn) and [`join`](Child::join).
+    /// Starts the child and waits for its result, as [`spawn`](Call::spawn) and [`join`](Child::join) do, but not for its
+    /// process to be gone as well.
+    ///
+    /// What the entry has printed with Rust's macros is out by then. The process may run its exit handlers a moment
+    /// longer, if it has some, and is reaped in the background, within milliseconds; for that a thread is started with the
+    /// first `run`. This process waits for it when it returns from `main` or calls [`exit`](std::process::exit). It is
+    /// killed if it takes ten seconds. If what the process holds must be free, as a port that the next one needs, use `spawn`
+    /// and `join`. An error still waits for the end of the process, to say how it was. On macOS and Windows all
+    /// do.
     ///
     /// # Errors
     /// Those of both.
     pub fn run(self) -> Result<R, Error> {
         // Whoever waits keeps the time as well: no other thread need watch.
         let (running, piped) = self.plan.start()?;
-        Child::new(running, piped, self.unpack).join()
+        Child::new(running, piped, self.unpack).into_result()
     }
 
     /// For a process that is there already.

@@ -36,6 +36,8 @@ pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_bl
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
+// Its end.
+pub(crate) use imp::{at_exit, thread_count};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;
