@@ -102,10 +102,7 @@ impl Outbox {
     /// Writes until all is written (`true`) or the connection takes no more for now (`false`).
     pub(crate) fn pump(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<bool> {
         while !self.is_empty() {
-            let mut slices = Vec::with_capacity(PIECES);
-            slices.extend(self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)));
-            slices[0] = IoSlice::new(&self.pieces[0][self.written..]);
-            match write(&slices) {
+            match write(&self.next()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -116,8 +113,19 @@ impl Outbox {
         Ok(true)
     }
 
+    /// What is to be written next; not empty if the outbox is not. How much of it was written is for
+    /// [`advance`](Self::advance).
+    pub(crate) fn next(&self) -> Vec<IoSlice<'_>> {
+        let mut slices = Vec::with_capacity(PIECES);
+        slices.extend(self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)));
+        if let (Some(first), Some(piece)) = (slices.first_mut(), self.pieces.front()) {
+            *first = IoSlice::new(&piece[self.written..]);
+        }
+        slices
+    }
+
     /// Drops what is written, so that the memory of a long piece is free as soon as it can be.
-    fn advance(&mut self, count: usize) {
+    pub(crate) fn advance(&mut self, count: usize) {
         self.written += count;
         while let Some(first) = self.pieces.front().filter(|first| first.len() <= self.written) {
             self.written -= first.len();

@@ -28,6 +28,8 @@ use crate::error::ExitStatus;
 
 // Starting: a connection, and a process that gets one end of it.
 pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, start, start_hint};
+// What a process that was started before gets later, and what it had from the beginning.
+pub(crate) use imp::{Inherited, Streams, receive_streams};
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
@@ -68,6 +70,17 @@ pub(crate) struct Started {
     pub(crate) piped: Piped,
     /// What the command asked to share.
     pub(crate) shared: Option<Shared>,
+}
+
+/// What comes to a process that was started before it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // Not where none is.
+pub(crate) enum Received {
+    Word(u8),
+    /// They are in place.
+    Streams,
+    /// The connection is closed.
+    End,
 }
 
 /// How a process ended; the system may have told somebody else.

@@ -28,7 +28,7 @@ pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
-pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, confine, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

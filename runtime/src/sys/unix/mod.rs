@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
 pub(crate) use signals::with_signals_blocked;
-pub(in crate::sys) use spawn::FileActions;
+pub(in crate::sys) use spawn::{FileActions, Source};
 pub(crate) use spawn::{Piped, start, start_hint};
 use stream::Handover;
 pub(crate) use stream::{Stream, connection};
