@@ -84,33 +84,37 @@ pub(crate) struct Task<R> {
 pub struct Arguments {
     entry: &'static Entry,
     packer: Packer,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 impl Arguments {
     /// No argument is packed yet.
     #[must_use]
+    #[inline]
     pub fn new(entry: &'static Entry) -> Self {
         Self { entry, packer: link::packer(), fault: None }
     }
 
     /// Where the next argument goes.
+    #[inline]
     pub fn packer(&mut self) -> &mut Packer {
         &mut self.packer
     }
 
     /// Notes how the packing of the argument `name` went. What fails surfaces when the call is started.
+    #[inline]
     pub fn packed(&mut self, name: &'static str, done: Result<(), CodecError>) {
         if let (Err(error), None) = (done, &self.fault) {
-            self.fault = Some(Fault::argument(name, error));
+            self.fault = Some(Box::new(Fault::argument(name, error)));
         }
     }
 
     /// All arguments are packed.
+    #[inline]
     pub fn call<R>(self, unpack: Unpack<R>) -> Call<R> {
         let packed = match self.fault {
             None => Ok(self.packer.finish()),
-            Some(fault) => Err(Box::new(fault)),
+            Some(fault) => Err(fault),
         };
         Call { entry: self.entry, packed, plan: None, unpack }
     }

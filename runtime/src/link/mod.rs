@@ -30,6 +30,7 @@ thread_local! {
 }
 
 /// Packs values on this thread.
+#[inline]
 pub(crate) fn packer() -> Packer {
     // A thread that ends has none any more.
     Packer::with_buffer(MEMORY, SPARE.try_with(Cell::take).unwrap_or_default())
@@ -45,6 +46,7 @@ pub(crate) fn recycle(mut buffer: Vec<u8>) {
 }
 
 /// Unpacks the values in `items` on this thread.
+#[inline]
 pub(crate) fn unpacker(items: &[u8], blobs: Vec<Vec<u8>>) -> Unpacker<'_> {
     Unpacker::new(items, blobs, MEMORY)
 }

@@ -16,6 +16,9 @@ use crate::registry::Entry;
 use crate::trace::Span;
 use crate::wire::{Blob, TaskRecord};
 
+/// How many bytes of arguments are kept in one piece of memory: it is there as long as one of its tasks has not ended.
+const MOST_BYTES: usize = 64 << 10;
+
 /// Tasks of one entry that were submitted together.
 pub(super) struct Bundle {
     pub(super) entry: &'static Entry,
@@ -71,6 +74,12 @@ impl Bundle {
 
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether it is better to begin another one.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= MOST_BYTES
     }
 
     /// How many bytes its tasks have.

@@ -24,6 +24,7 @@ pub struct Unpacker<'de> {
 type Res<T> = Result<T, CodecError>;
 
 impl<'de> Unpacker<'de> {
+    #[inline]
     pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, memory: Memory) -> Self {
         let guard = StackGuard::new(memory.stack_end);
         // Most have none.
@@ -85,7 +86,13 @@ impl<'de> Unpacker<'de> {
     }
 
     /// Checks that nothing is left over.
+    #[inline]
     pub fn finish(&self) -> Res<()> {
+        if self.items.is_empty() && self.blobs.is_empty() { Ok(()) } else { self.left_over() }
+    }
+
+    #[inline(never)]
+    fn left_over(&self) -> Res<()> {
         match self.items.len() {
             0 => match self.blobs.iter().flatten().count() {
                 0 => Ok(()),

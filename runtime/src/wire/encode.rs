@@ -42,6 +42,7 @@ impl Packer {
     }
 
     /// Packs nothing yet, and then into this buffer, which is empty.
+    #[inline]
     pub(crate) fn with_buffer(memory: Memory, buffer: Vec<u8>) -> Self {
         // The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
         let max_blobs = usize::from(u16::MAX);
@@ -55,6 +56,7 @@ impl Packer {
     }
 
     /// What was packed.
+    #[inline]
     pub fn finish(self) -> Packed {
         self.packed
     }
@@ -153,6 +155,7 @@ impl Packer {
     }
 
     /// Numbers of one byte are most of what small values are made of, and need no general header.
+    #[inline]
     fn unsigned(&mut self, value: u64) {
         match u8::try_from(value) {
             Ok(small @ ..24) => self.out().push(small),
