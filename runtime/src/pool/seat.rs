@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::common::{Common, Next, Seat};
 use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
-use super::mailbox::{Deliveries, Job};
+use super::job::Job;
+use super::letters::Deliveries;
 use super::pace::LONG;
 use super::texts;
 use crate::error::Error;
@@ -242,9 +243,9 @@ impl Life<'_> {
             return Ok(());
         }
         let (jobs, must_end) = driver.cancel();
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.origin.mailbox.is_unwanted());
-        deliveries.extend(gone.into_iter().map(|job| job.fails(texts::cancelled(None))));
-        self.common.give_back(kept.into_iter());
+        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.bundle.mailbox.is_unwanted());
+        gone.into_iter().for_each(|job| job.fail(|| texts::cancelled(None), deliveries));
+        self.common.give_back(kept);
         if must_end { Err(End::Cancelled) } else { Ok(()) }
     }
 
@@ -255,7 +256,7 @@ impl Life<'_> {
             HoldUp::For(since) if since >= LONG || since >= HOLD_UP && self.common.is_hungry() => driver.take_back(),
             _ => return,
         };
-        self.common.give_back(jobs.into_iter());
+        self.common.give_back(jobs);
     }
 
     /// Gives the worker what it may have. `false` if it must not have any more.
@@ -277,7 +278,7 @@ impl Life<'_> {
             return true;
         }
         // They need another worker than this one.
-        self.common.give_back(jobs.into_iter());
+        self.common.give_back(jobs);
         false
     }
 
@@ -305,7 +306,7 @@ impl Life<'_> {
         };
         self.seat.process.store(0, Ordering::Release);
         self.seat.tasks.store(0, Ordering::Release);
-        self.common.give_back(again.into_iter());
+        self.common.give_back(again);
         self.common.deliver(deliveries);
         match end {
             _ if was_useful => self.common.works(),
