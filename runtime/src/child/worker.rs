@@ -168,7 +168,7 @@ impl Worker {
         }
         let failed = answer.is_err();
         let packed = answer.unwrap_or_else(|error| reply::pack_error(&error));
-        let is_short = packed.blobs.is_empty() && packed.attachments.is_empty();
+        let is_short = packed.is_items_only();
         let short = Answer { task: task as u32, failed, body: &packed.items };
         if is_short && self.ring.as_mut().is_some_and(|ring| ring.push(short)) {
             self.unrung += 1;

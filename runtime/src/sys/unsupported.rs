@@ -88,7 +88,7 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     unsupported()
 }
 
-pub(crate) fn start(_: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(_: &mut Command, handover: &Handover) -> io::Result<Started> {
     match handover.0 {}
 }
 
@@ -221,6 +221,14 @@ pub(crate) fn has_raised_privileges() -> bool {
 }
 
 pub(crate) fn prepare_before_main() {}
+
+pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
+    false
+}
+
+pub(crate) fn thread_count() -> Option<u64> {
+    None
+}
 
 pub(crate) fn process_name() -> String {
     String::new()

@@ -97,9 +97,15 @@ pub struct Packed {
     pub(crate) attachments: Vec<Attachment>,
 }
 
-#[cfg(test)]
 impl Packed {
+    /// Whether the items are all of it.
+    #[inline]
+    pub(crate) fn is_items_only(&self) -> bool {
+        self.blobs.is_empty() && self.attachments.is_empty()
+    }
+
     /// The blobs as they arrive.
+    #[cfg(test)]
     pub(crate) fn arrived_blobs(&self) -> Vec<Vec<u8>> {
         self.blobs.iter().map(|blob| blob.to_vec()).collect()
     }

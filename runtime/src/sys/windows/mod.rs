@@ -33,7 +33,7 @@ pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
