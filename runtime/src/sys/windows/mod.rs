@@ -14,6 +14,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod segment;
 mod spawn;
 mod stream;
 mod streams;
@@ -32,6 +33,8 @@ pub(crate) use stream::{Stream, connection};
 pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
+
+pub(crate) use segment::{Segment, SegmentMut};
 
 pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
