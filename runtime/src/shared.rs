@@ -238,9 +238,8 @@ type Form<H> = Option<(H, u64, u64, u64)>;
 impl<T: Plain> Serialize for SharedSlice<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let segment = self.segment.as_ref().filter(|_| self.len > 0);
-        let form: Form<Sent<'_>> = segment.map(|segment| {
-            (Sent(segment.handle()), segment.bytes().len() as u64, self.start as u64, self.len as u64)
-        });
+        let form: Form<Sent<'_>> = segment
+            .map(|segment| (Sent(segment.handle()), segment.bytes().len() as u64, self.start as u64, self.len as u64));
         form.serialize(serializer)
     }
 }

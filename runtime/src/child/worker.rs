@@ -8,6 +8,8 @@ use std::io::Write as _;
 use std::process::exit;
 use std::sync::Arc;
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::invoke;
 use super::panic;
 use super::reply::{self, Delivery, complain};
@@ -29,7 +31,7 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
     adopted.prepare_to_stay();
     let adopted = Arc::new(adopted);
     panic::watch_for(&adopted);
-    let begun = begin(first);
+    let begun = begin(first, &adopted);
     flush();
     match begun {
         Ok(packed) => must_deliver(reply::send(Kind::Value, &[], packed, &adopted)),
@@ -54,11 +56,11 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
 }
 
 /// Confines the process, puts inherited statics in place and runs the initializer, whose result is given.
-fn begin(frame: Frame) -> Result<Packed, Error> {
+fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     let Frame { items, blobs, attachments, .. } = frame;
     let damaged = || Error::new(ErrorKind::Protocol, "the worker's orders cannot be read");
     let (head, rest) = CallHead::decode(&items).ok_or_else(damaged)?;
-    let (WorkerHead { memory, niceness, processors }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
+    let (WorkerHead { memory, niceness, processors, events }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
     invoke::check_build(&head)?;
     invoke::enter_surroundings(&head)?;
     sys::confine(&Confinement { memory, processors, niceness }).map_err(|error| {
@@ -68,6 +70,7 @@ fn begin(frame: Frame) -> Result<Packed, Error> {
         )
         .with_source(error)
     })?;
+    send_events(events, adopted);
     if head.name.is_empty() {
         inherit::restore(rest)?;
         return Ok(Packed::default());
@@ -76,6 +79,12 @@ fn begin(frame: Frame) -> Result<Packed, Error> {
     panic::now_runs(entry.name());
     invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs, attachments))
 }
+
+#[cfg(feature = "tracing")]
+use events::send_up_to as send_events;
+
+#[cfg(not(feature = "tracing"))]
+fn send_events(_: u8, _: &Arc<Adopted>) {}
 
 struct Worker {
     adopted: Arc<Adopted>,
@@ -147,12 +156,16 @@ impl Worker {
             let answer = match &entry {
                 Ok(entry) => {
                     panic::forget_last();
+                    #[cfg(feature = "tracing")]
+                    events::now_runs(Some(task));
                     let (blobs, attachments) = (std::mem::take(&mut blobs), std::mem::take(&mut attachments));
                     invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs, attachments))
                 }
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
             };
             flush();
+            #[cfg(feature = "tracing")]
+            events::now_runs(None);
             self.answer(task, answer);
             if self.unrung > many {
                 self.ring_the_bell();

@@ -62,7 +62,7 @@ impl Answer<'_> {
 }
 
 /// Answers that were there at one time, out of the worker's reach.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Answers(Vec<u64>);
 
 impl Answers {

@@ -15,6 +15,7 @@ use super::texts;
 use crate::error::Error;
 use crate::inherit::Values;
 use crate::sys::Waker;
+use crate::trace::Listener;
 
 /// How often in a row workers may fail before they are ready until the pool gives up.
 const FAILURES: u32 = 5;
@@ -24,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Common {
     pub(super) settings: Settings,
+    /// Who is told what happens to workers and in them.
+    pub(super) listener: Listener,
     state: Mutex<State>,
     /// Notified when the last open task is done.
     quiet: Condvar,
@@ -89,6 +92,7 @@ impl Common {
     pub(super) fn new(settings: Settings, values: Arc<Values>) -> Self {
         Self {
             settings,
+            listener: Listener::here(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 waiting: 0,

@@ -19,10 +19,19 @@ use crate::launch::{Launched, Peer};
 use crate::link::{self, Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
 use crate::registry::Entry;
 use crate::sys::{Ended, Interest};
+#[cfg(feature = "tracing")]
+use crate::trace::Event;
+use crate::trace::{Heard, Span};
+#[cfg(feature = "tracing")]
+use crate::wire::EventHead;
 use crate::wire::{AnswerHead, EntryHead, Kind, RunHead, TasksHead};
 
-/// How much is read before other things are looked at.
+/// How much is read before other things are looked at, and how many frames.
 const BUDGET: usize = 4 << 20;
+const FRAMES: usize = 64;
+
+/// How often answers are looked for in a row before other things are.
+const LOOKS: usize = 4;
 
 /// A worker that has not begun a task for so long, and has no other, does not run: it is stopped, or starved.
 const STUCK: Duration = Duration::from_secs(1);
@@ -104,11 +113,20 @@ pub(super) struct Driver {
     /// What it has said of its beginning.
     begun: Option<Frame>,
     pace: Pace,
+    /// Its own.
+    pub(super) span: Span,
+    /// It sends events.
+    tells: bool,
+    /// It has rung since answers were looked for.
+    has_rung: bool,
+    heard: Heard,
 }
 
 impl Driver {
-    pub(super) fn new(launched: Launched, values: Arc<Values>) -> Self {
+    /// `tells` says that it was told to send events.
+    pub(super) fn new(launched: Launched, values: Arc<Values>, span: Span, tells: bool) -> Self {
         let Launched { peer, outbox, shared, piped: _ } = launched;
+        span.runs_in(peer.id());
         Self {
             id: peer.id(),
             peer,
@@ -132,6 +150,10 @@ impl Driver {
             is_partial: false,
             begun: None,
             pace: Pace::default(),
+            span,
+            tells,
+            has_rung: false,
+            heard: Heard::default(),
         }
     }
 
@@ -145,6 +167,11 @@ impl Driver {
 
     pub(super) fn answered(&self) -> u64 {
         self.answered
+    }
+
+    /// The events that have come, which are to happen before the answers are delivered.
+    pub(super) fn take_heard(&mut self) -> Heard {
+        std::mem::take(&mut self.heard)
     }
 
     /// What it has said of its beginning, once.
@@ -165,8 +192,10 @@ impl Driver {
         if leaves_answers && ended.is_none() {
             return Ok(false);
         }
-        let read = self.read(deliveries);
-        let drained = self.drain(deliveries);
+        let looked = match self.tells {
+            false => self.read(deliveries).and_then(|has_more| self.drain(deliveries).map(|()| has_more)),
+            true => self.look(deliveries),
+        };
         self.let_go();
         let count = (self.answered - before) as usize;
         if count > 0 {
@@ -180,8 +209,23 @@ impl Driver {
             self.is_partial = self.inbox.is_partial();
             return Err(End::Process(ended));
         }
-        drained?;
-        read
+        looked
+    }
+
+    /// Takes events and answers. What a task has told was sent before its answer was there, and is to be heard before: so
+    /// the answers are taken first, then the connection is read, and then the answers are looked at.
+    fn look(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
+        for _ in 0..LOOKS {
+            let answers = self.pop()?;
+            let read = self.read(deliveries);
+            self.accept_short(answers, deliveries)?;
+            // What it has rung for may have come after the answers were taken.
+            if !std::mem::take(&mut self.has_rung) {
+                return read;
+            }
+            read?;
+        }
+        Ok(true)
     }
 
     /// How many tasks it may have. Only shared memory tells which of several was running when it died.
@@ -211,7 +255,7 @@ impl Driver {
 
     /// Reads what has come; `true` if there may be more.
     fn read(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
-        loop {
+        for _ in 0..FRAMES {
             match self.inbox.pump(&mut *self.peer, BUDGET) {
                 Ok(Progress::Complete(frame)) => {
                     self.accept_frame(frame, deliveries)?;
@@ -226,14 +270,23 @@ impl Driver {
                 Err(error) => return Err(End::Garbage(error.to_string())),
             }
         }
+        Ok(true)
     }
 
     fn accept_frame(&mut self, frame: Frame, deliveries: &mut Deliveries) -> Result<(), End> {
         self.mute = None;
         match frame.kind {
+            Kind::Bell if self.tells => {
+                self.has_rung = true;
+                Ok(())
+            }
             Kind::Bell => self.drain(deliveries),
+            #[cfg(feature = "tracing")]
+            Kind::Event if self.tells => self.hear(&frame),
             Kind::Answer => {
-                self.drain(deliveries)?;
+                if !self.tells {
+                    self.drain(deliveries)?;
+                }
                 self.accept_long(frame, deliveries)
             }
             Kind::LastWords if self.last_words.is_none() => {
@@ -250,10 +303,19 @@ impl Driver {
 
     /// Takes the answers out of the memory that it shares with this process.
     fn drain(&mut self, deliveries: &mut Deliveries) -> Result<(), End> {
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        let damaged = || End::Garbage("the memory that it shares with the pool is damaged".into());
-        let answers = Arc::new(ring.pop().map_err(|_| damaged())?);
-        let mut at = 0;
+        let answers = self.pop()?;
+        self.accept_short(answers, deliveries)
+    }
+
+    fn pop(&mut self) -> Result<Answers, End> {
+        match &mut self.ring {
+            Some(ring) => ring.pop().map_err(|_| damaged()),
+            None => Ok(Answers::default()),
+        }
+    }
+
+    fn accept_short(&mut self, answers: Answers, deliveries: &mut Deliveries) -> Result<(), End> {
+        let (answers, mut at) = (Arc::new(answers), 0);
         while !answers.is_end(at) {
             let (answer, next) = answers.get(at).ok_or_else(damaged)?;
             let number = self.number_of(answer.task);
@@ -303,6 +365,25 @@ impl Driver {
             }
         };
         self.ends(head.task, 1, content, deliveries)
+    }
+
+    /// Takes an event, which belongs to the span of the task that it is of.
+    #[cfg(feature = "tracing")]
+    fn hear(&mut self, frame: &Frame) -> Result<(), End> {
+        let unreadable = || End::Garbage("an event of it cannot be read".into());
+        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
+            return Err(unreadable());
+        }
+        let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+        let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
+        if !event.is_sound() {
+            return Err(unreadable());
+        }
+        // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
+        let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));
+        let span = found.filter(|span| span.is_heard()).unwrap_or(&self.span).clone();
+        self.heard.push(span, event);
+        Ok(())
     }
 
     /// The number of a task that it has, of which it says the lower half.
@@ -538,6 +619,10 @@ impl Driver {
         self.given -= count as u64;
         jobs.into()
     }
+}
+
+fn damaged() -> End {
+    End::Garbage("the memory that it shares with the pool is damaged".into())
 }
 
 /// What a worker says that answers a task twice, or one that it does not have.

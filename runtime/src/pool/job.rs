@@ -152,6 +152,12 @@ impl Job {
         }
     }
 
+    /// The span of one of its tasks.
+    #[cfg(feature = "tracing")]
+    pub(super) fn span(&self, task: usize) -> Option<&Span> {
+        self.bundle.spans.get(self.tasks.start + task)
+    }
+
     /// The answers of its first tasks, which have ended with values.
     pub(super) fn end_with(&mut self, count: usize, content: Content) -> Delivery {
         let first = self.bundle.first + self.tasks.start as u64;

@@ -189,7 +189,8 @@ impl Pool {
             let common = Arc::clone(&self.common);
             let thread = std::thread::Builder::new().name("spawnsafe-worker".into());
             let before = self.common.seats() - 1;
-            match sys::with_signals_blocked(|| thread.spawn(move || seat::run(&common, &seat))) {
+            let run = move || common.listener.told_of(|| seat::run(&common, &seat));
+            match sys::with_signals_blocked(|| thread.spawn(run)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     self.common.retire_beyond(before);

@@ -17,10 +17,11 @@ use super::texts;
 use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
-use crate::launch::Order;
+use crate::launch::{Launched, Order};
 use crate::link::{self, Outbox, Piece, Ring};
 use crate::sys;
-use crate::wire::{CallHead, Kind};
+use crate::trace::Span;
+use crate::wire::{CallHead, Kind, WorkerHead};
 
 /// How long a worker may take to end by itself; what runs then is the user's (exit handlers of C libraries).
 const GRACE: Duration = Duration::from_secs(10);
@@ -61,6 +62,18 @@ pub(super) fn run(common: &Common, seat: &Seat) {
 }
 
 fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
+    let span = Span::worker(common.settings.initializer.as_ref().map(|initializer| initializer.entry.name()));
+    let head = common.settings.worker_head();
+    match launch(common, &values, &head) {
+        Ok(launched) => Ok(Driver::new(launched, values, span, head.events > 0)),
+        Err(error) => {
+            span.begins(Some(&error));
+            Err(error)
+        }
+    }
+}
+
+fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launched, Error> {
     let settings = &common.settings;
     let no_initializer = || CallHead {
         build: sys::build_id(),
@@ -80,7 +93,7 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         },
     };
     let mut start = head.encode();
-    settings.confinement().encode(&mut start);
+    worker.encode(&mut start);
     let mut items = vec![Piece::Owned(start)];
     items.extend(values.section());
     let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
@@ -98,8 +111,7 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         outbox: Outbox::of_shared(Kind::Worker, items, blobs, attachments),
         shared: Ring::memory(),
     };
-    let launched = settings.start_method.launcher().launch(order).map_err(handle::not_started)?;
-    Ok(Driver::new(launched, values))
+    settings.start_method.launcher().launch(order).map_err(handle::not_started)
 }
 
 /// One worker, from its start to its end.
@@ -136,7 +148,9 @@ impl Life<'_> {
             if matches!(step, Ok(Step::Leave) | Err(_)) {
                 locked.refuse();
             }
+            let heard = locked.take_heard();
             drop(locked);
+            heard.tell();
             self.common.deliver(std::mem::take(&mut deliveries));
             let (stream, until) = match step {
                 Ok(Step::Again) => continue,
@@ -211,6 +225,7 @@ impl Life<'_> {
             };
             begun.map_err(|error| End::Unfit(self.in_initializer(error)))?;
             self.is_ready = true;
+            driver.span.begins(None);
             self.seat.process.store(driver.id, Ordering::Release);
         } else if self.start_deadline().is_some_and(|deadline| deadline <= now) {
             let limit = self.common.settings.initializer_timeout;
@@ -297,6 +312,7 @@ impl Life<'_> {
             }
         };
         let ended = driver.finish(&mut deliveries);
+        driver.take_heard().tell();
         let end = end.map(|end| self.last_said(driver, end));
         let was_useful = self.is_ready
             && (driver.answered() > 0 || driver.open() > 0 || self.started.elapsed() > USEFUL || end.is_none());
@@ -308,18 +324,21 @@ impl Life<'_> {
         self.seat.tasks.store(0, Ordering::Release);
         self.common.give_back(again);
         self.common.deliver(deliveries);
-        match end {
-            _ if was_useful => self.common.works(),
-            Some(End::Dismissed(_)) | None => {}
-            Some(End::Unfit(error)) => self.common.failed_to_start(match ended {
+        let error = match end {
+            _ if was_useful => return self.common.works(),
+            Some(End::Dismissed(_)) | None => return,
+            Some(End::Unfit(error)) => match ended {
                 Some(sys::Ended::With(status)) if error.exit_status().is_none() => error.with_status(status),
                 _ => error,
-            }),
+            },
             Some(end) => {
                 let error = driver.error(&end, ended);
-                let error = if self.is_ready { error } else { self.in_initializer(error) };
-                self.common.failed_to_start(error);
+                if self.is_ready { error } else { self.in_initializer(error) }
             }
+        };
+        if !self.is_ready {
+            driver.span.begins(Some(&error));
         }
+        self.common.failed_to_start(error);
     }
 }

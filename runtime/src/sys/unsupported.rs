@@ -105,6 +105,11 @@ impl Stream {
     pub(crate) fn prepare_to_write(&self, _: usize) {
         match self.0 {}
     }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+        match self.0 {}
+    }
 }
 
 impl Read for &Stream {

@@ -50,6 +50,8 @@ pub(crate) use frame::{
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
 pub(crate) use numbers::Blob;
+#[cfg(feature = "tracing")]
+pub(crate) use worker::EventHead;
 pub(crate) use worker::{AnswerHead, EntryHead, RunHead, TaskRecord, TasksHead, WorkerHead};
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
