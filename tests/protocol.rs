@@ -204,7 +204,7 @@ fn statics_of_another_build() {
 #[test]
 fn a_child_that_is_to_wait() {
     for (then, answer) in [(&b""[..], &b""[..]), (b"A", b"R"), (b"AA", b"RR"), (b"Ax", b"R"), (b"S", b"")] {
-        let mut bytes = frame(9, b"waiting");
+        let mut bytes = frame(10, b"waiting");
         bytes.extend_from_slice(then);
         let (answered, output) = child_that_gets(&bytes, true);
         let (stdout, stderr) = (output.stdout, String::from_utf8_lossy(&output.stderr));

@@ -9,7 +9,7 @@ use super::reply::complain;
 use super::{invoke, worker};
 use crate::link::{Frame, Inbox, Progress};
 use crate::registry;
-use crate::sys::{self, Adopted, CHILD_VARIABLE, Received};
+use crate::sys::{self, Adopted, Arrived, CHILD_VARIABLE};
 use crate::wire::{ALERT, Kind, READY, TOKEN_BEFORE_MAIN};
 
 /// The exit status of a process whose variable makes no sense: `EX_USAGE`.
@@ -97,12 +97,12 @@ fn wait_for_orders(spare: &Frame, adopted: &Adopted) -> Option<()> {
     loop {
         // If something is amiss the parent starts another.
         match sys::receive_streams(&adopted.stream, is_awake).ok()? {
-            Received::Streams => return Some(()),
-            Received::Word(ALERT) => {
-                adopted.stream.write(&[IoSlice::new(&[READY])]).ok()?;
+            Arrived::Streams => return Some(()),
+            Arrived::Word(ALERT) => {
+                adopted.stream.write(&[IoSlice::new(&[READY])], &[]).ok()?;
                 is_awake = true;
             }
-            Received::Word(_) | Received::End => return None,
+            Arrived::Word(_) | Arrived::End => return None,
         }
     }
 }

@@ -90,6 +90,18 @@ pub(super) fn send(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -
     if write(kind, head, packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
 }
 
+/// Sends one of a worker's events, if the pool takes it before the deadline. `false` if it is lost.
+#[cfg(feature = "tracing")]
+pub(super) fn event(head: &[u8], packed: Packed, adopted: &Adopted, deadline: std::time::Instant) -> bool {
+    // Others need not wait for this one.
+    if !adopted.is_ours() || !adopted.stream.has_room(deadline) {
+        return false;
+    }
+    let _sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let may_send = adopted.is_intact() && adopted.stream.has_room(std::time::Instant::now());
+    may_send && write(Kind::Event, head, packed, adopted)
+}
+
 /// Sends what is about to be lost, once, unless the answer is on its way or there.
 pub(super) fn last_words(error: &Error, adopted: &Adopted) {
     let packed = pack_error(error);
@@ -112,7 +124,7 @@ pub(super) fn pack_error(error: &Error) -> Packed {
 fn write(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -> bool {
     let mut outbox = Outbox::new(kind, head, packed);
     adopted.stream.prepare_to_write(outbox.len());
-    outbox.pump(|pieces| adopted.stream.write(pieces)).is_ok()
+    outbox.pump(|pieces, handles| adopted.stream.write(pieces, handles)).is_ok()
 }
 
 /// Tells the person at the terminal. Unlike `eprintln!`, it does not panic where nobody reads.

@@ -251,9 +251,14 @@ impl Running {
     /// Writes and reads what the connection allows.
     fn exchange(&mut self, has_ended: bool) {
         let Self { outbox, peer, .. } = self;
-        if !outbox.is_empty() && outbox.pump(|pieces| peer.get().write(pieces)).is_err() {
-            // The child reads no more: it has failed, and may have said why.
+        if let Err(error) = outbox.pump(|pieces, handles| peer.get().write(pieces, handles)) {
             *outbox = Outbox::default();
+            // A child that reads no more has failed, and may have said why.
+            if !link::is_closed(&error) {
+                // It would wait for the rest of its arguments.
+                let _ = self.peer.get().kill();
+                return self.answer(Err(ending::not_sent(error).in_entry(self.entry)));
+            }
         }
         self.has_more = false;
         loop {
@@ -268,7 +273,9 @@ impl Running {
                     Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
-                    Kind::Answer | Kind::Bell => return self.distrust("it answers as a worker of a pool would"),
+                    Kind::Answer | Kind::Bell | Kind::Event => {
+                        return self.distrust("it answers as a worker of a pool would");
+                    }
                 },
                 Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,

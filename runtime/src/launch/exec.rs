@@ -7,7 +7,10 @@ use std::time::Instant;
 use super::{Launched, Launcher, Order, Peer, exiting, spares};
 use crate::link::Outbox;
 use crate::registry::Dispatch;
-use crate::sys::{self, Command, Ended, Interest, Piped, Process, Ready, Shared, Started, Stream, Watch};
+use crate::sys::{
+    self, Command, Ended, Interest, OwnedHandle, Piped, Process, Ready, Receive, Received, Shared, Started, Stream,
+    Watch,
+};
 
 /// See [`StartMethod::Exec`](super::StartMethod::Exec).
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub(crate) struct Exec;
 impl Launcher for Exec {
     fn launch(&self, mut order: Order) -> io::Result<Launched> {
         if let Some(launched) = spares::launch(&mut order) {
-            return Ok(launched);
+            return launched;
         }
         let Execution { executed, piped, outbox, shared } = execute(order)?;
         Ok(Launched { peer: Box::new(executed), piped, outbox, shared })
@@ -48,7 +51,7 @@ pub(super) fn execute(order: Order) -> io::Result<Execution> {
     let (stream, handover) = exiting::with_room(sys::connection)?;
     stream.prepare_to_write(outbox.len());
     // Before the child exists: arguments that fit into the buffer are there when it asks for them.
-    outbox.pump(|pieces| stream.write(pieces))?;
+    outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
     let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
     Ok(Execution { executed: Executed { process, stream: Some(Arc::new(stream)) }, piped, outbox, shared })
 }
@@ -72,13 +75,19 @@ impl Read for Executed {
     }
 }
 
+impl Receive for Executed {
+    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(buf, handles)
+    }
+}
+
 impl Peer for Executed {
     fn id(&self) -> u32 {
         self.process.id()
     }
 
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream()?.write(pieces)
+    fn write(&mut self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
+        self.stream()?.write(pieces, handles)
     }
 
     fn hang_up(&mut self) {

@@ -92,7 +92,7 @@ pub(crate) fn keep(count: usize, dispatch: Dispatch) -> io::Result<()> {
 ///
 /// The spare is woken first, as that takes about as long as finding out whether it will do. And that it says so is the proof
 /// that it has not died while it waited, or is about to: until then the call is not sent, and can be given to another.
-pub(super) fn launch(order: &mut Order) -> Option<Launched> {
+pub(super) fn launch(order: &mut Order) -> Option<io::Result<Launched>> {
     if WANTED.load(Ordering::Acquire) == 0 || order.shared.is_some() || !order.environment.is_the_parents() {
         return None;
     }
@@ -169,7 +169,7 @@ impl Origin {
 impl Spare {
     fn start(dispatch: Dispatch) -> io::Result<Self> {
         let origin = Origin::now()?;
-        let name = Packed { items: sys::process_name().into_bytes(), blobs: Vec::new() };
+        let name = Packed { items: sys::process_name().into_bytes(), ..Packed::default() };
         let order = Order {
             dispatch,
             environment: Environment::default(),
@@ -190,7 +190,7 @@ impl Spare {
     fn alert(&mut self) -> bool {
         self.alerts += 1;
         let stream = self.executed.as_ref().and_then(|executed| executed.stream().ok());
-        stream.is_some_and(|stream| stream.write(&[IoSlice::new(&[ALERT])]).is_ok())
+        stream.is_some_and(|stream| stream.write(&[IoSlice::new(&[ALERT])], &[]).is_ok())
     }
 
     /// Waits until it is awake. `false` if it does not say so.
@@ -213,16 +213,22 @@ impl Spare {
         true
     }
 
-    /// Gives it its streams and the call. `None`, and nothing of the call is gone, if it has died.
-    fn hand_over(&mut self, call: &mut Outbox, streams: Streams<'_>) -> Option<Launched> {
+    /// Gives it its streams and then the call. `None`, and nothing of the call is gone, if it has died.
+    fn hand_over(&mut self, call: &mut Outbox, streams: Streams<'_>) -> Option<io::Result<Launched>> {
         let stream = self.executed.as_ref()?.stream().ok()?;
-        stream.prepare_to_write(call.len());
-        let written = streams.send(stream, &call.next()).ok()?;
+        streams.send(stream).ok()?;
         lock().wake_keeper();
         let mut outbox = std::mem::take(call);
-        outbox.advance(written);
+        stream.prepare_to_write(outbox.len());
+        match outbox.pump(|pieces, handles| stream.write(pieces, handles)) {
+            // From here on it is a child that has died.
+            Err(error) if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                return Some(Err(error));
+            }
+            _ => {}
+        }
         let peer = Box::new(self.executed.take()?);
-        Some(Launched { peer, piped: streams.into_parent_ends(), outbox, shared: None })
+        Some(Ok(Launched { peer, piped: streams.into_parent_ends(), outbox, shared: None }))
     }
 
     fn has_ended(&mut self) -> bool {

@@ -2,11 +2,11 @@
 //! each worker one task at a time. Nor is a process left to exit by itself, nor started before it is needed.
 
 use std::convert::Infallible;
-use std::io::{self, IoSlice};
+use std::io;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
-use super::{Confinement, Piped, Received, Stdio, Stream};
+use super::{Arrived, Confinement, Piped, Stdio, Stream};
 
 /// Memory that two processes share; there is none.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl<'a> Streams<'a> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn send(&self, _: &Stream, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn send(&self, _: &Stream) -> io::Result<()> {
         match self.0 {}
     }
 
@@ -80,6 +80,6 @@ impl<'a> Streams<'a> {
     }
 }
 
-pub(crate) fn receive_streams(_: &Stream, _: bool) -> io::Result<Received> {
+pub(crate) fn receive_streams(_: &Stream, _: bool) -> io::Result<Arrived> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -13,7 +13,7 @@ use rustix::stdio;
 
 use super::{SEND_FLAGS, Stream};
 use crate::sys::unix::{Piped, Source};
-use crate::sys::{Received, Stdio};
+use crate::sys::{Arrived, Stdio};
 
 /// A message has to have some byte that the descriptors go with.
 const MARK: u8 = b'S';
@@ -37,18 +37,14 @@ impl<'a> Streams<'a> {
         Ok(Self(sources))
     }
 
-    /// Sends them, and behind them as much as the connection takes, which is told.
-    pub(crate) fn send(&self, stream: &Stream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Sends them.
+    pub(crate) fn send(&self, stream: &Stream) -> io::Result<()> {
         let fds: Vec<_> = self.0.iter().zip(own()).map(|(source, own)| source.fd().unwrap_or(own)).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-        let mark = [MARK];
-        let mut all = Vec::with_capacity(1 + pieces.len());
-        all.push(IoSlice::new(&mark));
-        all.extend_from_slice(pieces);
-        let sent = sendmsg(stream, &all, &mut ancillary, SEND_FLAGS)?;
-        sent.checked_sub(1).ok_or_else(|| io::ErrorKind::WriteZero.into())
+        sendmsg(stream, &[IoSlice::new(&[MARK])], &mut ancillary, SEND_FLAGS)?;
+        Ok(())
     }
 
     pub(crate) fn into_parent_ends(self) -> Piped {
@@ -63,7 +59,7 @@ fn own() -> [BorrowedFd<'static>; 3] {
 
 /// In the child: waits for a word, which is given, or for its standard streams, which are put in place. `soon` if they are
 /// about to come: to fall asleep once more, and be woken, would take longer.
-pub(crate) fn receive_streams(stream: &Stream, soon: bool) -> io::Result<Received> {
+pub(crate) fn receive_streams(stream: &Stream, soon: bool) -> io::Result<Arrived> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut mark = [0];
@@ -81,7 +77,7 @@ pub(crate) fn receive_streams(stream: &Stream, soon: bool) -> io::Result<Receive
         }
     };
     if message.bytes == 0 {
-        return Ok(Received::End);
+        return Ok(Arrived::End);
     }
     let mut fds: Vec<OwnedFd> = Vec::new();
     for message in ancillary.drain() {
@@ -90,7 +86,7 @@ pub(crate) fn receive_streams(stream: &Stream, soon: bool) -> io::Result<Receive
         }
     }
     if mark != [MARK] {
-        return Ok(Received::Word(mark[0]));
+        return Ok(Arrived::Word(mark[0]));
     }
     let fds: [OwnedFd; 3] = fds.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     // One may have got a number that another is to be put under.
@@ -101,5 +97,5 @@ pub(crate) fn receive_streams(stream: &Stream, soon: bool) -> io::Result<Receive
     stdio::dup2_stdin(above[0].as_fd())?;
     stdio::dup2_stdout(above[1].as_fd())?;
     stdio::dup2_stderr(above[2].as_fd())?;
-    Ok(Received::Streams)
+    Ok(Arrived::Streams)
 }
