@@ -68,6 +68,9 @@ pub mod guide {
     #[cfg_attr(not(doctest), doc = include_str!("docs/refusals.md"))]
     #[cfg_attr(doctest, doc = "Tested elsewhere.")]
     pub mod refusals {}
+
+    #[doc = include_str!("docs/start_up.md")]
+    pub mod start_up {}
 }
 
 // The names are those of the generated code's contract.
