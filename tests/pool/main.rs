@@ -3,6 +3,8 @@
 // What they do to workers and to whole programs is said in signals.
 #[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod handles;
 mod maps;
 #[cfg(unix)]
 mod programs;
