@@ -33,7 +33,7 @@ pub(crate) use super::unix::{
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -36,7 +36,7 @@ pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
 pub(crate) use segment::{Segment, SegmentMut};
 
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
