@@ -2,6 +2,7 @@
 //! small as it can be.
 
 mod build;
+mod confine;
 mod identity;
 mod kqueue;
 pub(in crate::sys) mod lifeline;
@@ -13,6 +14,7 @@ mod reactor;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
+pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
@@ -28,7 +30,7 @@ pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::Shared;
 
 /// Has the system call `$function` before `main`.
 ///

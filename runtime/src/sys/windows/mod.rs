@@ -3,6 +3,7 @@
 
 mod adopt;
 mod build;
+mod confine;
 mod handle;
 mod job;
 mod memory;
@@ -21,6 +22,7 @@ mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
 pub(crate) use build::build_id;
+pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
@@ -32,7 +34,7 @@ pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::Shared;
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
