@@ -302,7 +302,6 @@ impl PoolBuilder {
     ///
     /// #[child_entry]
     /// fn count_words(text: &str) -> usize {
-    ///     # #[cfg(any())]
     ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
     ///     text.split_whitespace().count()
     /// }
