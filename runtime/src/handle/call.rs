@@ -220,7 +220,15 @@ impl<R> Call<R> {
         Ok(Child::new(running, piped, unpack))
     }
 
-    /// Starts the child and waits for its result: [`spawn`](Call::spawn) and [`join`](Child::join).
+    /// Starts the child and waits for its result, as [`spawn`](Call::spawn) and [`join`](Child::join) do, but not for its
+    /// process to be gone as well.
+    ///
+    /// What the entry has printed with Rust's macros is out by then. The process may run its exit handlers a moment
+    /// longer, if it has some, and is reaped in the background, within milliseconds; for that a thread is started with the
+    /// first `run`. This process waits for it when it returns from `main` or calls [`exit`](std::process::exit). It is
+    /// killed if it takes ten seconds. If what the process holds must be free, as a port that the next one needs, use `spawn`
+    /// and `join`. An error still waits for the end of the process, to say how it was. On macOS and Windows all
+    /// do.
     ///
     /// # Errors
     /// Those of both.
@@ -228,14 +236,14 @@ impl<R> Call<R> {
         // Whoever waits keeps the time as well: no other thread need watch.
         let unpack = self.unpack;
         let (running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
-        Child::new(running, piped, unpack).join()
+        Child::new(running, piped, unpack).into_result()
     }
 
-    /// The packed arguments, if this is a call of that entry of which nothing was set and which has no blobs.
+    /// The packed arguments, if this is a call of that entry of which nothing was set and which has no blobs or handles.
     #[inline]
     pub(crate) fn plain(&mut self, entry: &'static Entry) -> Option<&mut Vec<u8>> {
         match &mut self.packed {
-            Ok(packed) if std::ptr::eq(self.entry, entry) && self.plan.is_none() && packed.blobs.is_empty() => {
+            Ok(packed) if std::ptr::eq(self.entry, entry) && self.plan.is_none() && packed.is_items_only() => {
                 Some(&mut packed.items)
             }
             _ => None,

@@ -18,9 +18,7 @@ use crate::error::Error;
 use crate::handle;
 use crate::inherit::{Changes, Values};
 use crate::launch::{Launched, Peer};
-#[cfg(feature = "tracing")]
-use crate::link;
-use crate::link::{Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
+use crate::link::{self, Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
 use crate::registry::Entry;
 use crate::sys::{Ended, Interest};
 #[cfg(feature = "tracing")]
@@ -51,6 +49,8 @@ pub(super) enum End {
     TimedOut(Duration),
     Cancelled,
     Stuck,
+    /// The system refuses to send it what it needs.
+    Unsendable(std::io::Error),
     Unwatchable(std::io::Error),
     /// It could not begin.
     Unfit(Error),
@@ -198,6 +198,7 @@ impl Driver {
             false => self.read(deliveries).and_then(|has_more| self.drain(deliveries).map(|()| has_more)),
             true => self.look(deliveries),
         };
+        self.let_go();
         let count = (self.answered - before) as usize;
         if count > 0 {
             let now = Instant::now();
@@ -240,11 +241,16 @@ impl Driver {
 
     fn write(&mut self) {
         while let Some(outbox) = self.outboxes.front_mut() {
-            match outbox.pump(|pieces| self.peer.write(pieces)) {
+            match outbox.pump(|pieces, handles| self.peer.write(pieces, handles)) {
                 Ok(true) => drop(self.outboxes.pop_front()),
                 Ok(false) => return,
-                // It reads no more: its end says why.
-                Err(_) => self.outboxes.clear(),
+                Err(error) => {
+                    self.outboxes.clear();
+                    // If it reads no more, its end says why.
+                    if !link::is_closed(&error) {
+                        self.note(End::Unsendable(error));
+                    }
+                }
             }
         }
     }
@@ -356,7 +362,8 @@ impl Driver {
             true => Content::Failed(handle::failure(body, frame.blobs)),
             false => {
                 let entry = self.find(head.task).ok_or_else(not_given)?.1.bundle.entry;
-                Content::Long { entry, items: frame.items, start: AnswerHead::LEN, blobs: frame.blobs }
+                let Frame { items, blobs, attachments, .. } = frame;
+                Content::Long { entry, items, start: AnswerHead::LEN, blobs, attachments }
             }
         };
         self.ends(head.task, 1, content, deliveries)
@@ -467,13 +474,15 @@ impl Driver {
         let count: usize = jobs.iter().map(Job::len).sum();
         let head = TasksHead { first: self.next, count: count as u32 };
         let mut runs = Vec::with_capacity(jobs.iter().map(|job| job.records().len() + RunHead::LEN).sum());
-        let mut blobs = Vec::new();
+        let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
         for job in jobs.drain(..) {
             job.runs_in(self.id);
             let (entry, new) = self.entry(job.bundle.entry, job.bundle.index);
             let own = job.bundle.blobs.len() as u16;
             RunHead { entry, new, count: job.len() as u32, blobs: own }.encode(job.records(), &mut runs);
             blobs.extend(job.bundle.blobs.iter().map(Arc::clone));
+            // Of a frame's tasks only the last one has some: `Common::take` sees to that.
+            attachments.extend_from_slice(&job.attachments);
             let number = self.next;
             self.next += job.len() as u64;
             self.flight.push_back(Flying { number, job });
@@ -481,7 +490,7 @@ impl Driver {
         let mut items = vec![Piece::Owned(head.encode().to_vec())];
         items.extend(statics);
         items.push(Piece::Owned(runs));
-        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs));
+        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs, attachments));
         self.open += count;
         self.given += count as u64;
         self.write();
@@ -515,6 +524,16 @@ impl Driver {
         let first = self.flight.front()?.number;
         let has_begun = self.ring.as_ref().is_none_or(|ring| ring.next() > first);
         has_begun.then_some(first)
+    }
+
+    /// Drops the handles of the task that runs: the worker has them, and whoever waits at their other ends would wait for
+    /// this process as well. One that may run again needs them.
+    fn let_go(&mut self) {
+        let has_them = self.running().is_some() && self.outboxes.is_empty();
+        let head = self.flight.front_mut().map(|flying| &mut flying.job);
+        if let Some(head) = head.filter(|head| has_them && head.retries == 0 && !head.attachments.is_empty()) {
+            head.attachments = Vec::new();
+        }
     }
 
     /// When [`check`](Self::check) may have something to say.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::inherit::Values;
 use crate::registry::Entry;
 use crate::trace::Span;
-use crate::wire::{Blob, TaskRecord};
+use crate::wire::{Attachment, Blob, TaskRecord};
 
 /// How many bytes of arguments are kept in one piece of memory: it is there as long as one of its tasks has not ended.
 const MOST_BYTES: usize = 64 << 10;
@@ -35,6 +35,8 @@ pub(super) struct Bundle {
     ends: Vec<usize>,
     /// Long values of the only task.
     pub(super) blobs: Vec<Arc<Blob>>,
+    /// Its open handles, until it is a job.
+    pub(super) attachments: Vec<Attachment>,
     pub(super) spans: Vec<Span>,
 }
 
@@ -56,6 +58,7 @@ impl Bundle {
             records: Vec::with_capacity(room * 8),
             ends: Vec::with_capacity(room),
             blobs: Vec::new(),
+            attachments: Vec::new(),
             spans: Vec::new(),
         }
     }
@@ -88,9 +91,9 @@ impl Bundle {
     }
 
     /// Its tasks, to be submitted.
-    pub(super) fn into_job(self, retries: u32) -> Job {
-        let tasks = 0..self.len();
-        Job { bundle: Arc::new(self), tasks, retries }
+    pub(super) fn into_job(mut self, retries: u32) -> Job {
+        let (tasks, attachments) = (0..self.len(), std::mem::take(&mut self.attachments));
+        Job { bundle: Arc::new(self), tasks, retries, attachments }
     }
 }
 
@@ -102,6 +105,9 @@ pub(super) struct Job {
     tasks: Range<usize>,
     /// How often each may run again if its worker dies.
     pub(super) retries: u32,
+    /// Those of the only task. Empty as soon as no other worker will need them, so that handles are not open here for
+    /// longer than they must.
+    pub(super) attachments: Vec<Attachment>,
 }
 
 impl Job {
@@ -112,7 +118,8 @@ impl Job {
     /// Keeps that many tasks, of which there are more, and gives the others.
     pub(super) fn split_off(&mut self, kept: usize) -> Self {
         let at = self.tasks.start + kept;
-        let rest = Self { bundle: Arc::clone(&self.bundle), tasks: at..self.tasks.end, retries: self.retries };
+        let (bundle, tasks) = (Arc::clone(&self.bundle), at..self.tasks.end);
+        let rest = Self { bundle, tasks, retries: self.retries, attachments: Vec::new() };
         self.tasks.end = at;
         rest
     }

@@ -166,8 +166,9 @@ impl Pool {
         let mut bundle = Bundle::new((task.entry, task.index), (mailbox, values), number, room);
         bundle.push(&task.packed.items);
         link::recycle(task.packed.items);
-        let is_plain = task.timeout.is_none() && task.packed.blobs.is_empty();
+        let is_plain = task.timeout.is_none() && task.packed.blobs.is_empty() && task.packed.attachments.is_empty();
         bundle.blobs = task.packed.blobs.into_iter().map(Arc::new).collect();
+        bundle.attachments = task.packed.attachments;
         bundle.timeout = task.timeout.or(self.common.settings.task_timeout);
         Ok((bundle, is_plain))
     }

@@ -1,5 +1,5 @@
 //! For systems on which workers share no memory with their pool yet: pools work there, and give each worker one task at a
-//! time.
+//! time. Nor is a process left to exit by itself.
 
 use std::convert::Infallible;
 use std::io;
@@ -33,4 +33,14 @@ impl Shared {
     pub(in crate::sys) fn handed_over(&mut self) {
         match self.0 {}
     }
+}
+
+/// Nothing is left to be done when this process exits: whoever waits for a child waits for its end.
+pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
+    false
+}
+
+/// Asked for only where a process is left to exit by itself.
+pub(crate) fn thread_count() -> Option<u64> {
+    None
 }

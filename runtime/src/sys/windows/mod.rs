@@ -5,6 +5,7 @@ mod adopt;
 mod build;
 mod confine;
 mod handle;
+mod handles;
 mod job;
 mod memory;
 mod operation;
@@ -14,6 +15,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod segment;
 mod spawn;
 mod stream;
 mod streams;
@@ -34,7 +36,9 @@ pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
-pub(crate) use super::unshared::Shared;
+pub(crate) use segment::{Segment, SegmentMut};
+
+pub(crate) use super::unshared::{Shared, at_exit, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
