@@ -107,7 +107,7 @@ impl Stream {
     }
 
     #[cfg(feature = "tracing")]
-    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+    pub(crate) fn has_room(&self, _: Instant) -> bool {
         match self.0 {}
     }
 }
