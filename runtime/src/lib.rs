@@ -100,7 +100,7 @@ mod wire;
 pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
 #[cfg(feature = "tokio")]
 pub use handle::Join;
-pub use handle::{Call, Child};
+pub use handle::{Call, Child, prewarm};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
 pub use passed::Handle;

@@ -31,6 +31,8 @@ use crate::error::ExitStatus;
 
 // Starting: a connection, and a process that gets one end of it.
 pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, start, start_hint};
+// What a process that was started before gets later, and what it had from the beginning.
+pub(crate) use imp::{Inherited, Streams, receive_streams};
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
@@ -80,6 +82,17 @@ pub(crate) struct Started {
     pub(crate) shared: Option<Shared>,
 }
 
+/// What comes to a process that was started before it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // Not where none is.
+pub(crate) enum Arrived {
+    Word(u8),
+    /// They are in place.
+    Streams,
+    /// The connection is closed.
+    End,
+}
+
 /// What a [`Handle`](crate::Handle) can hold: types that own one open file, socket or pipe, and nothing else.
 ///
 /// On every system `File`, `TcpStream`, `TcpListener`, `UdpSocket`, `ChildStdin`, `ChildStdout` and `ChildStderr`; on Unix
@@ -124,7 +137,6 @@ pub(crate) struct Received {
 }
 
 /// Bytes in memory.
-#[cfg(test)]
 impl Receive for &[u8] {}
 
 /// How a process ended; the system may have told somebody else.

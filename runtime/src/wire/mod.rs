@@ -46,7 +46,7 @@ pub(crate) use fault::Phase;
 #[cfg(test)]
 pub(crate) use frame::MAX_FRAME;
 pub(crate) use frame::{
-    BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
+    ALERT, BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, READY, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
 pub(crate) use numbers::Blob;

@@ -35,7 +35,7 @@ pub(crate) use super::unix::{
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
-pub(crate) use super::unshared::{Shared, at_exit, thread_count};
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -38,7 +38,7 @@ pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
 pub(crate) use segment::{Segment, SegmentMut};
 
-pub(crate) use super::unshared::{Shared, at_exit, thread_count};
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
