@@ -19,6 +19,8 @@ mod imp;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod unqueued;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;
 
@@ -34,6 +36,10 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Packets between any two processes.
+#[cfg(feature = "tokio")]
+pub(crate) use imp::AsyncEnd;
+pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
 // What only a macro can express.
@@ -111,6 +117,25 @@ pub(crate) struct Ready {
     pub(crate) stream: bool,
     /// The process has ended.
     pub(crate) ended: bool,
+}
+
+/// Whether a call waits until it can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Wait,
+    Now,
+}
+
+/// A packet that has come out of a queue.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// How many bytes of the buffer it has filled.
+    pub(crate) len: usize,
+    pub(crate) handles: Vec<OwnedHandle>,
+    /// Some of its handles could not be had.
+    pub(crate) lacks_handles: bool,
+    /// It did not fit into the buffer.
+    pub(crate) is_cut: bool,
 }
 
 /// How long until the deadline; `None` for ever.

@@ -6,6 +6,9 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 use super::{Command, Confinement, Ended, Interest, Ready, Started};
 
 /// Nobody makes any of these.

@@ -25,6 +25,7 @@ mod encode;
 mod fault;
 mod frame;
 mod global;
+mod message;
 mod numbers;
 mod run;
 mod stack;
@@ -46,6 +47,7 @@ pub(crate) use frame::{
     BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
+pub(crate) use message::{MESSAGE_HEAD_LEN, MessageHead, PACKET_MAX};
 pub(crate) use numbers::Blob;
 pub(crate) use worker::{AnswerHead, EntryHead, TaskHead, TasksHead, WorkerHead};
 

@@ -5,26 +5,30 @@ mod confine;
 mod identity;
 pub(in crate::sys) mod lifeline;
 mod memory;
+mod packet;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod shared;
 mod spawn;
+mod stored;
 
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
+pub(crate) use packet::{PACKET_HANDLES, PacketEnd, wait_to_receive, wait_to_send};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
-pub(crate) use reactor::AsyncWait;
+pub(crate) use reactor::{AsyncEnd, AsyncWait};
 pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
 };
+pub(crate) use stored::{Stored, store};
 
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
