@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::link;
 use crate::sys::{OwnedHandle, PacketEnd};
-use crate::wire::{Attachment, attach, claim};
 
 /// One end of a channel without the type of its messages.
 #[derive(Clone, Debug)]
@@ -41,32 +41,34 @@ impl Until {
 }
 
 /// A handle that travels beside the bytes.
-struct Attached(Arc<OwnedHandle>);
+struct Leaving(Arc<OwnedHandle>);
 
-impl Serialize for Attached {
+impl Serialize for Leaving {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        attach(Attachment::new(self.0.clone()), serializer)
+        link::attach(Arc::clone(&self.0), serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Attached {
+/// One that has travelled.
+struct Arrived(OwnedHandle);
+
+impl<'de> Deserialize<'de> for Arrived {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let handle = claim(deserializer)?.into_inner();
-        handle.map(Self).ok_or_else(|| D::Error::custom("this is no handle of the system"))
+        link::claim(deserializer).map(Self)
     }
 }
 
 impl Serialize for End {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let handles: Vec<_> = self.packets.handles().into_iter().map(Attached).collect();
+        let handles: Vec<_> = self.packets.handles().into_iter().map(Leaving).collect();
         (self.max_message, handles).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for End {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (max_message, handles) = <(u64, Vec<Attached>)>::deserialize(deserializer)?;
-        let handles = handles.into_iter().map(|attached| attached.0).collect();
+        let (max_message, handles) = <(u64, Vec<Arrived>)>::deserialize(deserializer)?;
+        let handles = handles.into_iter().map(|arrived| arrived.0).collect();
         let packets = PacketEnd::from_handles(handles);
         let packets = packets.ok_or_else(|| D::Error::custom("these handles are no end of a channel"))?;
         Ok(Self { packets, max_message })

@@ -108,7 +108,7 @@ impl<T> Receiver<T> {
 
 /// The value that a message is.
 pub(super) fn unpack<T: SpawnSafe>(message: Message) -> Result<T, Error> {
-    let mut unpacker = link::unpacker(&message.items, message.blobs, message.attachments);
+    let mut unpacker = link::unpacker(&message.items, message.blobs).with_attachments(message.attachments);
     T::__unpack(&mut unpacker)
         .and_then(|value| unpacker.finish().map(|()| value))
         .map_err(|error| texts::undecodable(&error))

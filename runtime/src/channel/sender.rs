@@ -140,7 +140,8 @@ impl<T: SpawnSafe> SendError<T> {
         let Packed { items, blobs, attachments } = packed;
         let blobs = blobs.into_iter().map(|blob| blob.to_vec()).collect();
         let attachments: Vec<Arrived> = attachments.into_iter().map(Some).collect();
-        let value = T::__unpack(&mut link::unpacker(&items, blobs, attachments)).ok();
+        let mut unpacker = link::unpacker(&items, blobs).with_attachments(attachments);
+        let value = T::__unpack(&mut unpacker).ok();
         Self { error, value }
     }
 }

@@ -25,7 +25,7 @@ impl PacketEnd {
         match self.0 {}
     }
 
-    pub(crate) fn from_handles(_: Vec<Arc<OwnedHandle>>) -> Option<Self> {
+    pub(crate) fn from_handles(_: Vec<OwnedHandle>) -> Option<Self> {
         None
     }
 

@@ -6,10 +6,14 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+<<<<<<< HEAD
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 use super::{Command, Confinement, Ended, Interest, Ready, Started};
+=======
+use super::{Command, Confinement, Ended, Interest, Ready, Receive, Started};
+>>>>>>> data
 
 /// Nobody makes any of these.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,27 @@ macro_rules! closed {
 }
 
 closed!(std::fs::File, ChildStdin, ChildStdout, ChildStderr);
+
+macro_rules! handle_safe {
+    ($($type:ty),*) => {$(
+        impl super::HandleSafe for $type {
+            fn __into_handle(self) -> io::Result<OwnedHandle> {
+                unsupported()
+            }
+
+            fn __duplicate(&self) -> io::Result<OwnedHandle> {
+                unsupported()
+            }
+
+            fn __from_handle(_: OwnedHandle) -> io::Result<Self> {
+                unsupported()
+            }
+        }
+    )*};
+}
+
+handle_safe!(std::fs::File, std::net::TcpStream, std::net::TcpListener, std::net::UdpSocket);
+handle_safe!(ChildStdin, ChildStdout, ChildStderr);
 
 #[derive(Debug)]
 pub(crate) struct Stream(Never);
@@ -75,7 +100,7 @@ pub(crate) fn start(_: Command, handover: Handover) -> io::Result<Started> {
 }
 
 impl Stream {
-    pub(crate) fn write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&self, _: &[IoSlice<'_>], _: &[&OwnedHandle]) -> io::Result<usize> {
         match self.0 {}
     }
 
@@ -89,6 +114,8 @@ impl Read for &Stream {
         match self.0 {}
     }
 }
+
+impl Receive for &Stream {}
 
 impl Process {
     pub(crate) fn id(&self) -> u32 {

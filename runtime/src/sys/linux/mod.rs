@@ -26,7 +26,8 @@ pub(crate) use process::{Process, Watch, is_kill};
 pub(crate) use reactor::{AsyncEnd, AsyncWait};
 pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
-    NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
+    NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,
+    protect, socket_pair,
 };
 pub(crate) use stored::{Stored, store};
 
@@ -34,6 +35,8 @@ pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
+#[cfg(test)]
+pub(crate) use super::unix::{Canary, both_ends, canary};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -45,10 +45,11 @@ impl PacketEnd {
         vec![self.0.clone()]
     }
 
-    /// The end from what has travelled.
-    pub(crate) fn from_handles(handles: Vec<Arc<OwnedHandle>>) -> Option<Self> {
+    /// The end from what has travelled; `None` if that is something else.
+    pub(crate) fn from_handles(handles: Vec<OwnedHandle>) -> Option<Self> {
         let [fd] = <[_; 1]>::try_from(handles).ok()?;
-        Some(Self(fd))
+        let is_queue = rustix::net::sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
+        is_queue.then(|| Self(Arc::new(fd)))
     }
 
     /// Sends one packet, which must not be empty. `WouldBlock` if there is no room, `BrokenPipe` if nobody can receive

@@ -4,6 +4,7 @@
 mod adopt;
 mod build;
 mod handle;
+mod handles;
 mod job;
 mod memory;
 mod operation;
