@@ -146,7 +146,10 @@ async fn clones() {
 }
 
 #[test]
-fn outside_of_a_runtime_it_panics_as_tokio_does() {
-    let (_, receiver) = channel::<u32>().unwrap();
-    assert!(std::panic::catch_unwind(|| receiver.into_async().map(drop)).is_err());
+fn outside_of_a_runtime() {
+    let (sender, receiver) = channel::<u32>().unwrap();
+    let error = receiver.into_async().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::System);
+    assert!(error.to_string().contains("call `into_async` within a tokio runtime"), "{error}");
+    assert!(sender.into_async().is_err());
 }

@@ -45,8 +45,17 @@ pub struct AsyncReceiver<T> {
     end: AsyncEnd,
 }
 
+/// tokio would panic.
+fn within_a_runtime() -> Result<(), Error> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(texts::not_registered(io::Error::other(error))),
+    }
+}
+
 impl<T> AsyncSender<T> {
     pub(super) fn new(sender: Sender<T>) -> Result<Self, Error> {
+        within_a_runtime()?;
         let end = AsyncEnd::to_send(&sender.end().packets).map_err(texts::not_registered)?;
         Ok(Self { sender, end })
     }
@@ -80,6 +89,7 @@ impl<T: SpawnSafe> AsyncSender<T> {
 
 impl<T> AsyncReceiver<T> {
     pub(super) fn new(receiver: Receiver<T>) -> Result<Self, Error> {
+        within_a_runtime()?;
         let end = AsyncEnd::to_receive(&receiver.end().packets).map_err(texts::not_registered)?;
         Ok(Self { receiver, end })
     }

@@ -99,7 +99,10 @@ impl<T> Receiver<T> {
     /// For receiving within a tokio runtime, where waiting for a message must not block a thread.
     ///
     /// # Errors
-    /// [`System`](ErrorKind::System), outside of a runtime whose I/O is enabled or where it is out of descriptors.
+    /// [`System`](ErrorKind::System), outside of a runtime, or if the process is out of descriptors.
+    ///
+    /// # Panics
+    /// As everything in tokio that does I/O, within a runtime whose I/O is not enabled.
     #[cfg(feature = "tokio")]
     pub fn into_async(self) -> Result<super::AsyncReceiver<T>, Error> {
         super::AsyncReceiver::new(self)

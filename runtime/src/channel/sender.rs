@@ -70,7 +70,10 @@ impl<T> Sender<T> {
     /// For sending within a tokio runtime, where waiting for room must not block a thread.
     ///
     /// # Errors
-    /// [`System`](ErrorKind::System), outside of a runtime whose I/O is enabled or where it is out of descriptors.
+    /// [`System`](ErrorKind::System), outside of a runtime, or if the process is out of descriptors.
+    ///
+    /// # Panics
+    /// As everything in tokio that does I/O, within a runtime whose I/O is not enabled.
     #[cfg(feature = "tokio")]
     pub fn into_async(self) -> Result<super::AsyncSender<T>, Error> {
         super::AsyncSender::new(self)

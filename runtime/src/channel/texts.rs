@@ -130,6 +130,6 @@ pub(super) fn not_awaited(error: io::Error) -> Error {
 
 #[cfg(feature = "tokio")]
 pub(super) fn not_registered(error: io::Error) -> Error {
-    let message = format!("the channel cannot be awaited: {error}; is this a tokio runtime with I/O enabled?");
+    let message = format!("the channel cannot be awaited: {error}; call `into_async` within a tokio runtime");
     Error::new(ErrorKind::System, message).with_source(error)
 }

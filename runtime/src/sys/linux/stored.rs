@@ -55,3 +55,37 @@ impl Read for Stored {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(fd: OwnedFd) {
+        assert!(Stored::open(fd).is_err());
+    }
+
+    #[test]
+    fn what_is_stored_is_read() {
+        let mut stored = Stored::open(store([&b"ab"[..], b"", b"cde"].into_iter()).unwrap()).unwrap();
+        assert_eq!(stored.len(), 5);
+        let mut bytes = Vec::new();
+        stored.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"abcde");
+        assert!(rustix::io::write(&stored.fd, b"x").is_err());
+    }
+
+    /// What claims to be long would have us allocate memory for what was never written.
+    #[test]
+    fn anything_else_is_refused() {
+        let memory = || rustix::fs::memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        let claims = memory();
+        rustix::fs::ftruncate(&claims, 1 << 30).unwrap();
+        rustix::fs::fcntl_add_seals(&claims, SealFlags::SHRINK | SealFlags::WRITE).unwrap();
+        refused(claims);
+        let unsealed = memory();
+        rustix::io::write(&unsealed, b"x").unwrap();
+        refused(unsealed);
+        refused(std::fs::File::open("/dev/zero").unwrap().into());
+        refused(std::fs::File::open("/proc/self/exe").unwrap().into());
+    }
+}
