@@ -87,6 +87,7 @@ mod pool;
 mod portable;
 mod probe;
 mod registry;
+mod shared;
 mod sys;
 mod trace;
 mod wire;
@@ -107,6 +108,7 @@ pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task}
 #[cfg(feature = "progress")]
 pub use pool::{Finished, WithProgress};
 pub use portable::{LendSafe, SpawnSafe};
+pub use shared::{Plain, SharedBuf, SharedSlice};
 #[doc = include_str!("docs/derive.md")]
 pub use spawnsafe_macros::SpawnSafe;
 #[doc = include_str!("docs/child_entry.md")]

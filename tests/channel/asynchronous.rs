@@ -32,7 +32,8 @@ async fn waiting_does_not_block_the_runtime() {
     let (sender, receiver) = channel::<Vec<u8>>().unwrap();
     let (sender, receiver) = (sender.into_async().unwrap(), receiver.into_async().unwrap());
     let sending = async {
-        for len in [10, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 3 << 20] {
+        for len in [10, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 3 << 20]
+        {
             sender.send(vec![1; len]).await.unwrap();
         }
         drop(sender);

@@ -169,8 +169,7 @@ fn a_long_message_with_ends_in_it() {
 fn through_a_pool() {
     let pool = Pool::builder().workers(2).build().unwrap();
     let (sender, receiver) = channel().unwrap();
-    let tasks: Vec<_> =
-        (0..10).map(|part| pool.submit(counts::call(sender.clone(), part * 50, 50)).unwrap()).collect();
+    let tasks: Vec<_> = (0..10).map(|part| pool.submit(counts::call(sender.clone(), part * 50, 50)).unwrap()).collect();
     drop(sender);
     let mut all: Vec<u64> = receiver.iter().collect::<Result<_, _>>().unwrap();
     all.sort_unstable();

@@ -157,9 +157,12 @@ fn an_end_is_closed_whatever_becomes_of_it() {
         assert_eq!(call.current_dir("/no/such/directory").run().unwrap_err().kind(), ErrorKind::Spawn);
     });
     // It arrives, and is not unpacked.
-    closes(|sender| cannot_take::call(sender, Wrong), |call| {
-        assert_eq!(call.run().unwrap_err().kind(), ErrorKind::Decode);
-    });
+    closes(
+        |sender| cannot_take::call(sender, Wrong),
+        |call| {
+            assert_eq!(call.run().unwrap_err().kind(), ErrorKind::Decode);
+        },
+    );
     // Killed before it has looked at it, most likely.
     closes(ignores::call, |call| drop(call.spawn().unwrap()));
 }

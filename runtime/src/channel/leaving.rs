@@ -67,9 +67,7 @@ impl<'a> Leaving<'a> {
             match end.packets.send(&self.packet, &self.handles, patience) {
                 // The queue is smaller than usual.
                 Err(error) if error.kind() == io::ErrorKind::FileTooLarge && !self.beside => self.put_beside()?,
-                Err(error)
-                    if error.kind() == io::ErrorKind::FileTooLarge && self.packet.len() > MESSAGE_HEAD_LEN =>
-                {
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge && self.packet.len() > MESSAGE_HEAD_LEN => {
                     self.packet.truncate(MESSAGE_HEAD_LEN);
                 }
                 done => return done,

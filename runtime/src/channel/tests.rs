@@ -168,7 +168,7 @@ fn whoever_waits_learns_of_the_end() {
 #[test]
 fn a_message_has_a_greatest_length() {
     let builder = ChannelBuilder::new().max_message_len(100_000);
-    let (sender, receiver) = builder.channel_of!(Vec<u8>);
+    let (sender, receiver) = channel_of!(Vec<u8>, builder);
     let error = sender.send(vec![1; 100_000]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
     assert!(error.to_string().contains("max_message_len"), "{error}");
@@ -185,7 +185,7 @@ fn a_message_has_a_greatest_length() {
 
 #[test]
 fn a_small_channel_takes_messages_of_every_length() {
-    let (sender, receiver) = ChannelBuilder::new().capacity(0).channel_of!(Vec<u8>);
+    let (sender, receiver) = channel_of!(Vec<u8>, ChannelBuilder::new().capacity(0));
     for len in [0, 10, 5000, 60_000, 1 << 20] {
         sender.send(vec![1; len]).unwrap();
         assert_eq!(receiver.recv().unwrap().len(), len);
@@ -216,7 +216,11 @@ fn each_message_goes_to_one_receiver() {
 
 #[test]
 fn select_gives_each_its_turn_and_tells_each_end_once() {
-    let (channels, receivers): (Vec<_>, Vec<_>) = 
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        ends.push(channel_of!(u32));
+    }
+    let (channels, receivers): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
     let mut select = Select::new();
     assert_eq!(select.ready().unwrap(), None);
     for (index, receiver) in receivers.iter().enumerate() {
@@ -293,7 +297,7 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         handles in 0_usize..3,
     ) {
-        let (sender, receiver) = channel_of!(Vec<Option<String>>);
+        let Some((sender, receiver)) = made::<Vec<Option<String>>>(&ChannelBuilder::new()) else { return Ok(()) };
         let packed = sender::pack(value).unwrap();
         let head = MessageHead { beside: long, handles: u8::from(long), blobs: 0, len: packed.items.len() as u64 };
         let (mut packet, mut bytes) = (head.encode().to_vec(), packed.items);

@@ -43,6 +43,8 @@ pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, pre
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncEnd;
 pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+// Memory that is written by one process and read by many.
+pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
 // What tests need.

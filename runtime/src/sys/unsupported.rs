@@ -3,17 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-<<<<<<< HEAD
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
-use super::{Command, Confinement, Ended, Interest, Ready, Started};
-=======
 use super::{Command, Confinement, Ended, Interest, Ready, Receive, Started};
->>>>>>> data
 
 /// Nobody makes any of these.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +71,10 @@ pub(crate) struct Watch(Never);
 pub(crate) struct Waker(Never);
 #[derive(Debug)]
 pub(crate) struct Shared(Never);
+#[derive(Debug)]
+pub(crate) struct SegmentMut(Never);
+#[derive(Debug)]
+pub(crate) struct Segment(Never);
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
@@ -151,6 +152,38 @@ impl Shared {
     }
 
     pub(crate) fn words(&self) -> &[AtomicU64] {
+        match self.0 {}
+    }
+}
+
+impl SegmentMut {
+    pub(crate) fn zeroed(_: usize) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn seal(self) -> io::Result<Segment> {
+        match self.0 {}
+    }
+}
+
+impl Segment {
+    pub(crate) fn adopt(_: OwnedHandle, _: usize) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<OwnedHandle> {
         match self.0 {}
     }
 }

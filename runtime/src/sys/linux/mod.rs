@@ -10,6 +10,7 @@ mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod segment;
 mod shared;
 mod spawn;
 mod stored;
@@ -24,6 +25,7 @@ pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::{AsyncEnd, AsyncWait};
+pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod handles;
+pub(in crate::sys) mod mapping;
 #[cfg(test)]
 mod rehearsal;
 mod signals;

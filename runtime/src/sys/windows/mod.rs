@@ -14,6 +14,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod segment;
 mod spawn;
 mod stream;
 mod streams;
@@ -36,6 +37,8 @@ pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use segment::{Segment, SegmentMut};
+
 pub(crate) use super::unshared::{Shared, confine};
 
 /// An open handle that closes when it is dropped.
