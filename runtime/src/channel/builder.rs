@@ -1,4 +1,7 @@
 //! Making channels.
+//!
+//! What is demanded of a message is stated on the end that it is for: of a bound on the message itself, rustc would say that
+//! it is not met, and not why.
 
 use super::{Duplex, End, Receiver, Sender, texts};
 use crate::error::Error;
@@ -65,25 +68,38 @@ impl ChannelBuilder {
     ///
     /// # Errors
     /// As for [`channel`].
-    pub fn channel<T: SpawnSafe>(&self) -> Result<(Sender<T>, Receiver<T>), Error> {
-        let (from, to) = PacketEnd::pair(self.capacity).map_err(texts::not_made)?;
-        let end = |packets| End { packets, max_message: self.max_message };
-        Ok((Sender::new(end(from)), Receiver::new(end(to))))
+    pub fn channel<T>(&self) -> Result<(Sender<T>, Receiver<T>), Error>
+    where
+        Sender<T>: SpawnSafe,
+    {
+        self.ends()
     }
 
     /// Makes a pair of ends that both send and receive.
     ///
     /// # Errors
     /// As for [`channel`].
-    pub fn duplex<A: SpawnSafe, B: SpawnSafe>(&self) -> Result<(Duplex<A, B>, Duplex<B, A>), Error> {
-        let (there, from_here) = self.channel()?;
-        let (back, from_there) = self.channel()?;
+    pub fn duplex<A, B>(&self) -> Result<(Duplex<A, B>, Duplex<B, A>), Error>
+    where
+        Duplex<A, B>: SpawnSafe,
+    {
+        let (there, from_here) = self.ends()?;
+        let (back, from_there) = self.ends()?;
         Ok((Duplex::new(there, from_there), Duplex::new(back, from_here)))
+    }
+
+    fn ends<T>(&self) -> Result<(Sender<T>, Receiver<T>), Error> {
+        let (from, to) = PacketEnd::pair(self.capacity).map_err(texts::not_made)?;
+        let end = |packets| End { packets, max_message: self.max_message };
+        Ok((Sender::new(end(from)), Receiver::new(end(to))))
     }
 }
 
 #[doc = include_str!("../docs/channel.md")]
-pub fn channel<T: SpawnSafe>() -> Result<(Sender<T>, Receiver<T>), Error> {
+pub fn channel<T>() -> Result<(Sender<T>, Receiver<T>), Error>
+where
+    Sender<T>: SpawnSafe,
+{
     ChannelBuilder::new().channel()
 }
 
@@ -91,6 +107,9 @@ pub fn channel<T: SpawnSafe>() -> Result<(Sender<T>, Receiver<T>), Error> {
 ///
 /// # Errors
 /// As for [`channel`].
-pub fn duplex<A: SpawnSafe, B: SpawnSafe>() -> Result<(Duplex<A, B>, Duplex<B, A>), Error> {
+pub fn duplex<A, B>() -> Result<(Duplex<A, B>, Duplex<B, A>), Error>
+where
+    Duplex<A, B>: SpawnSafe,
+{
     ChannelBuilder::new().duplex()
 }

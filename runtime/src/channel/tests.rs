@@ -54,6 +54,17 @@ fn inject<T: SpawnSafe>(sender: &Sender<T>, packet: &[u8], handles: Vec<OwnedHan
     sender.end().packets.send(packet, &handles, Patience::Now).unwrap();
 }
 
+/// Whatever the messages are: none is kept here.
+#[test]
+fn ends_are_for_all_threads() {
+    fn check<T: Send + Sync + std::panic::UnwindSafe>() {}
+
+    check::<Sender<std::rc::Rc<u8>>>();
+    check::<Receiver<std::rc::Rc<u8>>>();
+    check::<Duplex<std::rc::Rc<u8>, *const u8>>();
+    check::<Select<'_>>();
+}
+
 #[test]
 fn values_of_every_length_arrive_in_order() {
     let (sender, receiver) = channel_of!(Vec<u8>);

@@ -36,7 +36,7 @@ impl PacketEnd {
         let (from, to) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         // The system takes what it takes, and doubles it for what a packet costs beside its bytes.
-        rustix::net::sockopt::set_socket_send_buffer_size(&from, capacity)?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&from, capacity.min(1 << 30))?;
         Ok((Self(Arc::new(from)), Self(Arc::new(to))))
     }
 
