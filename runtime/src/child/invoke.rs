@@ -19,11 +19,14 @@ const EXIT_PANICKED: i32 = 101;
 /// The exit status of a child that could not run its entry.
 const EXIT_REFUSED: i32 = 70;
 
-/// Runs the call and ends the process. What the entry has printed is flushed on the way out, as in any program, and the
-/// parent goes on only after that.
+/// Runs the call and ends the process. What the entry has printed is out before the parent goes on: with a value it does
+/// so at once, and with an error when this process is gone, which flushes on its way out as any program does.
 pub(super) fn answer(call: Frame, adopted: Arc<Adopted>) -> ! {
     let (status, kind, packed) = match run(call, &adopted) {
-        Ok(packed) => (0, Kind::Value, packed),
+        Ok(packed) => {
+            reply::flush();
+            (0, Kind::Value, packed)
+        }
         Err(error) => {
             let status = if error.kind() == ErrorKind::Panicked { EXIT_PANICKED } else { EXIT_REFUSED };
             (status, Kind::Failure, reply::pack_error(&error))

@@ -4,6 +4,7 @@
 
 mod environment;
 mod exec;
+pub(crate) mod exiting;
 #[cfg(test)]
 pub(crate) mod mock;
 

@@ -52,6 +52,8 @@ pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, proces
 pub(crate) use imp::{Canary, both_ends, canary};
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
+// Its end.
+pub(crate) use imp::{at_exit, thread_count};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;

@@ -96,7 +96,7 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     unsupported()
 }
 
-pub(crate) fn start(_: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(_: &mut Command, handover: &Handover) -> io::Result<Started> {
     match handover.0 {}
 }
 
@@ -106,6 +106,11 @@ impl Stream {
     }
 
     pub(crate) fn prepare_to_write(&self, _: usize) {
+        match self.0 {}
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
         match self.0 {}
     }
 }
@@ -261,6 +266,14 @@ pub(crate) fn has_raised_privileges() -> bool {
 }
 
 pub(crate) fn prepare_before_main() {}
+
+pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
+    false
+}
+
+pub(crate) fn thread_count() -> Option<u64> {
+    None
+}
 
 pub(crate) fn process_name() -> String {
     String::new()

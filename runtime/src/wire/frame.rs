@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Worker to parent: something that a task has told of itself.
+    Event,
 }
 
 /// The first 16 bytes of a frame.
@@ -94,6 +96,7 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Event => 9,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         // A length that no frame may have is one that is too long, cut off or not.
@@ -119,6 +122,7 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (9, 0) => Kind::Event,
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]))?;

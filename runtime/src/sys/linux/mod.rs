@@ -2,6 +2,7 @@
 
 mod build;
 mod confine;
+mod end;
 mod identity;
 pub(in crate::sys) mod lifeline;
 mod memory;
@@ -17,6 +18,7 @@ mod stored;
 
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
+pub(crate) use end::{at_exit, thread_count};
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};

@@ -36,7 +36,7 @@ pub(crate) use super::unix::{Canary, both_ends, canary};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -39,7 +39,7 @@ pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 pub(crate) use segment::{Segment, SegmentMut};
 
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
