@@ -1,8 +1,12 @@
 //! From every process to every other, and everything that can be on its way.
 
+use std::fs::File;
+use std::io::Write as _;
+
 use serde::{Deserialize, Serialize};
 use spawnsafe::{
-    Duplex, Error, ErrorKind, Pool, Ready, Receiver, Select, Sender, SpawnSafe, channel, child_entry, duplex,
+    Duplex, Error, ErrorKind, Handle, Pool, Ready, Receiver, Select, Sender, SharedSlice, SpawnSafe, channel,
+    child_entry, duplex,
 };
 
 use super::{counts, sums};
@@ -163,6 +167,32 @@ fn a_long_message_with_ends_in_it() {
     assert_eq!(bytes, vec![3; 1 << 20]);
     number.send(4).unwrap();
     assert_eq!(numbers.recv().unwrap(), 4);
+}
+
+/// What has a way of its own to other processes has it through a channel as well.
+#[child_entry]
+fn measures(files: Receiver<(Handle<File>, SharedSlice<u32>)>, sizes: Sender<(u64, u32)>) -> Result<(), Error> {
+    for message in &files {
+        let (file, numbers) = message?;
+        sizes.send((file.metadata().unwrap().len(), numbers.iter().sum()))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn open_files_and_shared_memory() {
+    let (file, files) = channel().unwrap();
+    let (size, sizes) = channel().unwrap();
+    let child = measures::spawn(files, size).unwrap();
+    let numbers = SharedSlice::copy_of(&[1; 100_000]).unwrap();
+    for len in 0..10 {
+        let mut open = tempfile::tempfile().unwrap();
+        open.write_all(&vec![0; len]).unwrap();
+        file.send((Handle::new(open), numbers.clone())).unwrap();
+        assert_eq!(sizes.recv().unwrap(), (len as u64, 100_000));
+    }
+    drop(file);
+    child.join().unwrap().unwrap();
 }
 
 #[test]
