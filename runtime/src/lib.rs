@@ -81,6 +81,7 @@ pub mod guide {
 #[path = "private.rs"]
 pub mod __private;
 
+mod channel;
 mod child;
 mod error;
 mod handle;
@@ -97,6 +98,11 @@ mod sys;
 mod trace;
 mod wire;
 
+#[cfg(feature = "tokio")]
+pub use channel::{AsyncReceiver, AsyncSender};
+pub use channel::{
+    ChannelBuilder, Duplex, IntoMessages, Messages, Ready, Receiver, Select, SendError, Sender, channel, duplex,
+};
 pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
 #[cfg(feature = "tokio")]
 pub use handle::Join;
