@@ -21,6 +21,8 @@ mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod unqueued;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;
 
@@ -39,6 +41,10 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Packets between any two processes.
+#[cfg(feature = "tokio")]
+pub(crate) use imp::AsyncEnd;
+pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 // Memory that is written by one process and read by many.
 pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
@@ -182,6 +188,25 @@ pub(crate) struct Ready {
     pub(crate) stream: bool,
     /// The process has ended.
     pub(crate) ended: bool,
+}
+
+/// Whether a call waits until it can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Wait,
+    Now,
+}
+
+/// A packet that has come out of a queue.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// How many bytes of the buffer it has filled.
+    pub(crate) len: usize,
+    pub(crate) handles: Vec<OwnedHandle>,
+    /// Some of its handles could not be had.
+    pub(crate) lacks_handles: bool,
+    /// It did not fit into the buffer.
+    pub(crate) is_cut: bool,
 }
 
 /// How long until the deadline; `None` for ever.

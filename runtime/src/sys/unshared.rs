@@ -1,12 +1,12 @@
-//! For systems on which workers share no memory with their pool yet, and cannot be confined: pools work there, and give
-//! each worker one task at a time. Nor is a process left to exit by itself, nor started before it is needed.
+//! For systems on which workers share no memory with their pool yet: pools work there, and give each worker one task at a
+//! time. Nor is a process left to exit by itself, nor started before it is needed.
 
 use std::convert::Infallible;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
-use super::{Arrived, Confinement, Piped, Stdio, Stream};
+use super::{Arrived, Piped, Stdio, Stream};
 
 /// Memory that two processes share; there is none.
 #[derive(Debug)]
@@ -36,11 +36,6 @@ impl Shared {
     pub(in crate::sys) fn handed_over(&mut self) {
         match self.0 {}
     }
-}
-
-/// Confines this process, if that is asked for at all.
-pub(crate) fn confine(to: &Confinement) -> io::Result<()> {
-    if *to == Confinement::default() { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
 /// Nothing is left to be done when this process exits: whoever waits for a child waits for its end.

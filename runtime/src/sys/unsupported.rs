@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 use super::{Arrived, Command, Confinement, Ended, Interest, Ready, Receive, Started, Stdio};
 
 /// Nobody makes any of these.
@@ -108,7 +111,7 @@ impl Stream {
     }
 
     #[cfg(feature = "tracing")]
-    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+    pub(crate) fn has_room(&self, _: Instant) -> bool {
         match self.0 {}
     }
 }
