@@ -43,6 +43,22 @@ without a model: an error
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn generator() {
+    prints(
+        "generator",
+        &[],
+        "1000003
+1000033
+1000037
+1000039
+1000081
+the child has sent at least what we took: true
+",
+    );
+}
+
 #[test]
 fn mutated_global() {
     prints(

@@ -24,7 +24,7 @@ reason! {
     ChannelToChild:
         "`{Self}` is an end of a channel inside this process",
         "a child process would have an end of no channel",
-        "pass what is to be sent as an argument, and return what is to be received as the result";
+        "use `spawnsafe::channel`, whose ends travel; what is there at the start can as well be an argument, and what is there at the end the result";
     WaitsForChild:
         "`{Self}` makes threads of this process wait for each other",
         "a child process would wait for nobody",
