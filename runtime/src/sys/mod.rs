@@ -124,6 +124,9 @@ pub trait HandleSafe: Send + Sync + 'static {
         Self: Sized;
 }
 
+/// What tells a [`Segment`] from all others as long as it is there.
+pub(crate) type Identity = [i128; 4];
+
 /// One end of a connection through which open handles travel beside the bytes.
 pub(crate) trait Receive: Read {
     /// Reads as `read` does, and appends the handles that have come with these bytes. With handles, it ends behind the byte

@@ -106,6 +106,10 @@ impl Stream {
         match self.0 {}
     }
 
+    pub(crate) fn comes_within(&self, _: std::time::Duration) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn prepare_to_write(&self, _: usize) {
         match self.0 {}
     }
@@ -183,6 +187,10 @@ impl SegmentMut {
 impl Segment {
     pub(crate) fn adopt(_: OwnedHandle, _: usize) -> io::Result<Self> {
         unsupported()
+    }
+
+    pub(crate) fn identity(_: &OwnedHandle, _: usize) -> Option<crate::sys::Identity> {
+        None
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

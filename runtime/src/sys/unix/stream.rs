@@ -6,10 +6,10 @@
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 #[cfg(feature = "tracing")]
 use std::time::Instant;
 
-#[cfg(feature = "tracing")]
 use rustix::event::{PollFd, PollFlags, Timespec};
 #[cfg(feature = "tracing")]
 use rustix::io::Errno;
@@ -75,6 +75,13 @@ impl Stream {
                 count => return count.is_ok_and(|count| count > 0),
             }
         }
+    }
+
+    /// Whether something has come to be read, or does so within this time.
+    pub(crate) fn comes_within(&self, time: Duration) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        // Not being sure is no harm.
+        rustix::event::poll(&mut fds, Timespec::try_from(time).ok().as_ref()).is_ok_and(|count| count > 0)
     }
 
     /// Prepares for a frame of `len` bytes.

@@ -42,6 +42,10 @@ impl Segment {
         not_yet()
     }
 
+    pub(crate) fn identity(_: &OwnedHandle, _: usize) -> Option<crate::sys::Identity> {
+        None
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         match self.0 {}
     }
