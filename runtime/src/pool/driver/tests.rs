@@ -10,6 +10,7 @@ use crate::link::{Outbox, Ring};
 use crate::pool::job::{Bundle, Job};
 use crate::pool::letters::{Content, Deliveries};
 use crate::registry::{Entry, Origin};
+use crate::sys::OwnedHandle;
 use crate::sys::Piped;
 use crate::trace::Span;
 use crate::wire::{AnswerHead, Kind, Packed};
@@ -26,10 +27,10 @@ fn job(first: u64, count: u64, values: &Arc<Values>) -> Job {
 
 fn answer(task: u64) -> Event {
     let head = AnswerHead { task, failed: false }.encode();
-    let mut outbox = Outbox::new(Kind::Answer, &head, Packed { items: vec![task as u8], blobs: Vec::new() });
+    let mut outbox = Outbox::new(Kind::Answer, &head, Packed { items: vec![task as u8], ..Packed::default() });
     let mut bytes = Vec::new();
     while !outbox.is_empty() {
-        let write = |pieces: &[std::io::IoSlice<'_>]| {
+        let write = |pieces: &[std::io::IoSlice<'_>], _: &[&OwnedHandle]| {
             bytes.extend_from_slice(&pieces[0]);
             Ok(pieces[0].len())
         };
