@@ -17,7 +17,7 @@ use crate::wire::{CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
 const EXIT_PANICKED: i32 = 101;
 
 /// The exit status of a child that could not run its entry.
-const EXIT_REFUSED: i32 = 70;
+pub(super) const EXIT_REFUSED: i32 = 70;
 
 /// Runs the call and ends the process. What the entry has printed is flushed on the way out, as in any program, and the
 /// parent goes on only after that.

@@ -123,7 +123,7 @@ impl Arguments {
             stdout: Stdio::inherit(),
             stderr: Stdio::inherit(),
             timeout: None,
-            start_method: StartMethod::default(),
+            start_method: StartMethod::usual(),
             altered: None,
         }
     }

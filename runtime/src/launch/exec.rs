@@ -32,17 +32,22 @@ impl Launcher for Exec {
         // Before the child exists: arguments that fit into the buffer are there when it asks for them.
         outbox.pump(|pieces| stream.write(pieces))?;
         let Started { process, piped, shared } = sys::start(command, handover)?;
-        Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
+        Ok(Launched { peer: Box::new(Executed::new(process, stream)), piped, outbox, shared })
     }
 }
 
-struct Executed {
+/// A process, however it came to be, and the connection to it.
+pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
     stream: Option<Arc<Stream>>,
 }
 
 impl Executed {
+    pub(super) fn new(process: Process, stream: Stream) -> Self {
+        Self { process, stream: Some(Arc::new(stream)) }
+    }
+
     fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }

@@ -6,9 +6,11 @@ mod environment;
 mod exec;
 #[cfg(test)]
 pub(crate) mod mock;
+mod zygote;
 
 use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub(crate) use environment::Environment;
@@ -27,6 +29,7 @@ pub enum StartMethod {
     /// Execute the program's file again. Works everywhere, and is the default.
     #[default]
     Exec,
+    Zygote,
 }
 
 /// A child process that is to be started.
@@ -91,10 +94,24 @@ pub(crate) trait Peer: Read + Send {
     fn async_wait(&self) -> io::Result<crate::sys::AsyncWait>;
 }
 
+/// Whether children are forked by a zygote where nothing else is said. For tests: all of them are run once with each method.
+static USUALLY_ZYGOTE: AtomicBool = AtomicBool::new(false);
+
 impl StartMethod {
+    /// The method of a call or a pool that sets none.
+    pub(crate) fn usual() -> Self {
+        if USUALLY_ZYGOTE.load(Ordering::Relaxed) { StartMethod::Zygote } else { StartMethod::default() }
+    }
+
+    /// Makes this the method of calls and pools that set none.
+    pub(crate) fn make_usual(self) {
+        USUALLY_ZYGOTE.store(self == StartMethod::Zygote, Ordering::Relaxed);
+    }
+
     pub(crate) fn launcher(self) -> &'static dyn Launcher {
         match self {
             StartMethod::Exec => &Exec,
+            StartMethod::Zygote => &zygote::Zygote,
         }
     }
 }

@@ -116,8 +116,20 @@ impl Outbox {
         Ok(true)
     }
 
+    /// Has another frame written before this one, of which nothing is written.
+    pub(crate) fn precede(&mut self, first: Self) {
+        first.pieces.into_iter().rev().for_each(|piece| self.pieces.push_front(piece));
+    }
+
+    /// Writes what the connection takes of the first pieces, and keeps them all the same: it may be in vain. How much it was is
+    /// for [`advance`](Self::advance). An error is for whoever writes the rest.
+    pub(crate) fn write_ahead(&self, write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>) -> usize {
+        let slices: Vec<_> = self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)).collect();
+        write(&slices).unwrap_or(0)
+    }
+
     /// Drops what is written, so that the memory of a long piece is free as soon as it can be.
-    fn advance(&mut self, count: usize) {
+    pub(crate) fn advance(&mut self, count: usize) {
         self.written += count;
         while let Some(first) = self.pieces.front().filter(|first| first.len() <= self.written) {
             self.written -= first.len();

@@ -16,6 +16,8 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod no_zygote;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
@@ -34,6 +36,8 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Starting by a process that forks.
+pub(crate) use imp::{Forker, Standing, Surroundings, can_fork, request};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
 // What only a macro can express.

@@ -48,6 +48,10 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Parent to child: be a zygote.
+    Zygote,
+    /// Parent to a zygote's child: this is what an executed child would have found.
+    Surroundings,
 }
 
 /// The first 16 bytes of a frame.
@@ -85,6 +89,8 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Zygote => 9,
+            Kind::Surroundings => 10,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         bytes[8..].copy_from_slice(&self.len.to_le_bytes());
@@ -108,6 +114,8 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (9, 0) => Kind::Zygote,
+            (10, 0) => Kind::Surroundings,
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes(len))?;

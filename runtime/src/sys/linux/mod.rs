@@ -11,6 +11,7 @@ mod process;
 mod reactor;
 mod shared;
 mod spawn;
+mod zygote;
 
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
@@ -26,8 +27,10 @@ pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
 };
 
+pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
+
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
+    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
 

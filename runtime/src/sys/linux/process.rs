@@ -37,10 +37,7 @@ impl Process {
     pub(in crate::sys) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
         let pid = pid(id)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => {
-                let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
-                Ok(Self { id, watch: Watch(Some(Arc::new(ends))), ended: None })
-            }
+            Ok(pidfd) => Ok(Self::known(id, pidfd, lifeline)),
             Err(Errno::SRCH) => Ok(Self { id, watch: Watch(None), ended: Some(Ended::Unknown) }),
             Err(error) => {
                 // Without a descriptor it could not be waited for. Its id is still its own, unless somebody else has
@@ -53,6 +50,12 @@ impl Process {
                 Err(error.into())
             }
         }
+    }
+
+    /// The process of that id and descriptor.
+    pub(in crate::sys) fn known(id: u32, pidfd: OwnedFd, lifeline: OwnedFd) -> Self {
+        let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
+        Self { id, watch: Watch(Some(Arc::new(ends))), ended: None }
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -25,9 +25,10 @@ pub(in crate::sys) use spawn::{
 };
 
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
+    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 pub(crate) use super::unshared::{Shared, confine};
 
 /// Has the system call `$function` before `main`.

@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -44,11 +44,11 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     for fd in [&connection, &lifeline] {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     }
+    let number = lifeline.as_raw_fd();
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    let identity = identity(&connection).ok_or("the connection has no identity")?;
-    Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
+    Ok(Some(Adopted::new(Stream::new(connection), number, shared)))
 }
 
 /// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
@@ -69,17 +69,25 @@ pub(crate) struct Adopted {
     pub(crate) stream: Stream,
     /// The memory that it shares with its parent, if the parent asked for some.
     pub(crate) shared: Option<Shared>,
-    /// The device and number of the socket.
-    identity: (i128, i128),
+    /// The number of the lifeline, which is open as long as the process.
+    #[cfg_attr(target_os = "macos", allow(dead_code))] // Of interest to a zygote.
+    pub(in crate::sys) lifeline: RawFd,
+    /// The device and number of the socket; `None` if the system did not tell, and then nothing is it.
+    identity: Option<(i128, i128)>,
     process: u32,
     mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
+    pub(in crate::sys) fn new(stream: Stream, lifeline: RawFd, shared: Option<Shared>) -> Self {
+        let identity = identity(&stream);
+        Self { stream, shared, lifeline, identity, process: std::process::id(), mark: None }
+    }
+
     /// Whether the stream is still what was adopted. An entry that closes descriptors it does not know may since have
     /// opened a file under the same number, and a result must not be written into that.
     pub(crate) fn is_intact(&self) -> bool {
-        identity(&self.stream) == Some(self.identity)
+        self.identity.is_some() && identity(&self.stream) == self.identity
     }
 
     /// The process will ask often whether it [is ours](Self::is_ours).

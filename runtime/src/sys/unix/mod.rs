@@ -2,6 +2,8 @@
 //! of that system, and is used from here by its name there.
 
 mod adopt;
+#[cfg(target_os = "linux")]
+mod environment;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
@@ -11,11 +13,12 @@ use std::os::unix::ffi::OsStrExt as _;
 
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
+#[cfg(target_os = "linux")]
+pub(in crate::sys) use environment::set_environment;
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};
-use stream::Handover;
-pub(crate) use stream::{Stream, connection};
+pub(crate) use stream::{Handover, Stream, connection};
 
 /// An open descriptor that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::fd::OwnedFd;

@@ -75,7 +75,7 @@ fn null_handle() -> io::Result<OwnedFd> {
 }
 
 /// Where a standard stream of the child comes from.
-enum Source<'a> {
+pub(in crate::sys) enum Source<'a> {
     Inherited,
     Borrowed(&'a OwnedFd),
     Moved(OwnedFd),
@@ -83,7 +83,7 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
+    pub(in crate::sys) fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
         Ok(match stdio.kind() {
             StdioKind::Inherit => Source::Inherited,
             StdioKind::Null => Source::Moved(above_stdio(null_handle()?)?),
@@ -98,7 +98,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn fd(&self) -> Option<RawFd> {
+    pub(in crate::sys) fn fd(&self) -> Option<RawFd> {
         match self {
             Source::Inherited => None,
             Source::Borrowed(fd) => Some(fd.as_raw_fd()),
@@ -106,7 +106,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn into_parent_end(self) -> Option<OwnedFd> {
+    pub(in crate::sys) fn into_parent_end(self) -> Option<OwnedFd> {
         match self {
             Source::Pipe { parent, .. } => Some(parent),
             _ => None,
@@ -254,8 +254,7 @@ impl Attributes {
         let mut attributes = Self(unsafe { attributes.assume_init() });
         let object = &raw mut *attributes.0;
         let none = signals([]);
-        let defaults =
-            signals([libc::SIGPIPE, libc::SIGCHLD].into_iter().chain(NEVER_IGNORED).chain(imp::more_never_ignored()));
+        let defaults = signals(never_ignored());
         // SAFETY: the object is initialized, and the set is copied into it.
         check(unsafe { libc::posix_spawnattr_setsigmask(object, &raw const none) })?;
         // SAFETY: as above.
@@ -272,6 +271,11 @@ impl Drop for Attributes {
         // SAFETY: the object was initialized by `new` and is destroyed once.
         unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
     }
+}
+
+/// The signals for which a child starts with the default action.
+pub(in crate::sys) fn never_ignored() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGPIPE, libc::SIGCHLD].into_iter().chain(NEVER_IGNORED).chain(imp::more_never_ignored())
 }
 
 /// Faults of the program itself, and signals that do nothing by default.
