@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use std::{hint, ptr};
 
 use measure::Times;
-use spawnsafe::child_entry;
+use spawnsafe::{StartMethod, child_entry};
 
 const THIS_PROGRAM: &CStr = c"/proc/self/exe";
 
@@ -76,7 +76,7 @@ fn compare() -> Result<(), spawnsafe::Error> {
 
 fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
     let (floor, bare) = (Floor::new(inherited_environment(), "1"), Floor::new(Vec::new(), "bare"));
-    let names = ["floor", "bare floor", "empty::run()", "small::run(7, \"text\", …)"];
+    let names = ["floor", "bare floor", "empty::run()", "small::run(7, \"text\", …)", "empty, zygote", "small, zygote"];
     let mut all = names.map(|_| Times::default());
     for round in 0..WARM_UP + rounds {
         let times = [
@@ -84,6 +84,8 @@ fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
             timed(|| bare.spawn()).0,
             timed_call(empty::run)?,
             timed_call(|| small::run(7, "text", vec![1, 2]))?,
+            timed_call(|| empty::call().start_method(StartMethod::Zygote).run())?,
+            timed_call(|| small::call(7, "text", vec![1, 2]).start_method(StartMethod::Zygote).run())?,
         ];
         if round >= WARM_UP {
             all.iter_mut().zip(times).for_each(|(all, time)| all.push(time));

@@ -104,6 +104,13 @@ extern "C" fn use_the_start_method() {
     }
 }
 
+/// How many processes a program has besides its children, for as long as it lives: one zygote, if the tests are run with
+/// those and it has started a child.
+#[must_use]
+pub fn zygotes() -> usize {
+    usize::from(std::env::var(START_METHOD_VARIABLE).is_ok_and(|method| method == "zygote"))
+}
+
 /// Entries as a library has them.
 pub mod entries {
     use std::io::Write as _;

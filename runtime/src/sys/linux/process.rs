@@ -97,9 +97,11 @@ impl Process {
     pub(in crate::sys) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
         let armed = match pid(self.id) {
             Ok(pid) if self.watch.0.is_some() => lifeline::arm(lifeline, pid),
-            // It has ended.
             _ => Ok(()),
         };
+        // It has ended, and somebody else has reaped it.
+        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+        let armed = armed.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) });
         armed.inspect_err(|_| self.kill_and_reap())
     }
 
