@@ -94,6 +94,26 @@ pub const START_METHOD_VARIABLE: &str = "START_METHOD_OF_TESTS";
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = use_the_start_method;
 
+/// Has the test binary in which it stands, and the programs that it runs, start their children by zygotes.
+#[cfg(target_os = "linux")]
+#[macro_export]
+macro_rules! with_zygotes {
+    () => {
+        #[allow(unsafe_code)]
+        #[used]
+        // SAFETY: the section holds pointers to functions that the system calls once, on the main thread, before `main`.
+        #[unsafe(link_section = ".init_array")]
+        static BEFORE_MAIN: extern "C" fn() = {
+            extern "C" fn use_zygotes() {
+                // SAFETY: no other thread runs yet. Whatever reads the variable runs after this: the linker keeps the order of
+                // what it links, and this library comes behind those that depend on it.
+                unsafe { std::env::set_var($crate::START_METHOD_VARIABLE, "zygote") };
+            }
+            use_zygotes
+        };
+    };
+}
+
 /// The tests are run once with each way. Before `main`, as children never get there, and have children as well.
 #[cfg(target_os = "linux")]
 extern "C" fn use_the_start_method() {

@@ -36,7 +36,8 @@ impl Launcher for Zygote {
             let zygote = Kept::current(dispatch)?;
             let (stream, handover) = sys::connection()?;
             stream.prepare_to_write(outbox.len());
-            let request = sys::request(&zygote.stream, &command, &handover, Instant::now() + PATIENCE)?;
+            let at = zygote.stream.as_deref().ok_or(io::ErrorKind::NotConnected)?;
+            let request = sys::request(at, &command, &handover, Instant::now() + PATIENCE)?;
             // The connection is to close when nobody else has the child's end.
             drop(handover);
             let Some(request) = request else {
@@ -85,7 +86,8 @@ struct Kept {
     parent: u32,
     /// What it has from its parent, and gives to its children.
     standing: Standing,
-    stream: Arc<Stream>,
+    /// `None` once it is to end.
+    stream: Option<Arc<Stream>>,
     peer: Mutex<Box<dyn Peer>>,
 }
 
@@ -137,8 +139,8 @@ impl Kept {
             Ok(frame) => Err(no_zygote(io::ErrorKind::Unsupported, &reason(&frame))),
             Err(error) => Err(error),
         };
-        let stream = peer.ends().1.ok_or(io::ErrorKind::NotConnected);
-        let zygote = Self { parent: std::process::id(), standing, stream: stream?, peer: Mutex::new(peer) };
+        let stream = peer.ends().1;
+        let zygote = Self { parent: std::process::id(), standing, stream, peer: Mutex::new(peer) };
         // Where it is refused, dropping it ends it.
         started.map(|()| zygote)
     }
@@ -147,6 +149,7 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if self.parent == std::process::id() {
+            self.stream = None;
             end(&mut **self.peer.get_mut().unwrap_or_else(PoisonError::into_inner));
         }
     }
@@ -211,8 +214,10 @@ fn cannot_fork(error: io::Error) -> io::Error {
     }
 }
 
-/// Kills and reaps.
+/// Kills and reaps. This process may not be allowed to kill what has rights that it has given up since: that ends by itself
+/// when its connection closes.
 fn end(peer: &mut dyn Peer) {
+    peer.hang_up();
     while let Ok(None) = peer.try_wait() {
         // If the system refuses, it is waited for all the same.
         let _ = peer.kill();

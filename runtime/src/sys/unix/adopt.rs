@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FileType;
 use rustix::io::FdFlags;
+use rustix::process::Pid;
 
 use super::Stream;
 use crate::sys::imp::{Shared, lifeline, maker, mark};
@@ -74,14 +75,14 @@ pub(crate) struct Adopted {
     pub(in crate::sys) lifeline: RawFd,
     /// The device and number of the socket; `None` if the system did not tell, and then nothing is it.
     identity: Option<(i128, i128)>,
-    process: u32,
+    process: Pid,
     mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
     pub(in crate::sys) fn new(stream: Stream, lifeline: RawFd, shared: Option<Shared>) -> Self {
         let identity = identity(&stream);
-        Self { stream, shared, lifeline, identity, process: std::process::id(), mark: None }
+        Self { stream, shared, lifeline, identity, process: rustix::process::getpid(), mark: None }
     }
 
     /// Whether the stream is still what was adopted. An entry that closes descriptors it does not know may since have
@@ -99,7 +100,7 @@ impl Adopted {
     pub(crate) fn is_ours(&self) -> bool {
         match self.mark {
             Some(mark) => mark.load(Ordering::Relaxed) != 0,
-            None => std::process::id() == self.process,
+            None => rustix::process::getpid() == self.process,
         }
     }
 }

@@ -17,8 +17,9 @@ pub(in crate::sys) fn set_environment(mut variables: Vec<u8>) {
     // Both belong to the environment from now on.
     let variables: &'static [u8] = variables.leak();
     let strings = variables.split_inclusive(|&byte| byte == 0).filter(|string| string.len() > 1);
-    let pointers: Vec<*const libc::c_char> =
-        strings.map(|string| string.as_ptr().cast()).chain([ptr::null()]).collect();
+    let mut pointers: Vec<*const libc::c_char> = Vec::with_capacity(strings.clone().count() + 1);
+    pointers.extend(strings.map(|string| string.as_ptr().cast()));
+    pointers.push(ptr::null());
     let pointers: &'static [_] = pointers.leak();
     // SAFETY: no other thread runs that could read the old array or write here. The new one ends in a null pointer, its strings
     // are C strings, and neither is ever freed or changed: whoever changes the environment makes a new array.

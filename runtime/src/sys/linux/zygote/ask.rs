@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
 };
@@ -52,7 +52,9 @@ pub(crate) fn request(
     let mut what = 0;
     let mut fds = vec![handover.0.as_fd(), lifeline.as_fd(), directory.as_fd()];
     for (source, target) in sources.iter().zip(0..) {
-        if let Some(fd) = open_now(source.fd().unwrap_or(target)) {
+        // SAFETY: the source is held as long as the descriptor is used.
+        let own = source.fd().map(|number| unsafe { BorrowedFd::borrow_raw(number) });
+        if let Some(fd) = own.or_else(|| inherited(target)) {
             what |= HAS_STREAM << target;
             fds.push(fd);
         }
@@ -69,12 +71,13 @@ pub(crate) fn request(
     Ok(Some(Requested { lifeline, held, piped }))
 }
 
-/// The descriptor of that number, unless there is none: a child of a program without a standard stream has none either.
-fn open_now<'a>(number: RawFd) -> Option<BorrowedFd<'a>> {
-    // SAFETY: the number is that of a stream that the caller holds, or of a standard stream of this process. If the latter is
-    // closed, or is closed before it is used, the system says so: nothing more than asking and sending is done with it.
+/// This process's stream of that number, as an executed program would have it: not if it is closed, and its number that of
+/// something else which closes then.
+fn inherited<'a>(number: RawFd) -> Option<BorrowedFd<'a>> {
+    // SAFETY: the number is that of a standard stream. If that is closed, or is closed before it is used, the system says so:
+    // nothing more than asking and sending is done with it.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_getfd(fd).is_ok().then_some(fd)
+    rustix::io::fcntl_getfd(fd).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)).then_some(fd)
 }
 
 /// `false` if nobody takes it.

@@ -220,15 +220,13 @@ fn reply(connection: &OwnedFd, kind: u8, number: i32, fds: &[BorrowedFd<'_>]) {
     let _ = rustix::net::sendmsg(connection, &[IoSlice::new(&reply)], &mut ancillary, SEND_FLAGS);
 }
 
-/// Puts the streams in their places. Where there is none, the child has none.
+/// Puts the streams in their places. Where the parent has none, `/dev/null` stays, which std would open as well.
 fn take_streams(streams: [Option<OwnedFd>; 3]) -> io::Result<()> {
     for (stream, target) in streams.into_iter().zip(0..) {
-        match stream {
-            // SAFETY: dup2(2) touches no memory. What it closes is `/dev/null`, which this process was given as a stream
-            // and nothing else uses. All others have numbers above, as these three are taken.
-            Some(stream) => check(unsafe { libc::dup2(stream.as_raw_fd(), target) }.into())?,
-            // SAFETY: as above.
-            None => check(unsafe { libc::close(target) }.into())?,
+        if let Some(stream) = stream {
+            // SAFETY: dup2(2) touches no memory. What it closes is `/dev/null`, which this process was given as a stream and
+            // nothing else uses. All others have numbers above, as these three are taken.
+            check(unsafe { libc::dup2(stream.as_raw_fd(), target) }.into())?;
         }
     }
     Ok(())
