@@ -54,8 +54,10 @@ fn children_do_not_have_the_same_random_numbers() {
 #[allow(unsafe_code)]
 fn thread_of_the_c_library() -> (i32, i32, bool) {
     let mut clock = 0;
+    // SAFETY: pthread_self(3) has no preconditions.
+    let this = unsafe { libc::pthread_self() };
     // SAFETY: this thread lives; the call writes to the variable.
-    let has_clock = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
+    let has_clock = unsafe { libc::pthread_getcpuclockid(this, &raw mut clock) };
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: clock_gettime(2) writes to the variable.
     let tells = unsafe { libc::clock_gettime(clock, &raw mut time) };
@@ -65,7 +67,8 @@ fn thread_of_the_c_library() -> (i32, i32, bool) {
     unsafe { libc::pthread_mutexattr_init(attributes.as_mut_ptr()) };
     // SAFETY: the object is initialized.
     unsafe { libc::pthread_mutexattr_setprotocol(attributes.as_mut_ptr(), libc::PTHREAD_PRIO_INHERIT) };
-    let lock: &'static mut std::mem::MaybeUninit<libc::pthread_mutex_t> = Box::leak(Box::new(std::mem::MaybeUninit::uninit()));
+    let lock: &'static mut std::mem::MaybeUninit<libc::pthread_mutex_t> =
+        Box::leak(Box::new(std::mem::MaybeUninit::uninit()));
     let lock = lock.as_mut_ptr().expose_provenance();
     let at = move || std::ptr::with_exposed_provenance_mut::<libc::pthread_mutex_t>(lock);
     // SAFETY: the memory is there for ever, and not yet a lock.

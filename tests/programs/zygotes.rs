@@ -10,5 +10,8 @@ fn main() {
     #[cfg(target_os = "linux")]
     system::run(&std::env::args().nth(1).expect("the name of a scenario"));
     #[cfg(not(target_os = "linux"))]
-    println!("{}", spawnsafe_tests::entries::adds::call(1, 2).start_method(spawnsafe::StartMethod::Zygote).run().unwrap_err());
+    println!(
+        "{}",
+        spawnsafe_tests::entries::adds::call(1, 2).start_method(spawnsafe::StartMethod::Zygote).run().unwrap_err()
+    );
 }

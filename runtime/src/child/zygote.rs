@@ -23,10 +23,9 @@ pub(super) fn serve(order: &Frame, adopted: Adopted) -> Adopted {
     }) {
         refuse(&error, &adopted);
     }
-    let forker = Forker::new(adopted)
-        .unwrap_or_else(|(adopted, reason)| refuse(&Error::new(ErrorKind::Spawn, reason), &adopted));
-    reply::send(Kind::Value, &[], Packed::default(), forker.adopted());
-    let Some(newborn) = forker.next() else { exit(0) };
+    let forker = Forker::new(&adopted).unwrap_or_else(|reason| refuse(&Error::new(ErrorKind::Spawn, reason), &adopted));
+    reply::send(Kind::Value, &[], Packed::default(), &adopted);
+    let Some(newborn) = forker.next(adopted) else { exit(0) };
     if newborn.is_orphan() {
         exit(EXIT_ABANDONED);
     }
@@ -38,7 +37,11 @@ pub(super) fn serve(order: &Frame, adopted: Adopted) -> Adopted {
             "the process that the zygote has forked cannot be given what its parent has (directory, streams, priority, \
              processors, process group): {error}; use `StartMethod::Exec` here"
         );
-        reply::answer(Kind::Failure, reply::pack_error(&Error::new(ErrorKind::Spawn, message).with_source(error)), &adopted);
+        reply::answer(
+            Kind::Failure,
+            reply::pack_error(&Error::new(ErrorKind::Spawn, message).with_source(error)),
+            &adopted,
+        );
         exit(EXIT_REFUSED);
     }
     adopted

@@ -45,15 +45,19 @@ impl Launcher for Zygote {
                 continue;
             };
             // While the zygote forks.
-            let written = Surroundings::now().and_then(|surroundings| {
+            let written = Surroundings::now().map(|surroundings| {
                 if *surroundings.standing() != zygote.standing {
-                    return Ok(None);
+                    return None;
                 }
                 if !is_described {
-                    outbox.precede(Outbox::new(Kind::Surroundings, &surroundings.encode(&command.env), Packed::default()));
+                    outbox.precede(Outbox::new(
+                        Kind::Surroundings,
+                        &surroundings.encode(&command.env),
+                        Packed::default(),
+                    ));
                     is_described = true;
                 }
-                Ok(Some(outbox.write_ahead(|pieces| stream.write(pieces))))
+                Some(outbox.write_ahead(|pieces| stream.write(pieces)))
             });
             let started = request.wait(&stream, Instant::now() + PATIENCE).map_err(cannot_fork)?;
             let has_begun = started.is_some();

@@ -142,9 +142,40 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::link::{Inbox, Progress};
+    use crate::wire::HEADER_LEN;
 
     fn packed() -> Packed {
         Packed { items: vec![1; 1000], blobs: [vec![2; 5000], vec![], vec![3_u8]].map(Blob::from).into() }
+    }
+
+    #[test]
+    fn a_frame_written_in_vain_is_written_again() {
+        let mut outbox = Outbox::new(Kind::Call, b"head", packed());
+        outbox.precede(Outbox::new(Kind::Surroundings, b"before", Packed::default()));
+        let total = outbox.len();
+        assert_eq!(outbox.write_ahead(|_| Err(io::ErrorKind::BrokenPipe.into())), 0);
+        // In vain …
+        assert_eq!(outbox.write_ahead(|slices| Ok(slices[0].len() + 1)), HEADER_LEN + 7);
+        assert_eq!(outbox.len(), total);
+        // … and not in vain.
+        let mut bytes = Vec::new();
+        let written = outbox.write_ahead(|slices| {
+            bytes.extend_from_slice(&slices[0]);
+            bytes.extend_from_slice(&slices[1][..3]);
+            Ok(bytes.len())
+        });
+        outbox.advance(written);
+        let all = |slices: &[IoSlice<'_>]| {
+            slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        };
+        assert!(outbox.pump(all).unwrap());
+        assert_eq!(bytes.len(), total);
+        let mut source = &bytes[..];
+        for (kind, items) in [(Kind::Surroundings, &b"before"[..]), (Kind::Call, &[b"head", &[1; 1000][..]].concat())] {
+            let Ok(Progress::Complete(frame)) = Inbox::default().pump(&mut source, usize::MAX) else { panic!() };
+            assert_eq!((frame.kind, &frame.items[..]), (kind, items));
+        }
     }
 
     #[test]

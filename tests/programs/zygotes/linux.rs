@@ -44,8 +44,22 @@ fn sleeps() {
 #[child_entry]
 fn surroundings() -> BTreeMap<String, String> {
     const LINES: [&str; 16] = [
-        "Umask", "Uid", "Gid", "Groups", "NSpgid", "NSsid", "SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd",
-        "NoNewPrivs", "Seccomp", "Cpus_allowed",
+        "Umask",
+        "Uid",
+        "Gid",
+        "Groups",
+        "NSpgid",
+        "NSsid",
+        "SigBlk",
+        "SigIgn",
+        "SigCgt",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "NoNewPrivs",
+        "Seccomp",
+        "Cpus_allowed",
     ];
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let lines = status.lines().filter_map(|line| line.split_once(':'));
@@ -66,7 +80,10 @@ fn surroundings() -> BTreeMap<String, String> {
     add("directory", format!("{:?}", std::env::current_dir().ok()));
     add("arguments", format!("{:?}", std::env::args_os().collect::<Vec<_>>()));
     add("environment", format!("{:?}", std::env::vars_os().collect::<BTreeSet<_>>()));
-    add("streams", format!("{:?}", open_descriptors().into_iter().filter(|(number, _)| *number < 3).collect::<Vec<_>>()));
+    add(
+        "streams",
+        format!("{:?}", open_descriptors().into_iter().filter(|(number, _)| *number < 3).collect::<Vec<_>>()),
+    );
     found
 }
 

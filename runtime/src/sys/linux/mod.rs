@@ -30,7 +30,7 @@ pub(in crate::sys) use spawn::{
 pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
 
 pub(crate) use super::unix::{
-    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
+    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
 

@@ -24,11 +24,11 @@ pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
 };
 
-pub(crate) use super::unix::{
-    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
-};
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+pub(crate) use super::unix::{
+    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
+};
 pub(crate) use super::unshared::{Shared, confine};
 
 /// Has the system call `$function` before `main`.

@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, FdFlags};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
 use crate::sys::imp::poll::poll;
@@ -44,11 +42,7 @@ pub(crate) fn request(
     let (lifeline, held) = pipe()?;
     // A child that is executed works in the same directory even if its path now leads to another one, or to none.
     let directory = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let sources = [
-        Source::of(&command.stdin, 0)?,
-        Source::of(&command.stdout, 1)?,
-        Source::of(&command.stderr, 2)?,
-    ];
+    let sources = [Source::of(&command.stdin, 0)?, Source::of(&command.stdout, 1)?, Source::of(&command.stderr, 2)?];
     let mut what = 0;
     let mut fds = vec![handover.0.as_fd(), lifeline.as_fd(), directory.as_fd()];
     for (source, target) in sources.iter().zip(0..) {

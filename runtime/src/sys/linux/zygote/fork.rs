@@ -8,9 +8,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, 
 use std::ptr;
 
 use rustix::io::{Errno, FdFlags};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 use rustix::process::PidfdFlags;
 
 use super::surroundings::{Status, Surroundings};
@@ -21,7 +19,6 @@ use crate::sys::unix::{Adopted, Stream, set_environment};
 /// This process, which forks on request.
 #[derive(Debug)]
 pub(crate) struct Forker {
-    adopted: Adopted,
     library: Library,
     /// The signals that were blocked when it began.
     blocked: libc::sigset_t,
@@ -39,20 +36,8 @@ struct Library {
 }
 
 impl Forker {
-    /// Makes a zygote of this process. The error says why it cannot be one.
-    pub(crate) fn new(adopted: Adopted) -> Result<Self, (Adopted, String)> {
-        match Self::prepare(&adopted) {
-            Ok((library, blocked, ignored)) => Ok(Self { adopted, library, blocked, ignored }),
-            Err(reason) => Err((adopted, reason)),
-        }
-    }
-
-    /// What follows is on the connection of the process as long as it is not forked.
-    pub(crate) fn adopted(&self) -> &Adopted {
-        &self.adopted
-    }
-
-    fn prepare(adopted: &Adopted) -> Result<(Library, libc::sigset_t, u64), String> {
+    /// Makes a zygote of this process, whose connection is given. The error says why it cannot be one.
+    pub(crate) fn new(adopted: &Adopted) -> Result<Self, String> {
         let failed = |error: io::Error| format!("the system refuses what it needs: {error}");
         let status = Status::now().map_err(failed)?;
         let threads = status.number("Threads:").ok_or("`/proc` does not tell how many threads it has")?;
@@ -64,17 +49,17 @@ impl Forker {
         }
         let library = Library::now()?;
         close_inherited(&[adopted.stream.as_fd().as_raw_fd(), adopted.lifeline]).map_err(failed)?;
-        Ok((library, block_signals(), status.ignored()))
+        Ok(Self { library, blocked: block_signals(), ignored: status.ignored() })
     }
 
     /// Waits for requests. Returns in each process that is forked for one; `None` in the zygote, when the parent is gone.
-    pub(crate) fn next(self) -> Option<Newborn> {
+    pub(crate) fn next(self, adopted: Adopted) -> Option<Newborn> {
         loop {
-            let request = receive(&self.adopted.stream)?;
+            let request = receive(&adopted.stream)?;
             // SAFETY: this process has one thread, as it had when it began: since then it has run this loop. So nothing is in
             // the middle of something, and the copy may do whatever this process could.
             match unsafe { self.library.fork() } {
-                Ok(true) => return Some(self.born(request)),
+                Ok(true) => return Some(self.born(adopted, request)),
                 Ok(false) => {}
                 Err(error) => refuse(&request, error),
             }
@@ -82,8 +67,8 @@ impl Forker {
     }
 
     /// In the new process: lets go of what is the zygote's, and takes what is its own.
-    fn born(self, request: Request) -> Newborn {
-        let Self { adopted: zygote, library, blocked, ignored } = self;
+    fn born(self, zygote: Adopted, request: Request) -> Newborn {
+        let Self { library, blocked, ignored } = self;
         // SAFETY: the descriptor was adopted by this process's original, which alone uses it, and here nobody does.
         drop(unsafe { OwnedFd::from_raw_fd(zygote.lifeline) });
         drop(zygote);
@@ -91,7 +76,7 @@ impl Forker {
         announce(&connection);
         let taken = library.repair().and_then(|()| take_streams(request.streams)).and_then(|()| {
             rustix::process::fchdir(&request.directory)?;
-            Ok(request.shared.map(Shared::adopt).transpose()?)
+            request.shared.map(Shared::adopt).transpose()
         });
         let (shared, failure) = match taken {
             Ok(shared) => (shared, None),

@@ -45,8 +45,8 @@ mod ask;
 mod fork;
 mod surroundings;
 
-pub(crate) use ask::{Requested, request};
-pub(crate) use fork::{Forker, Newborn};
+pub(crate) use ask::request;
+pub(crate) use fork::Forker;
 pub(crate) use surroundings::{Standing, Surroundings};
 
 /// How many descriptors a request has at most: connection, lifeline, directory, three streams, shared memory.

@@ -63,9 +63,10 @@ impl Surroundings {
     pub(crate) fn now() -> io::Result<Self> {
         let status = Status::now()?;
         let umask = status.field("Umask:").and_then(|mask| u32::from_str_radix(mask, 8).ok());
+        let not_told = || io::Error::new(io::ErrorKind::InvalidData, "`/proc` does not tell the umask of this process");
         Ok(Self {
             standing: Standing::of(&status)?,
-            umask: umask.ok_or(io::ErrorKind::InvalidData)?,
+            umask: umask.ok_or_else(not_told)?,
             ignored: status.ignored(),
             niceness: niceness()?,
             group: rustix::process::getpgrp().as_raw_nonzero().get(),
