@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::exec::{Exec, Executed};
-use super::{Environment, Launched, Launcher, Order, Peer};
+use super::{Environment, Launched, Launcher, Order, Peer, exiting};
 use crate::error::Error;
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::registry::Dispatch;
-use crate::sys::{self, Command, Ended, Interest, Shared, Standing, Started, Stdio, Stream, Surroundings};
+use crate::sys::{self, Command, Ended, Interest, Piped, Shared, Standing, Started, Stdio, Stream, Surroundings};
 use crate::wire::{CallHead, Kind, Packed};
 
 /// See [`StartMethod::Zygote`](super::StartMethod::Zygote).
@@ -31,56 +31,83 @@ impl Launcher for Zygote {
         let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
         let command =
             Command { args: Vec::new(), env: environment.variables()?, stdin, stdout, stderr, token: "", shared };
-        let mut is_described = false;
         for _ in 0..ATTEMPTS {
-            let zygote = Kept::current(dispatch)?;
-            let (stream, handover) = sys::connection()?;
-            stream.prepare_to_write(outbox.len());
-            let at = zygote.stream.as_deref().ok_or(io::ErrorKind::NotConnected)?;
-            let request = sys::request(at, &command, &handover, Instant::now() + PATIENCE)?;
-            // The connection is to close when nobody else has the child's end.
-            drop(handover);
-            let Some(request) = request else {
-                Kept::forget(&zygote);
-                continue;
-            };
-            // While the zygote forks.
-            let written = Surroundings::now().map(|surroundings| {
-                if *surroundings.standing() != zygote.standing {
-                    return None;
-                }
-                if !is_described {
-                    outbox.precede(Outbox::new(
-                        Kind::Surroundings,
-                        &surroundings.encode(&command.env),
-                        Packed::default(),
-                    ));
-                    is_described = true;
-                }
-                Some(outbox.write_ahead(|pieces| stream.write(pieces)))
-            });
-            let started = request.wait(&stream, Instant::now() + PATIENCE).map_err(cannot_fork)?;
-            let has_begun = started.is_some();
-            let child = started.map(|Started { process, piped, .. }| (Executed::new(process, stream), piped));
-            match (written, child) {
-                (Ok(Some(written)), Some((peer, piped))) => {
-                    outbox.advance(written);
-                    let mut shared = command.shared;
-                    shared.iter_mut().for_each(Shared::handed_over);
-                    return Ok(Launched { peer: Box::new(peer), piped, outbox, shared });
-                }
-                (written, child) => {
-                    // It waits for what it is to do.
-                    child.into_iter().for_each(|(mut peer, _)| end(&mut peer));
-                    let is_stale = written?.is_none();
-                    if is_stale || !has_begun {
-                        Kept::forget(&zygote);
-                    }
-                }
+            let child = exiting::with_room(|| fork(dispatch, &command, &outbox))?;
+            if let Some(Forked { mut peer, piped, surroundings, written }) = child {
+                finish(surroundings, &mut peer);
+                outbox.skip(written);
+                let mut shared = command.shared;
+                shared.iter_mut().for_each(Shared::handed_over);
+                return Ok(Launched { peer: Box::new(peer), piped, outbox, shared });
             }
         }
         let message = format!("{ATTEMPTS} of them have ended, one after another, when they were asked for a process");
         Err(no_zygote(io::ErrorKind::Other, &message))
+    }
+}
+
+/// A child that is there.
+struct Forked {
+    peer: Executed,
+    piped: Piped,
+    /// What is left to be written before the call.
+    surroundings: Outbox,
+    /// How much of the call is written.
+    written: usize,
+}
+
+/// Has the zygote fork. `None` if there has to be another one, as that is dead, or not like this process any more.
+fn fork(dispatch: Dispatch, command: &Command, outbox: &Outbox) -> io::Result<Option<Forked>> {
+    let zygote = Kept::current(dispatch)?;
+    let (stream, handover) = sys::connection()?;
+    stream.prepare_to_write(outbox.len());
+    let at = zygote.stream.as_deref().ok_or(io::ErrorKind::NotConnected)?;
+    let request = sys::request(at, command, &handover, Instant::now() + PATIENCE)?;
+    // The connection is to close when nobody else has the child's end.
+    drop(handover);
+    let Some(request) = request else {
+        Kept::forget(&zygote);
+        return Ok(None);
+    };
+    // While the zygote forks.
+    let begun = Surroundings::now().map(|now| {
+        if *now.standing() != zygote.standing {
+            return None;
+        }
+        let mut surroundings = Outbox::new(Kind::Surroundings, &now.encode(&command.env), Packed::default());
+        // Whether the child is there to read it, the reply tells.
+        let is_written = surroundings.pump(|pieces, handles| stream.write(pieces, handles)).unwrap_or(false);
+        let written = if is_written { outbox.write_ahead(|pieces, handles| stream.write(pieces, handles)) } else { 0 };
+        Some((surroundings, written))
+    });
+    let child = request.wait(&stream, Instant::now() + PATIENCE).map_err(cannot_fork)?;
+    let is_born = child.is_some();
+    let child = child.map(|Started { process, piped, .. }| (Executed::new(process, stream), piped));
+    match (begun, child) {
+        (Ok(Some((surroundings, written))), Some((peer, piped))) => {
+            Ok(Some(Forked { peer, piped, surroundings, written }))
+        }
+        (begun, child) => {
+            // It waits for what it is to do.
+            child.into_iter().for_each(|(mut peer, _)| end(&mut peer));
+            let is_stale = begun?.is_none();
+            if is_stale || !is_born {
+                Kept::forget(&zygote);
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the rest of what a child reads first: an environment may be longer than what a connection holds.
+fn finish(mut surroundings: Outbox, peer: &mut Executed) {
+    // A child that has ended meanwhile has nothing to read: joining tells.
+    while let (Ok(false), Ok(None)) =
+        (surroundings.pump(|pieces, handles| peer.write(pieces, handles)), peer.try_wait())
+    {
+        if peer.wait(Some(Interest::ReadOrWrite), None).is_err() {
+            break;
+        }
     }
 }
 
@@ -171,7 +198,7 @@ fn await_word(peer: &mut dyn Peer, outbox: &mut Outbox) -> io::Result<Frame> {
     loop {
         let ended = peer.try_wait()?;
         // If it does not read, it has ended or says why.
-        let _ = outbox.pump(|pieces| peer.write(pieces));
+        let _ = outbox.pump(|pieces, handles| peer.write(pieces, handles));
         match (inbox.pump(peer, usize::MAX), ended) {
             (Ok(Progress::Complete(frame)), _) => return Ok(frame),
             (Ok(Progress::More), _) => {}
@@ -199,8 +226,7 @@ fn not_ready(ended: Option<Ended>) -> String {
 
 /// What a zygote has against being one.
 fn reason(frame: &Frame) -> String {
-    let blobs = frame.blobs.clone();
-    let error: Result<Error, _> = link::unpacker(&frame.items, blobs).value();
+    let error: Result<Error, _> = link::unpacker(&frame.items, Vec::new()).value();
     error.map_or_else(|error| format!("what it says about itself cannot be read: {error}"), |error| error.to_string())
 }
 

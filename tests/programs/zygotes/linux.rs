@@ -138,7 +138,8 @@ fn follows() {
     // SAFETY: close(2): nothing uses the stream after this.
     unsafe { libc::close(0) };
     is_followed();
-    assert_eq!(children_of(std::process::id()).len(), 1, "those that have become stale are gone");
+    // Those that have become stale are gone.
+    only_child();
 }
 
 fn follows_to_another_session() {
@@ -169,18 +170,18 @@ fn follows_without_rights() {
     // SAFETY: setresgid(2) has no preconditions.
     assert_eq!(unsafe { libc::setresgid(48_754, 48_754, 48_754) }, 0);
     is_followed();
-    let before = children_of(std::process::id());
+    let before = only_child();
     // SAFETY: setresuid(2) has no preconditions.
     assert_eq!(unsafe { libc::setresuid(48_754, 48_754, 48_754) }, 0);
     is_followed();
     // It could not be killed any more, and is gone all the same.
-    assert!(is_gone(before[0]));
+    assert!(is_gone(before));
 }
 
 /// What each thread has for itself.
 fn follows_each_thread() {
     is_followed();
-    let zygotes = children_of(std::process::id());
+    let zygotes = only_child();
     let threads: Vec<_> = (0..4)
         .map(|number| {
             std::thread::spawn(move || {
@@ -204,15 +205,25 @@ fn follows_each_thread() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(children_of(std::process::id()), zygotes, "one zygote is enough for them");
+    assert_eq!(only_child(), zygotes, "one zygote is enough for them");
 }
 
 /// The one process that is left when all children have been joined.
 fn only_child() -> u32 {
-    match children_of(std::process::id())[..] {
-        [only] => only,
-        ref others => panic!("there is a zygote and nothing else: {others:?}"),
-    }
+    // `run` does not wait until its child is gone.
+    eventually("there is a zygote and nothing else", || match children_of(std::process::id())[..] {
+        [only] => Some(only),
+        _ => None,
+    })
+}
+
+/// The descriptors of this process when no child is watched any more.
+fn settled() -> BTreeMap<u32, String> {
+    eventually("all children are let go", || {
+        let descriptors = open_descriptors();
+        let watched = descriptors.values().filter(|target| target.contains("pidfd")).count();
+        (watched == 1).then_some(descriptors)
+    })
 }
 
 fn signal(process: u32, signal: i32) {
@@ -223,7 +234,8 @@ fn signal(process: u32, signal: i32) {
 /// Between calls and in their midst: the calls of threads that start children all the time are answered all the same.
 fn killed() {
     assert_eq!(zygote(adds::call(1, 2)).run().unwrap(), 3);
-    let descriptors = open_descriptors().len();
+    only_child();
+    let descriptors = settled().len();
     for round in 0..60_u32 {
         let victim = only_child();
         let threads: Vec<_> = (0..3)
@@ -240,7 +252,7 @@ fn killed() {
         assert_eq!(zygote(adds::call(1, 2)).run().unwrap(), 3);
         assert_ne!(only_child(), victim);
         assert!(is_gone(victim), "it is reaped");
-        assert_eq!(open_descriptors().len(), descriptors);
+        assert_eq!(settled().len(), descriptors);
     }
     // It does not mind what a terminal sends to all of a group.
     let zygotes = only_child();
@@ -300,7 +312,7 @@ fn replaced() {
 /// Many at once, of which most are never joined.
 fn counts() {
     assert_eq!(zygote(adds::call(1, 2)).run().unwrap(), 3);
-    let (descriptors, zygotes) = (open_descriptors(), only_child());
+    let (zygotes, descriptors) = (only_child(), settled());
     let threads: Vec<_> = (0..4)
         .map(|_| {
             std::thread::spawn(|| {
@@ -312,7 +324,7 @@ fn counts() {
     let ids: Vec<u32> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 100);
     assert!(ids.iter().all(|&id| is_gone(id)));
-    assert_eq!(open_descriptors(), descriptors);
+    assert_eq!(settled(), descriptors);
     assert_eq!(only_child(), zygotes);
     let error = zygote(sleeps::call()).timeout(Duration::from_millis(50)).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);

@@ -4,6 +4,10 @@
 mod adopt;
 #[cfg(target_os = "linux")]
 mod environment;
+mod handles;
+pub(in crate::sys) mod mapping;
+#[cfg(test)]
+mod rehearsal;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
@@ -15,6 +19,8 @@ pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
 #[cfg(target_os = "linux")]
 pub(in crate::sys) use environment::set_environment;
+#[cfg(test)]
+pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};
