@@ -168,11 +168,11 @@ fn follows_without_rights() {
     assert_eq!(unsafe { libc::setgroups(0, std::ptr::null()) }, 0);
     is_followed();
     // SAFETY: setresgid(2) has no preconditions.
-    assert_eq!(unsafe { libc::setresgid(48_754, 48_754, 48_754) }, 0);
+    assert_eq!(unsafe { libc::setresgid(48_755, 48_755, 48_755) }, 0);
     is_followed();
     let before = only_child();
     // SAFETY: setresuid(2) has no preconditions.
-    assert_eq!(unsafe { libc::setresuid(48_754, 48_754, 48_754) }, 0);
+    assert_eq!(unsafe { libc::setresuid(48_755, 48_755, 48_755) }, 0);
     is_followed();
     // It could not be killed any more, and is gone all the same.
     assert!(is_gone(before));
