@@ -27,11 +27,14 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether the system can express it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.changes.iter().try_for_each(|(key, value)| check(key, value.as_deref()))
+    }
+
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
-        for (key, value) in &self.changes {
-            check(key, value.as_deref())?;
-        }
+        self.check()?;
         let is_own = |key: &OsStr| sys::is_same_variable(key, CHILD_VARIABLE.as_ref());
         let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));
         let mut variables: Vec<_> = inherited.collect();

@@ -29,10 +29,10 @@ impl Launcher for Zygote {
     fn launch(&self, order: Order) -> io::Result<Launched> {
         sys::can_fork().map_err(|error| no_zygote(error.kind(), &error))?;
         let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
-        let command =
-            Command { args: Vec::new(), env: environment.variables()?, stdin, stdout, stderr, token: "", shared };
+        environment.check()?;
+        let command = Command { args: Vec::new(), env: Vec::new(), stdin, stdout, stderr, token: "", shared };
         for _ in 0..ATTEMPTS {
-            let child = exiting::with_room(|| fork(dispatch, &command, &outbox))?;
+            let child = exiting::with_room(|| fork(dispatch, &command, &environment, &outbox))?;
             if let Some(Forked { mut peer, piped, surroundings, written }) = child {
                 finish(surroundings, &mut peer);
                 outbox.skip(written);
@@ -57,7 +57,12 @@ struct Forked {
 }
 
 /// Has the zygote fork. `None` if there has to be another one, as that is dead, or not like this process any more.
-fn fork(dispatch: Dispatch, command: &Command, outbox: &Outbox) -> io::Result<Option<Forked>> {
+fn fork(
+    dispatch: Dispatch,
+    command: &Command,
+    environment: &Environment,
+    outbox: &Outbox,
+) -> io::Result<Option<Forked>> {
     let zygote = Kept::current(dispatch)?;
     let (stream, handover) = sys::connection()?;
     stream.prepare_to_write(outbox.len());
@@ -70,15 +75,16 @@ fn fork(dispatch: Dispatch, command: &Command, outbox: &Outbox) -> io::Result<Op
         return Ok(None);
     };
     // While the zygote forks.
-    let begun = Surroundings::now().map(|now| {
+    let begun = Surroundings::now().and_then(|now| {
         if *now.standing() != zygote.standing {
-            return None;
+            return Ok(None);
         }
-        let mut surroundings = Outbox::new(Kind::Surroundings, &now.encode(&command.env), Packed::default());
+        let variables = environment.clone().variables()?;
+        let mut surroundings = Outbox::new(Kind::Surroundings, &now.encode(&variables), Packed::default());
         // Whether the child is there to read it, the reply tells.
         let is_written = surroundings.pump(|pieces, handles| stream.write(pieces, handles)).unwrap_or(false);
         let written = if is_written { outbox.write_ahead(|pieces, handles| stream.write(pieces, handles)) } else { 0 };
-        Some((surroundings, written))
+        Ok(Some((surroundings, written)))
     });
     let child = request.wait(&stream, Instant::now() + PATIENCE).map_err(cannot_fork)?;
     let is_born = child.is_some();
