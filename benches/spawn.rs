@@ -77,7 +77,16 @@ fn compare() -> Result<(), spawnsafe::Error> {
 fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
     let (floor, bare) = (Floor::new(inherited_environment(), "1"), Floor::new(Vec::new(), "bare"));
     // `run` returns before its process is gone, and the rest of that falls to whoever comes next: not to the floor, which waits.
-    let names = ["floor", "empty, zygote", "small, zygote", "empty::run()", "small::run(7, \"text\", …)", "bare floor"];
+    let names = [
+        "floor",
+        "empty, zygote",
+        "small, zygote",
+        "empty::run()",
+        "small::run(7, \"text\", …)",
+        "empty::spawn(), join()",
+        "empty::run(), prewarmed",
+        "bare floor",
+    ];
     let mut all = names.map(|_| Times::default());
     for round in 0..WARM_UP + rounds {
         let times = [
@@ -86,6 +95,8 @@ fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
             timed_call(|| small::call(7, "text", vec![1, 2]).start_method(StartMethod::Zygote).run())?,
             timed_call(empty::run)?,
             timed_call(|| small::run(7, "text", vec![1, 2]))?,
+            timed_call(|| empty::spawn()?.join())?,
+            timed_prewarmed()?,
             timed(|| bare.spawn()).0,
         ];
         if round >= WARM_UP {
@@ -110,6 +121,16 @@ fn timed<T>(action: impl FnOnce() -> T) -> (Duration, T) {
 fn timed_call<T>(call: impl FnOnce() -> Result<T, spawnsafe::Error>) -> Result<Duration, spawnsafe::Error> {
     let (time, value) = timed(call);
     hint::black_box(value?);
+    Ok(time)
+}
+
+/// With one process that waits; another is not started before this is over.
+fn timed_prewarmed() -> Result<Duration, spawnsafe::Error> {
+    spawnsafe::prewarm(1)?;
+    // It has been loaded by then.
+    std::thread::sleep(Duration::from_millis(5));
+    let time = timed_call(empty::run)?;
+    spawnsafe::prewarm(0)?;
     Ok(time)
 }
 

@@ -5,6 +5,8 @@
 mod awaiting;
 #[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod handles;
 mod maps;
 #[cfg(unix)]
 mod programs;

@@ -10,6 +10,9 @@ use std::time::Duration;
 use spawnsafe::{ErrorKind, Stdio, child_entry, process_main};
 use spawnsafe_tests::{children_of, is_abort, open_descriptors, zygotes};
 
+#[cfg(target_os = "linux")]
+#[path = "scenarios/spares.rs"]
+mod spares;
 #[cfg(unix)]
 #[path = "scenarios/posix.rs"]
 mod system;
@@ -146,6 +149,8 @@ fn main() {
         "aborting-panic" => aborting_panic(),
         "aborting-race" => aborting_race(),
         "sleep" => std::thread::sleep(Duration::from_secs(rest[0].parse().unwrap())),
+        #[cfg(target_os = "linux")]
+        name if name.starts_with("spares") => spares::run(name, &rest),
         name => system::run(name, &rest),
     }
 }

@@ -215,7 +215,7 @@ impl<R> Call<R> {
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
         let unpack = self.unpack;
-        let (mut running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
+        let (mut running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
         running.kill_when_due()?;
         Ok(Child::new(running, piped, unpack))
     }
@@ -235,7 +235,7 @@ impl<R> Call<R> {
     pub fn run(self) -> Result<R, Error> {
         // Whoever waits keeps the time as well: no other thread need watch.
         let unpack = self.unpack;
-        let (running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
+        let (running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
         Child::new(running, piped, unpack).into_result()
     }
 
@@ -284,12 +284,8 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 }
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
-fn start(
-    entry: &'static Entry,
-    packed: Result<Packed, Box<Fault>>,
-    plan: Box<Plan>,
-) -> Result<(Running, Piped), Error> {
-    order(entry, packed, *plan)
+fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
+    order(entry, packed, plan)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let Launched { peer, piped, outbox, shared: _ } = method.launcher().launch(order).map_err(not_started)?;

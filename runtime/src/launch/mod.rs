@@ -7,6 +7,7 @@ mod exec;
 pub(crate) mod exiting;
 #[cfg(test)]
 pub(crate) mod mock;
+pub(crate) mod spares;
 mod zygote;
 
 use std::io::{self, IoSlice};
@@ -27,7 +28,8 @@ use crate::sys::{Ended, Interest, OwnedHandle, Piped, Ready, Receive, Shared, St
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartMethod {
-    /// Execute the program's file again. Works everywhere, and is the default.
+    /// Execute the program's file again, or take a process that was started so ahead of time
+    /// ([`prewarm`](crate::prewarm)). Works everywhere, and is the default.
     #[default]
     Exec,
     /// Fork a process that was started for that. Linux only, and for many short children: a start costs about a third of an

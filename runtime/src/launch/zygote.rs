@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::exec::{Exec, Executed};
+use super::exec::{Executed, Execution, execute};
 use super::{Environment, Launched, Launcher, Order, Peer, exiting};
 use crate::error::Error;
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
@@ -170,7 +170,8 @@ impl Kept {
             outbox: Outbox::new(Kind::Zygote, &head.encode(), Packed::default()),
             shared: None,
         };
-        let Launched { mut peer, mut outbox, .. } = Exec.launch(order)?;
+        let Execution { executed, mut outbox, .. } = execute(order)?;
+        let mut peer = Box::new(executed);
         let started = match await_word(&mut *peer, &mut outbox) {
             Ok(frame) if frame.kind == Kind::Value => Ok(()),
             Ok(frame) => Err(no_zygote(io::ErrorKind::Unsupported, &reason(&frame))),

@@ -262,8 +262,10 @@ impl PoolBuilder {
     /// How much memory each worker may have, in bytes. A task that needs more ends its worker, and with it itself: an
     /// allocation that fails aborts a Rust program.
     ///
-    /// On Unix this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
-    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need.
+    /// On Linux this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
+    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need. On Windows it is what a
+    /// job object lets the process commit; what a task starts is not limited there. On macOS there is no such limit: the
+    /// workers cannot begin, and the tasks end with an error that says so.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.confinement.memory = Some(bytes);
         self
@@ -277,7 +279,8 @@ impl PoolBuilder {
     }
 
     /// How willingly the workers leave the processors to others: from -20 (not at all; mostly for privileged programs
-    /// only) to 19.
+    /// only) to 19. On Windows that is one of five priority classes: high below -14, above normal below 0, normal, below
+    /// normal from 1 on, idle from 10 on.
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.confinement.niceness = Some(niceness);
         self
@@ -301,7 +304,6 @@ impl PoolBuilder {
     ///
     /// #[child_entry]
     /// fn count_words(text: &str) -> usize {
-    ///     # #[cfg(any())]
     ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
     ///     text.split_whitespace().count()
     /// }

@@ -4,6 +4,8 @@
 //! it, as does anything that is no answer.
 
 mod ending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

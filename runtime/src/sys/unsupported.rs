@@ -2,16 +2,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, Read};
+use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
-use super::{Command, Confinement, Ended, Interest, Ready, Receive, Started};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+use super::{Arrived, Command, Confinement, Ended, Interest, Ready, Receive, Started, Stdio};
 
 /// Nobody makes any of these.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Never {}
 
 /// Whatever converts into a handle elsewhere is closed here: no child will ever have it.
@@ -108,7 +112,7 @@ impl Stream {
     }
 
     #[cfg(feature = "tracing")]
-    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+    pub(crate) fn has_room(&self, _: Instant) -> bool {
         match self.0 {}
     }
 }
@@ -257,6 +261,35 @@ impl Adopted {
     pub(crate) fn is_ours(&self) -> bool {
         match self.stream.0 {}
     }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inherited(Never);
+
+impl Inherited {
+    pub(crate) fn now() -> io::Result<Self> {
+        unsupported()
+    }
+}
+
+pub(crate) struct Streams<'a>(Never, PhantomData<&'a Stdio>);
+
+impl<'a> Streams<'a> {
+    pub(crate) fn of(_: [&'a Stdio; 3]) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn send(&self, _: &Stream) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_parent_ends(self) -> Piped {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn receive_streams(_: &Stream, _: bool) -> io::Result<Arrived> {
+    unsupported()
 }
 
 pub(crate) fn adopt(_: &OsStr) -> Result<Option<Adopted>, String> {

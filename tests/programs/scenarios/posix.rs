@@ -106,7 +106,7 @@ fn reaps_everything() {
 }
 
 #[allow(unsafe_code)]
-fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
+pub(super) fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: libc::RLIM_INFINITY };
     let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit(2) writes to the place that it is given.

@@ -2,6 +2,7 @@
 //! small as it can be.
 
 mod build;
+mod confine;
 mod identity;
 mod kqueue;
 pub(in crate::sys) mod lifeline;
@@ -14,6 +15,7 @@ mod segment;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
+pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
@@ -34,7 +36,10 @@ pub(crate) use super::unix::{
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
-pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

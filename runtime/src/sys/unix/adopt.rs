@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
 use rustix::process::Pid;
 
@@ -26,7 +26,7 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if let Some(shared) = shared {
         check_type(shared, FileType::RegularFile).ok_or("it names a descriptor that is no shared memory")?;
     }
-    check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
+    let identity = check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
     check_type(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
     // process alone; what ran before (constructors, at most) has no reason to own it.
@@ -49,7 +49,7 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    Ok(Some(Adopted::new(Stream::new(connection), number, shared)))
+    Ok(Some(Adopted::new(Stream::new(connection), Some(identity), number, shared)))
 }
 
 /// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
@@ -73,15 +73,19 @@ pub(crate) struct Adopted {
     /// The number of the lifeline, which is open as long as the process.
     #[cfg_attr(target_os = "macos", allow(dead_code))] // Of interest to a zygote.
     pub(in crate::sys) lifeline: RawFd,
-    /// The device and number of the socket; `None` if the system did not tell, and then nothing is it.
-    identity: Option<(i128, i128)>,
+    /// Of the socket; `None` if the system did not tell, and then nothing is it.
+    identity: Option<Identity>,
     process: Pid,
     mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
-    pub(in crate::sys) fn new(stream: Stream, lifeline: RawFd, shared: Option<Shared>) -> Self {
-        let identity = identity(&stream);
+    pub(in crate::sys) fn new(
+        stream: Stream,
+        identity: Option<Identity>,
+        lifeline: RawFd,
+        shared: Option<Shared>,
+    ) -> Self {
         Self { stream, shared, lifeline, identity, process: rustix::process::getpid(), mark: None }
     }
 
@@ -105,8 +109,15 @@ impl Adopted {
     }
 }
 
-fn identity(fd: &impl AsFd) -> Option<(i128, i128)> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev.into(), stat.st_ino.into()))
+/// The device and number of a file.
+pub(in crate::sys) type Identity = (i128, i128);
+
+pub(in crate::sys) fn identity(fd: &impl AsFd) -> Option<Identity> {
+    rustix::fs::fstat(fd).ok().map(|stat| identity_in(&stat))
+}
+
+fn identity_in(stat: &Stat) -> Identity {
+    (stat.st_dev.into(), stat.st_ino.into())
 }
 
 /// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
@@ -127,12 +138,12 @@ pub(in crate::sys) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
     Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
-fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {
+fn check_type(fd: RawFd, wanted: FileType) -> Option<Identity> {
     // SAFETY: the borrow does not outlive this function, and the only use of it is to ask what the number is: if
     // nothing is open there, fstat(2) says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == wanted).then_some(())
+    (FileType::from_raw_mode(stat.st_mode) == wanted).then(|| identity_in(&stat))
 }
 
 /// What std does on the way to `main`, and has not done yet in a process that never gets there.

@@ -15,6 +15,8 @@ mod stream;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
+#[cfg(target_os = "linux")]
+pub(in crate::sys) use adopt::identity;
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
 #[cfg(target_os = "linux")]
@@ -22,7 +24,7 @@ pub(in crate::sys) use environment::set_environment;
 #[cfg(test)]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use signals::with_signals_blocked;
-pub(in crate::sys) use spawn::FileActions;
+pub(in crate::sys) use spawn::{FileActions, Source};
 pub(crate) use spawn::{Piped, start, start_hint};
 pub(crate) use stream::{Handover, Stream, connection};
 

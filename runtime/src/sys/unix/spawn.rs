@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::ptr;
@@ -44,7 +44,7 @@ pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<St
     let stderr = Source::of(&command.stderr, 2)?;
     for (source, target) in [(&stdin, 0), (&stdout, 1), (&stderr, 2)] {
         match source.fd() {
-            Some(fd) => actions.duplicate(fd, target)?,
+            Some(fd) => actions.duplicate(fd.as_raw_fd(), target)?,
             None => keep_stream(&mut actions, target)?,
         }
     }
@@ -99,11 +99,12 @@ impl<'a> Source<'a> {
         })
     }
 
-    pub(in crate::sys) fn fd(&self) -> Option<RawFd> {
+    /// `None` if it is this process's own.
+    pub(in crate::sys) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Source::Inherited => None,
-            Source::Borrowed(fd) => Some(fd.as_raw_fd()),
-            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_raw_fd()),
+            Source::Borrowed(fd) => Some(fd.as_fd()),
+            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_fd()),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod build;
+mod confine;
 mod handle;
 mod handles;
 mod job;
@@ -23,6 +24,7 @@ mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
 pub(crate) use build::build_id;
+pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
@@ -33,10 +35,13 @@ pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 pub(crate) use segment::{Segment, SegmentMut};
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
-pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

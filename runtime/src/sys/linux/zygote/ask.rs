@@ -46,9 +46,7 @@ pub(crate) fn request(
     let mut what = 0;
     let mut fds = vec![handover.0.as_fd(), lifeline.as_fd(), directory.as_fd()];
     for (source, target) in sources.iter().zip(0..) {
-        // SAFETY: the source is held as long as the descriptor is used.
-        let own = source.fd().map(|number| unsafe { BorrowedFd::borrow_raw(number) });
-        if let Some(fd) = own.or_else(|| inherited(target)) {
+        if let Some(fd) = source.fd().or_else(|| inherited(target)) {
             what |= HAS_STREAM << target;
             fds.push(fd);
         }

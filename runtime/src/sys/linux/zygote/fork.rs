@@ -14,7 +14,7 @@ use rustix::process::PidfdFlags;
 use super::surroundings::{Status, Surroundings};
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
 use crate::sys::imp::{SEND_FLAGS, Shared, lifeline};
-use crate::sys::unix::{Adopted, Stream, set_environment};
+use crate::sys::unix::{Adopted, Stream, identity, set_environment};
 
 /// This process, which forks on request.
 #[derive(Debug)]
@@ -84,7 +84,8 @@ impl Forker {
         };
         let lifeline = request.lifeline.as_raw_fd();
         let is_held = lifeline::hold_on(request.lifeline);
-        let adopted = Adopted::new(Stream::new(connection), lifeline, shared);
+        let identity = identity(&connection);
+        let adopted = Adopted::new(Stream::new(connection), identity, lifeline, shared);
         Newborn { adopted, is_held, failure, blocked, ignored }
     }
 }
