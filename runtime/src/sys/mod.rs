@@ -16,6 +16,8 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod no_zygote;
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
 mod rehearsal;
 mod stdio;
@@ -41,6 +43,8 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Starting by a process that forks.
+pub(crate) use imp::{Forker, Standing, Surroundings, can_fork, request};
 // Packets between any two processes.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncEnd;

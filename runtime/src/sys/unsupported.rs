@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
@@ -162,6 +163,10 @@ impl Shared {
     }
 
     pub(crate) fn words(&self) -> &[AtomicU64] {
+        match self.0 {}
+    }
+
+    pub(crate) fn handed_over(&mut self) {
         match self.0 {}
     }
 }

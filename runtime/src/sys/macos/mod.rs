@@ -29,9 +29,10 @@ pub(in crate::sys) use spawn::{
     protect, socket_pair,
 };
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
