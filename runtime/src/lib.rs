@@ -56,6 +56,7 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
+//! | `engines` | no | [`Engine`]: the workers of a [`Pool`] on other machines, over ssh, Slurm or any command |
 //! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
 //! | `tracing` | no | each child and each task of a pool is a span with `entry`, `pid` and `outcome` |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
@@ -95,6 +96,8 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
+#[cfg(feature = "engines")]
+pub use pool::Engine;
 pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
 #[cfg(feature = "progress")]
 pub use pool::{Finished, WithProgress};

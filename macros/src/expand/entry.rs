@@ -490,6 +490,7 @@ impl<'a> Entry<'a> {
 
     /// An entry as data, and its registration.
     pub(super) fn registered(&self, name: &TokenStream, run: &TokenStream) -> TokenStream {
+        let retries = self.options.on_loss.retries();
         let (private, named, anonymous) = (&self.private, self.options.name.is_some(), self.options.anonymous);
         quote! {
             static __SPAWNSAFE_ENTRY: #private::Entry = #private::Entry::new(
@@ -499,6 +500,7 @@ impl<'a> Entry<'a> {
                     named: #named,
                     anonymous: #anonymous,
                     tested: #private::core::cfg!(test),
+                    retries: #retries,
                 },
                 #run,
             );

@@ -11,3 +11,5 @@ mod worker;
 #[cfg(feature = "tokio")]
 pub use asynchronous::{Flavor, block_on};
 pub(crate) use boot::enter_main;
+#[cfg(feature = "engines")]
+pub(crate) use reply::{complain, pack_error};

@@ -238,7 +238,9 @@ impl Running {
                     Kind::Call | Kind::Worker | Kind::Tasks => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
-                    Kind::Answer | Kind::Bell => return self.distrust("it answers as a worker of a pool would"),
+                    Kind::Answer | Kind::Bell | Kind::Node(_) => {
+                        return self.distrust("it answers as a worker of a pool would");
+                    }
                 },
                 Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-use crate::sys::{self, CHILD_VARIABLE};
+use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE};
 
 /// Changes to the environment, to be applied when the child is started.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +27,20 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether it begins empty, and the changes; for a process that is to make them elsewhere.
+    #[cfg(feature = "engines")]
+    pub(crate) fn changes(&self) -> (bool, Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+        let bytes = |text: &OsString| text.as_encoded_bytes().to_vec();
+        (self.cleared, self.changes.iter().map(|(key, value)| (bytes(key), value.as_ref().map(bytes))).collect())
+    }
+
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
         for (key, value) in &self.changes {
             check(key, value.as_deref())?;
         }
-        let is_own = |key: &OsStr| sys::is_same_variable(key, CHILD_VARIABLE.as_ref());
+        let is_own =
+            |key: &OsStr| [CHILD_VARIABLE, AGENT_VARIABLE].iter().any(|own| sys::is_same_variable(key, own.as_ref()));
         let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));
         let mut variables: Vec<_> = inherited.collect();
         let set = self.changes.into_iter().filter_map(|(key, value)| Some((key, value?)));

@@ -1,7 +1,8 @@
 //! The start method that executes the program's file again.
 
+use std::ffi::OsString;
 use std::io::{self, IoSlice, Read};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::{Launched, Launcher, Order, Peer};
@@ -16,7 +17,7 @@ impl Launcher for Exec {
     fn launch(&self, order: Order) -> io::Result<Launched> {
         let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
         let command = Command {
-            args: std::env::args_os().collect(),
+            args: arguments(),
             env: environment.variables()?,
             stdin,
             stdout,
@@ -34,6 +35,20 @@ impl Launcher for Exec {
         let Started { process, piped, shared } = sys::start(command, handover)?;
         Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
     }
+}
+
+/// What the arguments of children are: those of this process, unless it only stands for another one.
+fn arguments() -> Vec<OsString> {
+    ARGUMENTS.get().cloned().unwrap_or_else(|| std::env::args_os().collect())
+}
+
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// This process is the agent of one that was started with these arguments, which its children are to see.
+#[cfg(feature = "engines")]
+pub(crate) fn set_arguments(arguments: Vec<OsString>) {
+    // An agent has one set of orders.
+    let _ = ARGUMENTS.set(arguments);
 }
 
 struct Executed {

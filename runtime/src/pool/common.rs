@@ -1,5 +1,7 @@
 //! What a pool, its tasks and the threads of its workers have in common: the queue, and who has what to do.
 
+mod nodes;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -69,6 +71,8 @@ pub(super) struct Seat {
     /// How many tasks its worker has, and its process; 0 if there is none.
     pub(super) tasks: AtomicUsize,
     pub(super) process: AtomicU32,
+    /// How many tasks can run there at a time.
+    pub(super) width: AtomicUsize,
     worker: Mutex<Option<Arc<Mutex<Driver>>>>,
     /// Somebody else than the thread has taken an answer, since the thread has last looked.
     attended: AtomicBool,
@@ -115,6 +119,7 @@ impl Common {
             retired: AtomicBool::new(false),
             tasks: AtomicUsize::new(0),
             process: AtomicU32::new(0),
+            width: AtomicUsize::new(1),
             worker: Mutex::default(),
             attended: AtomicBool::new(false),
         });
@@ -220,7 +225,7 @@ impl Common {
         let mut bytes = 0;
         while left > 0 && bytes < MOST_BYTES {
             let Some(job) = state.queue.pop_front() else { break };
-            if job.origin.mailbox.is_unwanted() {
+            if job.is_unwanted() {
                 answers.push(job.fails(texts::cancelled(None)));
                 continue;
             }
@@ -283,10 +288,9 @@ impl Common {
     }
 
     /// Takes the tasks out of the queue whose answers nobody wants any more.
-    pub(super) fn withdraw_abandoned(&self) {
+    pub(super) fn withdraw_unwanted(&self) {
         let mut state = self.state();
-        let (gone, kept) =
-            std::mem::take(&mut state.queue).into_iter().partition(|job| job.origin.mailbox.is_abandoned());
+        let (gone, kept) = std::mem::take(&mut state.queue).into_iter().partition(Job::is_unwanted);
         state.queue = kept;
         drop(state);
         let gone: VecDeque<Job> = gone;
@@ -404,9 +408,10 @@ impl Common {
     pub(super) fn figures(&self) -> Figures {
         let state = self.state();
         let tasks = || state.seats.iter().map(|seat| seat.tasks.load(Ordering::Acquire));
-        let running = tasks().filter(|&tasks| tasks > 0).count();
+        let width = |seat: &Arc<Seat>| seat.width.load(Ordering::Acquire);
+        let running = tasks().zip(&state.seats).map(|(tasks, seat)| tasks.min(width(seat))).sum::<usize>();
         Figures {
-            workers: state.seats.iter().filter(|seat| seat.process.load(Ordering::Acquire) != 0).count(),
+            workers: state.seats.iter().filter(|seat| seat.is_at_work()).map(width).sum(),
             queued: state.queue.len() + tasks().sum::<usize>() - running,
             running,
             done: self.done.load(Ordering::Relaxed),

@@ -410,8 +410,8 @@ impl Driver {
 
     /// Takes tasks back that have not begun, if one is not wanted any more; and whether one that was cancelled runs.
     pub(super) fn cancel(&mut self) -> (Vec<Job>, bool) {
-        let is_cancelled = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.origin.mailbox.is_cancelled());
-        let is_unwanted = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.origin.mailbox.is_unwanted());
+        let is_cancelled = |job: &Option<Job>| job.as_ref().is_some_and(Job::is_cancelled);
+        let is_unwanted = |job: &Option<Job>| job.as_ref().is_some_and(Job::is_unwanted);
         if !self.flight.iter().any(is_unwanted) {
             return (Vec::new(), false);
         }

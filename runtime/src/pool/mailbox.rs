@@ -34,6 +34,17 @@ impl Job {
         (self.origin, self.number, answer)
     }
 
+    /// Whether it need not begin.
+    pub(super) fn is_unwanted(&self) -> bool {
+        let mailbox = &self.origin.mailbox;
+        mailbox.is_abandoned() || mailbox.is_cancelled() || mailbox.choice(self.number).is_some()
+    }
+
+    /// Whether it is to be stopped if it runs.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.origin.mailbox.is_cancelled() || self.origin.mailbox.choice(self.number) == Some(true)
+    }
+
     /// The same for an error, which is said to be of its entry.
     pub(super) fn fails(self, error: Error) -> Delivery {
         let error = error.in_entry(self.entry.name());
@@ -88,6 +99,12 @@ pub(super) struct Mailbox {
     abandoned: AtomicBool,
     /// What is running for it is to be stopped.
     cancelled: AtomicBool,
+    /// Of one that serves many tasks of another process: those that need not begin, and whether they are to be stopped.
+    #[cfg(feature = "engines")]
+    chosen: Mutex<std::collections::HashMap<u64, bool>>,
+    /// Whether there are, or were, such tasks.
+    #[cfg(feature = "engines")]
+    chooses: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -144,24 +161,51 @@ impl Mailbox {
         !self.letters().list.is_empty()
     }
 
+    /// Some of its tasks need not begin; or are to be stopped as well.
+    #[cfg(feature = "engines")]
+    pub(super) fn choose(&self, numbers: &[u64], cancels: bool) {
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.chooses.store(true, Ordering::Release);
+        for &number in numbers {
+            *chosen.entry(number).or_default() |= cancels;
+        }
+    }
+
+    /// The task has ended.
+    #[cfg(feature = "engines")]
+    pub(super) fn forget(&self, number: u64) {
+        if self.chooses.load(Ordering::Acquire) {
+            self.chosen.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        }
+    }
+
+    /// Whether this task need not begin, and whether it is to be stopped.
+    #[cfg(feature = "engines")]
+    fn choice(&self, number: u64) -> Option<bool> {
+        if !self.chooses.load(Ordering::Acquire) {
+            return None;
+        }
+        self.chosen.lock().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
+    }
+
+    #[cfg(not(feature = "engines"))]
+    fn choice(&self, _: u64) -> Option<bool> {
+        None
+    }
+
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_abandoned(&self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Acquire)
-    }
-
-    /// Whether what has not begun for it need not begin.
-    pub(super) fn is_unwanted(&self) -> bool {
-        self.is_abandoned() || self.is_cancelled()
     }
 
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
 }

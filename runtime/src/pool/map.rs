@@ -173,7 +173,7 @@ where
     F: FnMut(I::Item) -> Call<R>,
 {
     fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
-        let window = pool.common.settings.look_ahead.unwrap_or(FIRST_WINDOW * pool.common.seats().max(1));
+        let window = pool.common.settings.look_ahead.unwrap_or(FIRST_WINDOW * pool.common.width().max(1));
         Self {
             pool,
             inputs: inputs.fuse(),
@@ -244,7 +244,7 @@ where
         if let Some(chosen) = self.pool.common.settings.look_ahead {
             return chosen;
         }
-        let seats = self.pool.common.seats().max(1);
+        let seats = self.pool.common.width().max(1);
         let most = (MOST_BYTES as f64 / self.bytes_each.max(1.0)) as usize;
         most.clamp(FIRST_WINDOW * seats, LAST_WINDOW * seats)
     }
@@ -354,7 +354,7 @@ impl<R, I: Iterator, F> Drop for Feed<'_, R, I, F> {
         if self.received < self.taken {
             self.mailbox.abandon();
             let common = &self.pool.common;
-            common.withdraw_abandoned();
+            common.withdraw_unwanted();
             common.cancellations.fetch_add(1, Ordering::AcqRel);
             common.wake_all();
         }

@@ -7,6 +7,8 @@ mod builder;
 mod common;
 mod direct;
 mod driver;
+#[cfg(feature = "engines")]
+mod engine;
 mod figures;
 mod mailbox;
 mod map;
@@ -23,7 +25,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use builder::{Initializer, PoolBuilder};
-use common::Common;
+use common::{Common, Seat};
+#[cfg(feature = "engines")]
+pub use engine::Engine;
+#[cfg(feature = "engines")]
+pub(crate) use engine::enter_agent;
 pub use figures::Figures;
 use mailbox::{Job, Mailbox, Origin};
 pub use map::{Map, MapUnordered};
@@ -60,14 +66,31 @@ impl Pool {
     }
 
     fn start(settings: builder::Settings, workers: usize) -> Result<Self, Error> {
-        let values = Arc::new(Values::now()?);
-        let pool = Self {
-            common: Arc::new(Common::new(settings, values)),
-            threads: Mutex::default(),
-            process: std::process::id(),
-        };
-        pool.resize(workers)?;
+        Self::of(settings, workers, Arc::new(Values::now()?))
+    }
+
+    /// A pool whose inherited statics are these at first.
+    fn of(settings: builder::Settings, workers: usize, values: Arc<Values>) -> Result<Self, Error> {
+        let pool = Self::without_seats(settings, values);
+        pool.set_workers(workers)?;
         Ok(pool)
+    }
+
+    /// A pool whose workers are elsewhere.
+    #[cfg(feature = "engines")]
+    fn on_nodes(settings: builder::Settings, places: Vec<engine::Place>) -> Result<Self, Error> {
+        let pool = Self::without_seats(settings, Arc::new(Values::now()?));
+        let mut places = places.into_iter();
+        pool.grow(places.len(), move |common| {
+            let place = places.next().expect("there is one for each seat");
+            move |seat: &Arc<Seat>| engine::run(&common, seat, &place)
+        })?;
+        Ok(pool)
+    }
+
+    fn without_seats(settings: builder::Settings, values: Arc<Values>) -> Self {
+        let common = Arc::new(Common::new(settings, values));
+        Self { common, threads: Mutex::default(), process: std::process::id() }
     }
 
     /// Hands a call to the pool, which runs it as soon as a worker is free. The inherited statics that it will see are
@@ -161,7 +184,7 @@ impl Pool {
             items: task.packed.items,
             blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
             timeout: task.timeout.or(self.common.settings.task_timeout),
-            retries: self.common.settings.retries,
+            retries: self.common.retries(task.entry),
             origin,
             number,
             span: Span::task(task.entry.name()),
@@ -174,18 +197,34 @@ impl Pool {
     /// # Errors
     /// [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) if a pool would have no workers, or if the system refuses a thread.
     pub fn resize(&self, workers: usize) -> Result<(), Error> {
+        #[cfg(feature = "engines")]
+        if self.common.settings.is_on_nodes {
+            return Err(engine::not_resized());
+        }
+        self.set_workers(workers)
+    }
+
+    fn set_workers(&self, workers: usize) -> Result<(), Error> {
         if workers == 0 {
             return Err(texts::no_workers());
         }
+        self.common.retire_beyond(workers);
+        self.grow(workers, |common| move |seat: &Arc<Seat>| seat::run(&common, seat))
+    }
+
+    /// Adds seats until there are so many, each with a thread that does what is made for it.
+    fn grow<W>(&self, seats: usize, mut work: impl FnMut(Arc<Common>) -> W) -> Result<(), Error>
+    where
+        W: FnOnce(&Arc<Seat>) + Send + 'static,
+    {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.retain(|thread| !thread.is_finished());
-        self.common.retire_beyond(workers);
-        while self.common.seats() < workers {
+        while self.common.seats() < seats {
             let seat = self.common.add_seat()?;
-            let common = Arc::clone(&self.common);
+            let work = work(Arc::clone(&self.common));
             let thread = std::thread::Builder::new().name("spawnsafe-worker".into());
             let before = self.common.seats() - 1;
-            match sys::with_signals_blocked(|| thread.spawn(move || seat::run(&common, &seat))) {
+            match sys::with_signals_blocked(|| thread.spawn(move || work(&seat))) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     self.common.retire_beyond(before);

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::builder::Settings;
 use super::common::{Common, Next, Seat};
 use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
@@ -17,9 +18,9 @@ use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
 use crate::launch::Order;
-use crate::link::{self, Outbox, Piece, Ring};
+use crate::link::{Outbox, Piece, Ring};
 use crate::sys;
-use crate::wire::{CallHead, Kind};
+use crate::wire::{Blob, CallHead, Kind};
 
 /// How long a worker may take to end by itself; what runs then is the user's (exit handlers of C libraries).
 const GRACE: Duration = Duration::from_secs(10);
@@ -59,8 +60,8 @@ pub(super) fn run(common: &Common, seat: &Seat) {
     }
 }
 
-fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
-    let settings = &common.settings;
+/// What a worker is told first: how it is to be, the inherited statics, and the initializer.
+pub(super) fn beginning(settings: &Settings, values: &Values) -> (Vec<Piece>, Vec<Arc<Blob>>) {
     let no_initializer = || CallHead {
         build: sys::build_id(),
         index: 0,
@@ -79,7 +80,7 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         },
     };
     let mut start = head.encode();
-    settings.confinement().encode(&mut start);
+    settings.confinement.encode(&mut start);
     let mut items = vec![Piece::Owned(start)];
     items.extend(values.section());
     let mut blobs = Vec::new();
@@ -87,6 +88,12 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         items.push(Piece::Shared(Arc::clone(&initializer.items)));
         blobs.extend(initializer.blobs.iter().map(Arc::clone));
     }
+    (items, blobs)
+}
+
+fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
+    let settings = &common.settings;
+    let (items, blobs) = beginning(settings, &values);
     let order = Order {
         dispatch: settings.dispatch,
         environment: settings.environment.clone(),
@@ -201,10 +208,7 @@ impl Life<'_> {
         if let Some(frame) = driver.take_begun() {
             let begun = match (frame.kind, &self.common.settings.initializer) {
                 (Kind::Value, None) => Ok(()),
-                (Kind::Value, Some(initializer)) => {
-                    let mut unpacker = link::unpacker(&frame.items, frame.blobs);
-                    (initializer.judge)(&mut unpacker)
-                }
+                (Kind::Value, Some(initializer)) => (initializer.judge)(&frame.items, frame.blobs),
                 _ => Err(handle::failure(&frame.items, frame.blobs)),
             };
             begun.map_err(|error| End::Unfit(self.in_initializer(error)))?;
@@ -241,7 +245,7 @@ impl Life<'_> {
             return Ok(());
         }
         let (jobs, must_end) = driver.cancel();
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.origin.mailbox.is_unwanted());
+        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::is_unwanted);
         deliveries.extend(gone.into_iter().map(|job| job.fails(texts::cancelled(None))));
         self.common.give_back(kept.into_iter());
         if must_end { Err(End::Cancelled) } else { Ok(()) }

@@ -36,12 +36,18 @@ pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_bl
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
+// Being the agent of a node.
+#[cfg(feature = "engines")]
+pub(crate) use imp::{portable_build_id, take_streams};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;
 
 /// Tells a process that it is a child, and how to reach its parent. Gone before the entry runs.
 pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
+
+/// Tells a process that it is the agent of a node, which has its orders on standard input. Its children do not see it.
+pub(crate) const AGENT_VARIABLE: &str = "SPAWNSAFE_AGENT";
 
 /// What to start; the program is always this one.
 #[derive(Debug)]

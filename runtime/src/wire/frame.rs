@@ -48,7 +48,39 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Between a pool and the agent on a node: see `node`.
+    Node(NodeKind),
 }
+
+/// What a frame between a pool and the agent on a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    Orders,
+    Hello,
+    Jobs,
+    Answers,
+    Stop,
+    Forget,
+    Yield,
+    Yielded,
+    Leave,
+    Beat,
+}
+
+/// By the number that stands for each, from [`FIRST_NODE_KIND`] on.
+const NODE_KINDS: [NodeKind; 10] = [
+    NodeKind::Orders,
+    NodeKind::Hello,
+    NodeKind::Jobs,
+    NodeKind::Answers,
+    NodeKind::Stop,
+    NodeKind::Forget,
+    NodeKind::Yield,
+    NodeKind::Yielded,
+    NodeKind::Leave,
+    NodeKind::Beat,
+];
+const FIRST_NODE_KIND: u8 = 64;
 
 /// The first 16 bytes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +117,7 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Node(kind) => FIRST_NODE_KIND + kind as u8,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         bytes[8..].copy_from_slice(&self.len.to_le_bytes());
@@ -108,6 +141,10 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (FIRST_NODE_KIND.., 0) => {
+                let number = usize::from(kind - FIRST_NODE_KIND);
+                Kind::Node(*NODE_KINDS.get(number).ok_or(FrameError::Kind(kind))?)
+            }
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes(len))?;

@@ -25,6 +25,8 @@ mod encode;
 mod fault;
 mod frame;
 mod global;
+#[cfg(feature = "engines")]
+pub(crate) mod node;
 mod numbers;
 mod run;
 mod stack;
@@ -42,6 +44,8 @@ pub use fault::Fault;
 pub(crate) use fault::Phase;
 #[cfg(test)]
 pub(crate) use frame::MAX_FRAME;
+#[cfg(feature = "engines")]
+pub(crate) use frame::NodeKind;
 pub(crate) use frame::{
     BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };

@@ -24,7 +24,7 @@ impl Driver {
                 deliveries.push(job.fails(error.copy()));
             } else if Some(number) != running {
                 again.push(job);
-            } else if job.retries > 0 && matches!(end, End::Process(_)) {
+            } else if job.retries > 0 && matches!(end, End::Process(_)) && self.last_words.is_none() {
                 job.retries -= 1;
                 again.push(job);
             } else {

@@ -12,6 +12,8 @@ mod reactor;
 mod shared;
 mod spawn;
 
+#[cfg(feature = "engines")]
+pub(crate) use build::portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
@@ -26,6 +28,8 @@ pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
 };
 
+#[cfg(feature = "engines")]
+pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,

@@ -5,6 +5,8 @@ mod adopt;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
+#[cfg(feature = "engines")]
+mod streams;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,6 +18,8 @@ pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};
 use stream::Handover;
 pub(crate) use stream::{Stream, connection};
+#[cfg(feature = "engines")]
+pub(crate) use streams::take_streams;
 
 /// An open descriptor that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::fd::OwnedFd;

@@ -1,0 +1,69 @@
+//! What a pool is asked because its workers may be on other machines, or work for a pool that is.
+
+use std::sync::atomic::Ordering;
+
+use super::Common;
+#[cfg(feature = "engines")]
+use super::{Seat, Stage};
+#[cfg(feature = "engines")]
+use crate::child::complain;
+#[cfg(feature = "engines")]
+use crate::error::Error;
+#[cfg(feature = "engines")]
+use crate::pool::mailbox::Job;
+use crate::registry::Entry;
+
+impl Common {
+    /// How many tasks can run at a time.
+    pub(in crate::pool) fn width(&self) -> usize {
+        self.state().seats.iter().map(|seat| seat.width.load(Ordering::Acquire)).sum()
+    }
+
+    /// How often a task of this entry may run again whose worker, or node, has vanished.
+    pub(in crate::pool) fn retries(&self, entry: &Entry) -> u32 {
+        self.settings.retries.max(entry.retries())
+    }
+}
+
+#[cfg(feature = "engines")]
+impl Common {
+    /// How often the task has been begun, or may have been.
+    pub(in crate::pool) fn attempt(&self, job: &Job) -> u32 {
+        1 + self.retries(job.entry).saturating_sub(job.retries)
+    }
+
+    /// The node of this seat is not started any more. Without any the pool takes no more tasks; `error` says why, for the
+    /// last one and for one among others.
+    pub(in crate::pool) fn give_up(&self, seat: &Seat, error: impl FnOnce(bool) -> Error) {
+        let mut state = self.state();
+        state.seats.retain(|other| !std::ptr::eq(&**other, seat));
+        if !state.seats.is_empty() || !matches!(state.stage, Stage::Open | Stage::Closed) {
+            drop(state);
+            complain(format_args!("a pool goes on without one of its nodes: {}", error(false)));
+            return;
+        }
+        let error = error(true);
+        let jobs = std::mem::take(&mut state.queue);
+        let copies = jobs.into_iter().map(|job| job.fails(error.copy())).collect();
+        state.stage = Stage::Broken(error);
+        drop(state);
+        self.deliver(copies);
+    }
+
+    /// Why no worker can begin, if none can.
+    pub(in crate::pool) fn broken(&self) -> Option<Error> {
+        match &self.state().stage {
+            Stage::Broken(error) => Some(error.copy()),
+            _ => None,
+        }
+    }
+
+    /// Gives up to so many tasks away that have not been given to a worker, those that have come last.
+    pub(in crate::pool) fn yield_last(&self, most: usize) -> Vec<Job> {
+        let mut state = self.state();
+        let kept = state.queue.len().saturating_sub(most);
+        let jobs: Vec<Job> = state.queue.drain(kept..).collect();
+        self.open.fetch_sub(jobs.len(), Ordering::AcqRel);
+        jobs
+    }
+}

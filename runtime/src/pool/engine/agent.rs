@@ -1,0 +1,474 @@
+//! Being the agent of a node: a pool of local workers that is fed through standard input.
+//!
+//! No code of the user's runs in this process, apart from what constructors do: values are passed on as the bytes that
+//! they are. So nothing that a task does can keep it from hearing that the pool is gone.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufReader, Read, Write as _};
+use std::process::exit;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::texts;
+use crate::child::{self, complain};
+use crate::error::{Error, ErrorKind};
+use crate::handle;
+use crate::inherit::{self, Values};
+use crate::launch::{self, Environment};
+use crate::link::{Frame, Inbox, Outbox, Progress};
+use crate::pool::Pool;
+use crate::pool::builder::{InitializerCall, Settings};
+use crate::pool::common::Common;
+use crate::pool::mailbox::{Answer, Job, Mailbox, Origin, Until};
+use crate::registry::{self, Entry};
+use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
+use crate::trace::Span;
+use crate::wire::node::{Hello, JobHead, MAGIC, NodeAnswer, Orders, Outcome, decode_numbers, encode_numbers};
+use crate::wire::{Blob, CallHead, EntryHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, WorkerHead};
+
+/// The exit status of a process whose variable makes no sense: `EX_USAGE`.
+const EXIT_NOT_AN_AGENT: i32 = 64;
+
+/// The exit status of an agent that was told nonsense, or cannot begin.
+const EXIT_REFUSED: i32 = 70;
+
+/// The exit status of an agent that nobody talks to.
+const EXIT_ABANDONED: i32 = 1;
+
+/// How often it is looked whether the workers cannot begin.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How much of answers goes into one frame.
+const MOST_BYTES: usize = 256 << 10;
+
+/// From this length on, an answer has a frame of its own.
+const LARGE: usize = 64 << 10;
+
+/// The part of `main` that makes the process an agent. Returns in all others.
+pub(crate) fn enter() {
+    static ENTERING: Mutex<()> = Mutex::new(());
+    let _entering = ENTERING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(value) = told() {
+        serve(&value);
+    }
+}
+
+// In a test binary `main` belongs to the harness.
+sys::before_main!(before_main);
+
+fn before_main() {
+    if let Some(value) = told().filter(|value| value == TOKEN_BEFORE_MAIN) {
+        sys::prepare_before_main();
+        serve(&value);
+    }
+}
+
+/// A child of an agent is a child.
+fn told() -> Option<OsString> {
+    std::env::var_os(AGENT_VARIABLE).filter(|_| std::env::var_os(CHILD_VARIABLE).is_none())
+}
+
+fn serve(value: &OsString) -> ! {
+    let refused = if sys::has_raised_privileges() {
+        Some("it runs with raised privileges and does not take orders from its environment")
+    } else if value != TOKEN_MAIN && value != TOKEN_BEFORE_MAIN {
+        Some("it is malformed")
+    } else {
+        None
+    };
+    if let Some(reason) = refused {
+        complain(format_args!(
+            "the environment variable {AGENT_VARIABLE} is set to {value:?}, which makes this program the agent of a pool on \
+             another machine, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
+        ));
+        exit(EXIT_NOT_AN_AGENT);
+    }
+    if value == TOKEN_MAIN {
+        registry::set_process_main();
+    }
+    // Before anything runs that may print.
+    let (input, output) = sys::take_streams().unwrap_or_else(|error| fail("its streams cannot be taken over", &error));
+    let output = Output(Mutex::new(output));
+    output.write_magic();
+    let heard = Arc::new(Heard { started: Instant::now(), last: AtomicU64::new(0) });
+    let mut source = Source {
+        input: BufReader::with_capacity(128 << 10, Hearing(input, Arc::clone(&heard))),
+        inbox: Inbox::default(),
+    };
+    let begun = match source.next() {
+        Some(frame) if frame.kind == Kind::Node(NodeKind::Orders) => begin(frame),
+        Some(_) => Err(texts::damaged_orders()),
+        None => exit(0),
+    };
+    let (node, silence) = begun.unwrap_or_else(|error| {
+        output.send(Outbox::new(Kind::Failure, &[], child::pack_error(&error)));
+        exit(EXIT_REFUSED)
+    });
+    let workers = node.pool.common.seats() as u32;
+    let name = std::env::var("SLURMD_NODENAME").unwrap_or_default();
+    let hello = Hello { workers, process: std::process::id(), node: &name };
+    output.send_items(NodeKind::Hello, hello.encode());
+    run(node, output, source, silence, heard)
+}
+
+/// Nothing can be said to the pool.
+fn fail(what: &str, error: &dyn std::fmt::Display) -> ! {
+    complain(format_args!("the agent of a pool ends: {what}: {error}"));
+    exit(EXIT_REFUSED)
+}
+
+/// Splits the agent into its threads.
+fn run(node: Node, output: Output, source: Source, silence: Duration, heard: Arc<Heard>) -> ! {
+    let output = Arc::new(output);
+    let (common, mailbox) = (Arc::clone(&node.pool.common), Arc::clone(&node.mailbox));
+    let failed_value = Arc::clone(&node.failed_value);
+    let thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
+        let thread = std::thread::Builder::new().name(name.into());
+        if let Err(error) = sys::with_signals_blocked(|| thread.spawn(work)) {
+            fail("a thread cannot be started", &error);
+        }
+    };
+    let feeds = Arc::clone(&output);
+    thread("spawnsafe-feeder", Box::new(move || node.feed(source, &feeds)));
+    thread("spawnsafe-watch", Box::new(move || watch(&heard, silence)));
+    answer(&common, &mailbox, &output, silence, &failed_value)
+}
+
+/// Ends the process when the other side has been silent for too long: the link is cut, and nobody wants what runs here.
+fn watch(heard: &Heard, limit: Duration) -> ! {
+    loop {
+        let silence = heard.silence();
+        if silence > limit {
+            complain(format_args!("the agent of a pool ends: nothing was heard of the pool for {limit:?}"));
+            exit(EXIT_ABANDONED);
+        }
+        std::thread::sleep((limit - silence).min(limit / 4));
+    }
+}
+
+/// A value of an initializer that has failed, as it was packed.
+type FailedValue = Mutex<Option<(Vec<u8>, Vec<Vec<u8>>)>>;
+
+/// The node's pool, and what is known of what it is fed with.
+struct Node {
+    pool: Pool,
+    mailbox: Arc<Mailbox>,
+    values: Arc<Values>,
+    /// By the numbers that the pool on the other side gives them; its name where there is none.
+    entries: Vec<Result<(&'static Entry, u32), String>>,
+    failed_value: Arc<FailedValue>,
+}
+
+/// Makes the pool that the orders describe. Gives also how long the other side may be silent.
+fn begin(frame: Frame) -> Result<(Node, Duration), Error> {
+    let Frame { items, blobs, .. } = frame;
+    // All else may mean something else in another build.
+    if Orders::build(&items) != Some(sys::portable_build_id()) {
+        return Err(texts::build_mismatch());
+    }
+    let (orders, rest) = Orders::decode(&items).ok_or_else(texts::damaged_orders)?;
+    let (head, rest) = CallHead::decode(rest).ok_or_else(texts::damaged_orders)?;
+    let (confinement, rest) = WorkerHead::decode(rest).ok_or_else(texts::damaged_orders)?;
+    let (statics, arguments) = inherit::split(rest).ok_or_else(texts::damaged_orders)?;
+    let values = Arc::new(Values::default().with(&statics)?);
+    launch::set_arguments(orders.arguments.iter().map(|argument| sys::os_string(argument)).collect());
+
+    let mut environment = Environment::default();
+    if orders.clears_environment {
+        environment.clear();
+    }
+    for (key, value) in &orders.environment {
+        let key = sys::os_string(key);
+        match value {
+            Some(value) => environment.set(&key, &sys::os_string(value)),
+            None => environment.remove(&key),
+        }
+    }
+    let failed_value = Arc::default();
+    let stream = |is_silent: bool| if is_silent { Stdio::null() } else { Stdio::inherit() };
+    let settings = Settings {
+        dispatch: handle::may_start()?,
+        initializer: initializer(&head, arguments, blobs, &failed_value)?,
+        initializer_timeout: Duration::from_nanos(orders.initializer_timeout),
+        max_tasks_per_worker: orders.max_tasks,
+        task_timeout: orders.task_timeout.map(Duration::from_nanos),
+        environment,
+        stdout: stream(orders.silent[0]),
+        stderr: stream(orders.silent[1]),
+        name: Some(head.process_name.to_owned()),
+        current_dir: sys::os_string(head.current_dir).into(),
+        confinement,
+        ..Settings::new()
+    };
+    let workers = if orders.workers == 0 { room() } else { orders.workers as usize };
+    let pool = Pool::of(settings, workers, Arc::clone(&values))?;
+    let node = Node { pool, mailbox: Arc::default(), values, entries: Vec::new(), failed_value };
+    Ok((node, Duration::from_nanos(orders.silence)))
+}
+
+/// How many workers there is room for: what an allocation of Slurm gives, or else one for each processor.
+fn room() -> usize {
+    let number = |name: &str| std::env::var(name).ok()?.parse().ok().filter(|&number: &usize| number > 0);
+    number("SLURM_CPUS_PER_TASK")
+        .or_else(|| number("SLURM_CPUS_ON_NODE"))
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn initializer(
+    head: &CallHead<'_>,
+    arguments: &[u8],
+    blobs: Vec<Vec<u8>>,
+    failed: &Arc<FailedValue>,
+) -> Result<Option<InitializerCall>, Error> {
+    if head.name.is_empty() {
+        return Ok(None);
+    }
+    let entry = registry::find(head.index, head.name, head.position)
+        .ok_or_else(|| texts::unknown_entry().in_entry(head.name.to_owned()))?;
+    let failed = Arc::clone(failed);
+    Ok(Some(InitializerCall {
+        entry,
+        index: head.index,
+        items: Arc::new(arguments.to_vec()),
+        blobs: blobs.into_iter().map(|blob| Arc::new(Blob::from(blob))).collect(),
+        judge: Box::new(move |items, blobs| {
+            // What it has returned can be understood where its type is known. That it is the `Err` of a `Result`, the
+            // only failure that an initializer may return, can be seen from outside: a map of one, with this name.
+            if !items.starts_with(b"\xa1\x63Err") {
+                return Ok(());
+            }
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((items.to_vec(), blobs));
+            Err(Error::new(ErrorKind::Spawn, "the initializer has failed"))
+        }),
+    }))
+}
+
+impl Node {
+    /// Takes what comes from the pool, until there is nothing more.
+    fn feed(mut self, mut source: Source, output: &Output) {
+        while let Some(frame) = source.next() {
+            let Kind::Node(kind) = frame.kind else { nonsense() };
+            let common = &self.pool.common;
+            match kind {
+                NodeKind::Beat => {}
+                NodeKind::Jobs => self.submit(frame, output).unwrap_or_else(|| nonsense()),
+                NodeKind::Stop | NodeKind::Forget => {
+                    let numbers = decode_numbers(&frame.items).unwrap_or_else(|| nonsense());
+                    self.mailbox.choose(&numbers, kind == NodeKind::Stop);
+                    common.withdraw_unwanted();
+                    common.cancellations.fetch_add(1, Ordering::AcqRel);
+                    common.wake_all();
+                }
+                NodeKind::Yield => {
+                    let most = frame.items.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+                    let jobs = common.yield_last(most.unwrap_or_else(|| nonsense()) as usize);
+                    let numbers: Vec<u64> = jobs.iter().map(|job| job.number).collect();
+                    output.send_items(NodeKind::Yielded, encode_numbers(&numbers));
+                }
+                NodeKind::Leave => {
+                    self.pool.join();
+                    exit(0);
+                }
+                NodeKind::Orders | NodeKind::Hello | NodeKind::Answers | NodeKind::Yielded => nonsense(),
+            }
+        }
+        // The workers end with this process.
+        exit(0);
+    }
+
+    /// `None` if the frame is none.
+    fn submit(&mut self, frame: Frame, output: &Output) -> Option<()> {
+        let (statics, mut rest) = inherit::split(&frame.items)?;
+        if !statics.is_empty() {
+            self.values = Arc::new(self.values.with(&statics).ok()?);
+        }
+        let origin = Arc::new(Origin { mailbox: Arc::clone(&self.mailbox), values: Arc::clone(&self.values) });
+        let mut blobs = frame.blobs.into_iter();
+        let mut jobs = Vec::new();
+        while !rest.is_empty() {
+            let (head, arguments, after) = JobHead::decode(rest, self.entries.len() as u32)?;
+            rest = after;
+            if let Some(EntryHead { index, position, name }) = head.new_entry() {
+                let found = registry::find(index, name, position).map(|entry| (entry, index));
+                self.entries.push(found.ok_or_else(|| name.to_owned()));
+            }
+            let own = blobs.by_ref().take(head.task.blobs.into()).map(|blob| Arc::new(Blob::from(blob))).collect();
+            match self.entries.get(head.task.entry as usize)? {
+                Ok((entry, index)) => jobs.push(Job {
+                    entry,
+                    index: *index,
+                    items: arguments.to_vec(),
+                    blobs: own,
+                    timeout: head.timeout.map(Duration::from_nanos),
+                    // Whether it may run again is for the pool to say.
+                    retries: 0,
+                    origin: Arc::clone(&origin),
+                    number: head.number,
+                    span: Span::task(entry.name()),
+                }),
+                Err(name) => {
+                    let packed = child::pack_error(&texts::unknown_entry().in_entry(name.clone()));
+                    let mut bytes = Vec::new();
+                    NodeAnswer::encode((head.number, Outcome::Error, 0), &packed.items, &mut bytes);
+                    output.send_items(NodeKind::Answers, bytes);
+                }
+            }
+        }
+        // If the workers cannot begin, the other side is about to be told, and these have not run.
+        let _ = self.pool.common.submit(&mut jobs);
+        Some(())
+    }
+}
+
+fn nonsense() -> ! {
+    complain(format_args!("the agent of a pool was sent something that it cannot read"));
+    exit(EXIT_REFUSED)
+}
+
+/// Sends the answers as they come, and signs of life.
+fn answer(common: &Common, mailbox: &Mailbox, output: &Output, silence: Duration, failed: &FailedValue) -> ! {
+    let pause = (silence / 4).min(LOOK);
+    let mut beat = Instant::now();
+    let mut letters = Vec::new();
+    loop {
+        mailbox.collect(&mut letters, Until::Time(Instant::now() + pause));
+        if let Some(error) = common.broken() {
+            // What has run has an answer, which must be heard before the rest is taken for what has not.
+            common.wait_until_quiet(None);
+            mailbox.collect(&mut letters, Until::Now);
+            letters.retain(|(_, answer)| !answer.as_ref().is_err_and(|other| other.is_copy_of(&error)));
+            output.send_answers(letters, mailbox);
+            let value = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            output.send(match value {
+                Some((items, blobs)) => {
+                    let blobs = blobs.into_iter().map(Blob::from).collect();
+                    Outbox::new(Kind::Value, &[], Packed { items, blobs })
+                }
+                None => Outbox::new(Kind::Failure, &[], child::pack_error(&error)),
+            });
+            exit(EXIT_REFUSED);
+        }
+        if !letters.is_empty() {
+            output.send_answers(std::mem::take(&mut letters), mailbox);
+            beat = Instant::now();
+        } else if beat.elapsed() >= silence / 4 {
+            output.send_items(NodeKind::Beat, Vec::new());
+            beat = Instant::now();
+        }
+    }
+}
+
+/// Whether the worker of the task has vanished, so that nobody knows how far it came.
+fn is_loss(error: &Error) -> bool {
+    // The kinds of what a task has answered are others.
+    matches!(error.kind(), ErrorKind::Exited | ErrorKind::Signaled)
+}
+
+/// What was standard output.
+struct Output(Mutex<File>);
+
+impl Output {
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_magic(&self) {
+        if self.file().write_all(&MAGIC).is_err() {
+            exit(EXIT_ABANDONED);
+        }
+    }
+
+    /// Sends a frame. Where nobody listens there is nothing left to do.
+    fn send(&self, mut frame: Outbox) {
+        let mut file = self.file();
+        if frame.pump(|pieces| file.write_vectored(pieces)).is_err() {
+            exit(EXIT_ABANDONED);
+        }
+    }
+
+    fn send_items(&self, kind: NodeKind, items: Vec<u8>) {
+        self.send(Outbox::new(Kind::Node(kind), &[], Packed { items, ..Packed::default() }));
+    }
+
+    /// Many in one frame, but for large ones.
+    fn send_answers(&self, letters: Vec<(u64, Answer)>, mailbox: &Mailbox) {
+        let mut bytes = Vec::new();
+        for (number, answer) in letters {
+            mailbox.forget(number);
+            let (outcome, packed) = match answer {
+                Ok(mut reply) => {
+                    let blobs = std::mem::take(&mut reply.blobs).into_vec();
+                    if blobs.is_empty() && reply.value().len() < LARGE {
+                        NodeAnswer::encode((number, Outcome::Value, 0), reply.value(), &mut bytes);
+                        if bytes.len() >= MOST_BYTES {
+                            self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
+                        }
+                        continue;
+                    }
+                    let blobs = blobs.into_iter().map(Blob::from).collect();
+                    (Outcome::Value, Packed { items: reply.value().to_vec(), blobs })
+                }
+                Err(error) => {
+                    let outcome = if is_loss(&error) { Outcome::Lost } else { Outcome::Error };
+                    (outcome, child::pack_error(&error))
+                }
+            };
+            let mut own = Vec::new();
+            NodeAnswer::encode((number, outcome, packed.blobs.len() as u16), &packed.items, &mut own);
+            self.send(Outbox::new(Kind::Node(NodeKind::Answers), &[], Packed { items: own, blobs: packed.blobs }));
+        }
+        if !bytes.is_empty() {
+            self.send_items(NodeKind::Answers, bytes);
+        }
+    }
+}
+
+/// When something has come from the pool.
+#[derive(Debug)]
+struct Heard {
+    started: Instant,
+    /// In milliseconds from the start.
+    last: AtomicU64,
+}
+
+impl Heard {
+    fn silence(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Acquire)))
+    }
+}
+
+struct Hearing(File, Arc<Heard>);
+
+impl Read for Hearing {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.read(buf)?;
+        let now = self.1.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.1.last.store(now, Ordering::Release);
+        Ok(count)
+    }
+}
+
+/// What was standard input.
+struct Source {
+    input: BufReader<Hearing>,
+    inbox: Inbox,
+}
+
+impl Source {
+    /// The next frame; `None` if nothing more comes.
+    fn next(&mut self) -> Option<Frame> {
+        loop {
+            match self.inbox.pump(&mut self.input, usize::MAX) {
+                Ok(Progress::Complete(frame)) => return Some(frame),
+                Ok(Progress::Pending | Progress::More) => {}
+                Ok(Progress::Closed { .. }) => return None,
+                Err(error) => {
+                    complain(format_args!("the agent of a pool ends: what it was sent cannot be read: {error}"));
+                    exit(EXIT_REFUSED);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What travels between a pool and the agent on a node, besides calls and values.
+//!
+//! ```text
+//! MAGIC    from the agent, once, in front of its first frame: what came before was somebody else's, a login shell's say
+//! Orders   to the agent, once: see `Orders`, and then as the frame of a worker: a call's head, the confinement, the
+//!          inherited statics, the arguments of the initializer
+//! Hello    from the agent, once, when it is ready: 4 bytes number of workers, 4 bytes process id, the node's name
+//! Jobs     the inherited statics that have changed, and for each task:
+//!              8 bytes  its number
+//!              8 bytes  how long it may take, in nanoseconds; all ones for no limit
+//!              then as in a worker's frame of tasks: entry, blobs, arguments
+//! Answers  for each: 8 bytes number of the task, 1 byte `Outcome`, 2 bytes number of blobs, and what it is, with its length
+//! Stop     numbers of tasks that are to be stopped
+//! Forget   numbers of tasks that need not begin; one that runs runs on
+//! Yield    4 bytes: how many tasks that have not begun others could run
+//! Yielded  their numbers
+//! Leave    nothing: end when everything is done
+//! Beat     nothing: whoever sends it is alive
+//! ```
+//! Numbers are little-endian. Those of tasks are of the pool's choice.
+
+use super::bytes::{Fields, put_sized};
+use super::worker::{EntryHead, TaskHead};
+
+/// In front of an agent's first frame. No text: nothing that greets people contains it.
+pub(crate) const MAGIC: [u8; 16] = *b"\x01spawnsafe-agt\n\x02";
+
+/// [`MAGIC`] after a terminal has made it fit for people.
+pub(crate) const MAGIC_OF_A_TERMINAL: [u8; 17] = *b"\x01spawnsafe-agt\r\n\x02";
+
+/// No limit of time, or of a number.
+const NONE: u64 = u64::MAX;
+
+/// How the pool of a node is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Orders {
+    /// Checked before anything else is believed.
+    pub(crate) build: u64,
+    /// How long the other side may be silent, in nanoseconds.
+    pub(crate) silence: u64,
+    /// 0 for as many as the node has room for.
+    pub(crate) workers: u32,
+    /// Times are in nanoseconds.
+    pub(crate) initializer_timeout: u64,
+    pub(crate) task_timeout: Option<u64>,
+    pub(crate) max_tasks: Option<u64>,
+    /// For standard output and standard error, whether what is written goes nowhere.
+    pub(crate) silent: [bool; 2],
+    pub(crate) clears_environment: bool,
+    /// `None` removes the variable.
+    pub(crate) environment: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What the arguments of the workers are to be.
+    pub(crate) arguments: Vec<Vec<u8>>,
+}
+
+impl Orders {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut to = self.build.to_le_bytes().to_vec();
+        let numbers = [
+            self.silence,
+            u64::from(self.workers),
+            self.initializer_timeout,
+            self.task_timeout.unwrap_or(NONE),
+            self.max_tasks.unwrap_or(NONE),
+        ];
+        numbers.iter().for_each(|number| to.extend_from_slice(&number.to_le_bytes()));
+        to.extend([self.silent[0], self.silent[1], self.clears_environment].map(u8::from));
+        to.extend_from_slice(&(self.environment.len() as u32).to_le_bytes());
+        for (key, value) in &self.environment {
+            put_sized(&mut to, key);
+            to.push(u8::from(value.is_some()));
+            put_sized(&mut to, value.as_deref().unwrap_or_default());
+        }
+        to.extend_from_slice(&(self.arguments.len() as u32).to_le_bytes());
+        self.arguments.iter().for_each(|argument| put_sized(&mut to, argument));
+        to
+    }
+
+    /// Which build has sent them; all that another one sends may mean something else.
+    pub(crate) fn build(bytes: &[u8]) -> Option<u64> {
+        Fields(bytes).array().map(u64::from_le_bytes)
+    }
+
+    /// The orders, and what follows them.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let mut fields = Fields(bytes);
+        let mut number = || fields.array().map(u64::from_le_bytes);
+        let (build, silence, workers) = (number()?, number()?, number()?);
+        let (initializer_timeout, task_timeout, max_tasks) = (number()?, number()?, number()?);
+        let flags = fields.array::<3>()?;
+        let mut environment = Vec::new();
+        for _ in 0..fields.u32()? {
+            let (key, [is_set], value) = (fields.sized()?, fields.array()?, fields.sized()?);
+            environment.push((key.to_vec(), (is_set == 1).then(|| value.to_vec())));
+        }
+        let mut arguments = Vec::new();
+        for _ in 0..fields.u32()? {
+            arguments.push(fields.sized()?.to_vec());
+        }
+        let orders = Self {
+            build,
+            silence,
+            workers: u32::try_from(workers).ok()?,
+            initializer_timeout,
+            task_timeout: Some(task_timeout).filter(|&nanos| nanos != NONE),
+            max_tasks: Some(max_tasks).filter(|&tasks| tasks != NONE),
+            silent: [flags[0] == 1, flags[1] == 1],
+            clears_environment: flags[2] == 1,
+            environment,
+            arguments,
+        };
+        Some((orders, fields.0))
+    }
+}
+
+/// What an agent says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hello<'a> {
+    pub(crate) workers: u32,
+    pub(crate) process: u32,
+    /// Empty if it does not know.
+    pub(crate) node: &'a str,
+}
+
+impl<'a> Hello<'a> {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut to = [self.workers.to_le_bytes(), self.process.to_le_bytes()].concat();
+        put_sized(&mut to, self.node.as_bytes());
+        to
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        Some(Self {
+            workers: fields.u32().filter(|&workers| workers > 0)?,
+            process: fields.u32()?,
+            node: std::str::from_utf8(fields.sized()?).ok()?,
+        })
+    }
+}
+
+/// One task on its way to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JobHead<'a> {
+    pub(crate) number: u64,
+    pub(crate) timeout: Option<u64>,
+    pub(crate) task: TaskHead<'a>,
+}
+
+impl<'a> JobHead<'a> {
+    pub(crate) fn encode(&self, arguments: &[u8], to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.number.to_le_bytes());
+        to.extend_from_slice(&self.timeout.unwrap_or(NONE).to_le_bytes());
+        self.task.encode(arguments, to);
+    }
+
+    /// The task, its arguments, and what follows it. `known` is how many entries the agent knows.
+    pub(crate) fn decode(bytes: &'a [u8], known: u32) -> Option<(Self, &'a [u8], &'a [u8])> {
+        let mut fields = Fields(bytes);
+        let number = fields.array().map(u64::from_le_bytes)?;
+        let timeout = fields.array().map(u64::from_le_bytes).map(|nanos| Some(nanos).filter(|&nanos| nanos != NONE))?;
+        let (task, arguments, rest) = TaskHead::decode(fields.0, known)?;
+        Some((Self { number, timeout, task }, arguments, rest))
+    }
+
+    /// The entry, as the agent is told of it the first time.
+    pub(crate) fn new_entry(&self) -> Option<EntryHead<'a>> {
+        self.task.new
+    }
+}
+
+/// How a task on a node has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Value,
+    /// An answer as well: it is not run again.
+    Error,
+    /// Its worker has vanished.
+    Lost,
+}
+
+/// One answer of a node, and where it is in the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeAnswer {
+    pub(crate) number: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) blobs: u16,
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+}
+
+impl NodeAnswer {
+    pub(crate) fn encode((number, outcome, blobs): (u64, Outcome, u16), body: &[u8], to: &mut Vec<u8>) {
+        to.extend_from_slice(&number.to_le_bytes());
+        to.push(match outcome {
+            Outcome::Value => 0,
+            Outcome::Error => 1,
+            Outcome::Lost => 2,
+        });
+        to.extend_from_slice(&blobs.to_le_bytes());
+        put_sized(to, body);
+    }
+
+    /// The answer that begins at `at`. It ends, and the next one begins, at its `start` and `len`.
+    pub(crate) fn decode(frame: &[u8], at: usize) -> Option<Self> {
+        let mut fields = Fields(frame.get(at..)?);
+        let number = fields.array().map(u64::from_le_bytes)?;
+        let outcome = match fields.array()? {
+            [0] => Outcome::Value,
+            [1] => Outcome::Error,
+            [2] => Outcome::Lost,
+            _ => return None,
+        };
+        let blobs = fields.array().map(u16::from_le_bytes)?;
+        let body = fields.sized()?;
+        Some(Self { number, outcome, blobs, start: frame.len() - fields.0.len() - body.len(), len: body.len() })
+    }
+
+    pub(crate) fn end(&self) -> usize {
+        self.start + self.len
+    }
+}
+
+/// Numbers of tasks.
+pub(crate) fn encode_numbers(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+pub(crate) fn decode_numbers(bytes: &[u8]) -> Option<Vec<u64>> {
+    let chunks = bytes.chunks_exact(8);
+    chunks
+        .remainder()
+        .is_empty()
+        .then(|| chunks.map(|chunk| u64::from_le_bytes(chunk.try_into().expect("a chunk has 8 bytes"))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_survive_and_damaged_ones_are_none() {
+        let orders = Orders {
+            build: 7,
+            silence: 8,
+            workers: 3,
+            initializer_timeout: 5,
+            task_timeout: None,
+            max_tasks: Some(10),
+            silent: [true, false],
+            clears_environment: true,
+            environment: vec![(b"A".to_vec(), Some(b"1".to_vec())), (b"B".to_vec(), None)],
+            arguments: vec![b"program".to_vec(), vec![]],
+        };
+        let mut bytes = orders.encode();
+        assert_eq!(Orders::build(&bytes), Some(7));
+        assert!((0..bytes.len()).all(|len| Orders::decode(&bytes[..len]).is_none()));
+        bytes.push(1);
+        assert_eq!(Orders::decode(&bytes), Some((orders, &[1][..])));
+
+        let hello = Hello { workers: 4, process: 5, node: "n1" };
+        let bytes = hello.encode();
+        assert_eq!(Hello::decode(&bytes), Some(hello));
+        assert!((0..bytes.len()).all(|len| Hello::decode(&bytes[..len]).is_none()));
+        assert_eq!(Hello::decode(&Hello { workers: 0, ..hello }.encode()), None);
+
+        let new = EntryHead { index: 5, position: (6, 7), name: "a::b" };
+        let job = JobHead { number: 1, timeout: Some(2), task: TaskHead { entry: 0, new: Some(new), blobs: 0 } };
+        let mut bytes = Vec::new();
+        job.encode(b"xyz", &mut bytes);
+        assert!((0..bytes.len()).all(|len| JobHead::decode(&bytes[..len], 0).is_none()));
+        assert_eq!(JobHead::decode(&bytes, 0), Some((job, &b"xyz"[..], &[][..])));
+        assert!(JobHead::decode(&bytes, 1).is_none_or(|(other, ..)| other != job));
+
+        let mut bytes = Vec::new();
+        NodeAnswer::encode((3, Outcome::Lost, 2), b"why", &mut bytes);
+        NodeAnswer::encode((4, Outcome::Value, 0), b"", &mut bytes);
+        let first = NodeAnswer::decode(&bytes, 0).unwrap();
+        assert_eq!(
+            (first.number, first.outcome, first.blobs, &bytes[first.start..first.end()]),
+            (3, Outcome::Lost, 2, &b"why"[..])
+        );
+        let second = NodeAnswer::decode(&bytes, first.end()).unwrap();
+        assert_eq!((second.number, second.outcome, second.end()), (4, Outcome::Value, bytes.len()));
+        assert!((0..first.end()).all(|len| NodeAnswer::decode(&bytes[..len], 0).is_none()));
+
+        assert_eq!(decode_numbers(&encode_numbers(&[1, 2])), Some(vec![1, 2]));
+        assert_eq!(decode_numbers(&[0; 9]), None);
+    }
+}
