@@ -13,10 +13,10 @@ use super::panic;
 use super::reply::{self, Delivery, complain};
 use crate::error::{Error, ErrorKind};
 use crate::inherit;
-use crate::link::{Frame, Inbox, Progress, Ring};
+use crate::link::{self, Answer, Frame, Inbox, Progress, Ring};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted, Confinement};
-use crate::wire::{AnswerHead, CallHead, EXIT_UNREPORTED, Kind, Packed, TaskHead, TasksHead, WorkerHead};
+use crate::wire::{AnswerHead, CallHead, EXIT_UNREPORTED, Kind, Packed, RunHead, TaskRecord, TasksHead, WorkerHead};
 
 /// The exit status of a worker that was told nonsense, or cannot begin.
 const EXIT_REFUSED: i32 = 70;
@@ -96,33 +96,57 @@ impl Worker {
             exit(EXIT_REFUSED);
         }
         let mut blobs = frame.blobs.into_iter();
-        for task in (first..).take(count as usize) {
-            let (head, arguments, after) = TaskHead::decode(rest, self.entries.len() as u32)?;
+        let (mut task, end) = (first, first.checked_add(count.into())?);
+        while task < end {
+            let (run, records, after) = RunHead::decode(rest, self.entries.len() as u32)?;
             rest = after;
-            if let Some(new) = head.new {
+            if let Some(new) = run.new {
                 let found = registry::find(new.index, new.name, new.position).ok_or_else(|| new.name.to_owned());
                 self.entries.push(found);
             }
-            let blobs: Vec<_> = blobs.by_ref().take(head.blobs.into()).collect();
+            let blobs: Vec<_> = blobs.by_ref().take(run.blobs.into()).collect();
+            self.run_all(run, task, records, blobs, count / 2)?;
+            task = task.checked_add(run.count.into()).filter(|_| run.count > 0)?;
+        }
+        self.ring_the_bell();
+        Some(())
+    }
+
+    /// Runs tasks of one entry, the first of which has this number, and rings the bell after so many answers. `None` if
+    /// they cannot be read.
+    fn run_all(
+        &mut self,
+        run: RunHead<'_>,
+        first: u64,
+        mut records: &[u8],
+        mut blobs: Vec<Vec<u8>>,
+        many: u32,
+    ) -> Option<()> {
+        let entry = self.entries[run.entry as usize].clone();
+        if let Ok(entry) = &entry {
+            panic::now_runs(entry.name());
+        }
+        for task in (first..).take(run.count as usize) {
+            let (TaskRecord(arguments), after) = TaskRecord::decode(records)?;
+            records = after;
             if self.ring.as_ref().is_some_and(|ring| !ring.begin(task)) {
                 // The pool may wait for a sign that this process runs.
                 self.unrung += 1;
                 continue;
             }
-            let answer = match &self.entries[head.entry as usize] {
+            let answer = match &entry {
                 Ok(entry) => {
-                    panic::now_runs(entry.name());
-                    invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs))
+                    panic::forget_last();
+                    invoke::guarded(entry, || invoke::call_with(entry, arguments, std::mem::take(&mut blobs)))
                 }
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
             };
             flush();
             self.answer(task, answer);
-            if self.unrung > count / 2 {
+            if self.unrung > many {
                 self.ring_the_bell();
             }
         }
-        self.ring_the_bell();
         Some(())
     }
 
@@ -133,11 +157,13 @@ impl Worker {
         }
         let failed = answer.is_err();
         let packed = answer.unwrap_or_else(|error| reply::pack_error(&error));
-        let head = AnswerHead { task, failed }.encode();
-        let is_small = packed.blobs.is_empty();
-        if is_small && self.ring.as_mut().is_some_and(|ring| ring.push(&head, &packed.items)) {
+        let is_short = packed.blobs.is_empty();
+        let short = Answer { task: task as u32, failed, body: &packed.items };
+        if is_short && self.ring.as_mut().is_some_and(|ring| ring.push(short)) {
             self.unrung += 1;
+            link::recycle(packed.items);
         } else {
+            let head = AnswerHead { task, failed }.encode();
             must_deliver(reply::send(Kind::Answer, &head, packed, &self.adopted));
         }
     }

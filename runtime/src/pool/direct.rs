@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::common::{Common, Seat};
 use super::driver::Driver;
-use super::mailbox::{Deliveries, Job, Mailbox, Until};
+use super::job::Job;
+use super::letters::Deliveries;
+use super::mailbox::{Mailbox, Until};
 use crate::error::Error;
 use crate::sys;
 
@@ -31,7 +33,7 @@ impl Common {
         let Some(seat) = self.admit_one(&mut jobs)? else { return Ok(None) };
         if let Some(driver) = seat.worker() {
             let mut driver = lock(&driver);
-            let is_timed = jobs[0].timeout.is_some();
+            let is_timed = jobs[0].bundle.timeout.is_some();
             if driver.is_free(self.settings.max_tasks_per_worker) && driver.give(&mut jobs) {
                 seat.tasks.store(driver.open(), Ordering::Release);
                 if is_timed {
@@ -42,7 +44,7 @@ impl Common {
                 return Ok(Some(seat));
             }
         }
-        self.give_back(jobs.into_iter());
+        self.give_back(jobs);
         seat.waker.wake();
         Ok(None)
     }

@@ -11,7 +11,8 @@ use super::builder::Settings;
 use super::common::{Common, Next, Seat};
 use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
-use super::mailbox::{Deliveries, Job};
+use super::job::Job;
+use super::letters::Deliveries;
 use super::pace::LONG;
 use super::texts;
 use crate::error::Error;
@@ -245,9 +246,9 @@ impl Life<'_> {
             return Ok(());
         }
         let (jobs, must_end) = driver.cancel();
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(Job::is_unwanted);
-        deliveries.extend(gone.into_iter().map(|job| job.fails(texts::cancelled(None))));
-        self.common.give_back(kept.into_iter());
+        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.bundle.mailbox.is_unwanted());
+        gone.into_iter().for_each(|job| job.fail(|| texts::cancelled(None), deliveries));
+        self.common.give_back(kept);
         if must_end { Err(End::Cancelled) } else { Ok(()) }
     }
 
@@ -258,7 +259,7 @@ impl Life<'_> {
             HoldUp::For(since) if since >= LONG || since >= HOLD_UP && self.common.is_hungry() => driver.take_back(),
             _ => return,
         };
-        self.common.give_back(jobs.into_iter());
+        self.common.give_back(jobs);
     }
 
     /// Gives the worker what it may have. `false` if it must not have any more.
@@ -280,7 +281,7 @@ impl Life<'_> {
             return true;
         }
         // They need another worker than this one.
-        self.common.give_back(jobs.into_iter());
+        self.common.give_back(jobs);
         false
     }
 
@@ -308,7 +309,7 @@ impl Life<'_> {
         };
         self.seat.process.store(0, Ordering::Release);
         self.seat.tasks.store(0, Ordering::Release);
-        self.common.give_back(again.into_iter());
+        self.common.give_back(again);
         self.common.deliver(deliveries);
         match end {
             _ if was_useful => self.common.works(),

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::common::{Common, Seat};
-use super::mailbox::{Answer, Mailbox, Until};
+use super::letters::Letter;
+use super::mailbox::{Mailbox, Until};
 use super::texts;
 use crate::error::Error;
 use crate::handle::{self, Unpack};
-use crate::link;
 
 /// A call that was submitted to a [`Pool`](crate::Pool).
 ///
@@ -76,9 +76,7 @@ impl<R> Task<R> {
     pub fn cancel(&mut self) {
         self.mailbox.cancel();
         match self.common.withdraw(&self.mailbox) {
-            Some(job) => {
-                self.common.deliver(vec![job.fails(texts::cancelled(None))]);
-            }
+            Some(job) => self.common.fail([job].into(), || texts::cancelled(None)),
             None if self.is_finished() => {}
             None => {
                 self.common.cancellations.fetch_add(1, Ordering::AcqRel);
@@ -96,24 +94,13 @@ impl<R> Task<R> {
         }
         let mut letters = Vec::new();
         self.mailbox.collect(&mut letters, until);
-        match letters.pop() {
-            None => Ok(None),
-            Some((_, answer)) => {
-                self.is_taken = true;
-                value(answer, self.unpack).map(Some)
-            }
-        }
+        letters.pop().map(|letter| self.value(letter)).transpose()
     }
-}
 
-/// Rebuilds what a task has returned.
-pub(super) fn value<R>(answer: Answer, unpack: Unpack<R>) -> Result<R, Error> {
-    let mut reply = answer?;
-    let blobs = std::mem::take(&mut reply.blobs).into_vec();
-    let mut unpacker = link::unpacker(reply.value(), blobs);
-    unpack(&mut unpacker)
-        .and_then(|value| unpacker.finish().map(|()| value))
-        .map_err(|error| handle::undecodable(&error).in_entry(reply.entry.name()))
+    fn value(&mut self, mut letter: Letter) -> Result<R, Error> {
+        self.is_taken = true;
+        letter.take(self.unpack)
+    }
 }
 
 impl<R> fmt::Debug for Task<R> {

@@ -59,6 +59,8 @@ pub(crate) enum NodeKind {
     Hello,
     Jobs,
     Answers,
+    Long,
+    Lost,
     Stop,
     Forget,
     Yield,
@@ -68,11 +70,13 @@ pub(crate) enum NodeKind {
 }
 
 /// By the number that stands for each, from [`FIRST_NODE_KIND`] on.
-const NODE_KINDS: [NodeKind; 10] = [
+const NODE_KINDS: [NodeKind; 12] = [
     NodeKind::Orders,
     NodeKind::Hello,
     NodeKind::Jobs,
     NodeKind::Answers,
+    NodeKind::Long,
+    NodeKind::Lost,
     NodeKind::Stop,
     NodeKind::Forget,
     NodeKind::Yield,

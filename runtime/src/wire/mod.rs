@@ -51,7 +51,7 @@ pub(crate) use frame::{
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
 pub(crate) use numbers::Blob;
-pub(crate) use worker::{AnswerHead, EntryHead, TaskHead, TasksHead, WorkerHead};
+pub(crate) use worker::{AnswerHead, EntryHead, RunHead, TaskRecord, TasksHead, WorkerHead};
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
 mod tag {

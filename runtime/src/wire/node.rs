@@ -5,22 +5,24 @@
 //! Orders   to the agent, once: see `Orders`, and then as the frame of a worker: a call's head, the confinement, the
 //!          inherited statics, the arguments of the initializer
 //! Hello    from the agent, once, when it is ready: 4 bytes number of workers, 4 bytes process id, the node's name
-//! Jobs     the inherited statics that have changed, and for each task:
-//!              8 bytes  its number
-//!              8 bytes  how long it may take, in nanoseconds; all ones for no limit
-//!              then as in a worker's frame of tasks: entry, blobs, arguments
-//! Answers  for each: 8 bytes number of the task, 1 byte `Outcome`, 2 bytes number of blobs, and what it is, with its length
+//! Jobs     the inherited statics that have changed, and runs of tasks of one entry:
+//!              8 bytes  number of the first task
+//!              8 bytes  how long each may take, in nanoseconds; all ones for no limit
+//!              then as in a worker's frame of tasks
+//! Answers  short ones, as in the memory that a worker shares with its pool
+//! Long     one that is long, as from a worker
+//! Lost     8 bytes number of a task whose worker has vanished, and the error
 //! Stop     numbers of tasks that are to be stopped
 //! Forget   numbers of tasks that need not begin; one that runs runs on
 //! Yield    4 bytes: how many tasks that have not begun others could run
-//! Yielded  their numbers
+//! Yielded  of each run of them, the number of the first and how many they are, 8 bytes each
 //! Leave    nothing: end when everything is done
 //! Beat     nothing: whoever sends it is alive
 //! ```
 //! Numbers are little-endian. Those of tasks are of the pool's choice.
 
 use super::bytes::{Fields, put_sized};
-use super::worker::{EntryHead, TaskHead};
+use super::worker::RunHead;
 
 /// In front of an agent's first frame. No text: nothing that greets people contains it.
 pub(crate) const MAGIC: [u8; 16] = *b"\x01spawnsafe-agt\n\x02";
@@ -139,86 +141,37 @@ impl<'a> Hello<'a> {
     }
 }
 
-/// One task on its way to a node.
+/// Tasks of one entry on their way to a node, one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JobHead<'a> {
+pub(crate) struct NodeRun<'a> {
+    /// Of the first task.
     pub(crate) number: u64,
+    /// How long each may take, in nanoseconds.
     pub(crate) timeout: Option<u64>,
-    pub(crate) task: TaskHead<'a>,
+    pub(crate) run: RunHead<'a>,
 }
 
-impl<'a> JobHead<'a> {
-    pub(crate) fn encode(&self, arguments: &[u8], to: &mut Vec<u8>) {
+impl<'a> NodeRun<'a> {
+    pub(crate) fn encode(&self, records: &[u8], to: &mut Vec<u8>) {
         to.extend_from_slice(&self.number.to_le_bytes());
         to.extend_from_slice(&self.timeout.unwrap_or(NONE).to_le_bytes());
-        self.task.encode(arguments, to);
+        self.run.encode(records, to);
     }
 
-    /// The task, its arguments, and what follows it. `known` is how many entries the agent knows.
+    /// The run, its records, and what follows it. `known` is how many entries the agent knows.
     pub(crate) fn decode(bytes: &'a [u8], known: u32) -> Option<(Self, &'a [u8], &'a [u8])> {
         let mut fields = Fields(bytes);
         let number = fields.array().map(u64::from_le_bytes)?;
         let timeout = fields.array().map(u64::from_le_bytes).map(|nanos| Some(nanos).filter(|&nanos| nanos != NONE))?;
-        let (task, arguments, rest) = TaskHead::decode(fields.0, known)?;
-        Some((Self { number, timeout, task }, arguments, rest))
-    }
-
-    /// The entry, as the agent is told of it the first time.
-    pub(crate) fn new_entry(&self) -> Option<EntryHead<'a>> {
-        self.task.new
+        let (run, records, rest) = RunHead::decode(fields.0, known)?;
+        Some((Self { number, timeout, run }, records, rest))
     }
 }
 
-/// How a task on a node has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Value,
-    /// An answer as well: it is not run again.
-    Error,
-    /// Its worker has vanished.
-    Lost,
-}
-
-/// One answer of a node, and where it is in the frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NodeAnswer {
-    pub(crate) number: u64,
-    pub(crate) outcome: Outcome,
-    pub(crate) blobs: u16,
-    pub(crate) start: usize,
-    pub(crate) len: usize,
-}
-
-impl NodeAnswer {
-    pub(crate) fn encode((number, outcome, blobs): (u64, Outcome, u16), body: &[u8], to: &mut Vec<u8>) {
-        to.extend_from_slice(&number.to_le_bytes());
-        to.push(match outcome {
-            Outcome::Value => 0,
-            Outcome::Error => 1,
-            Outcome::Lost => 2,
-        });
-        to.extend_from_slice(&blobs.to_le_bytes());
-        put_sized(to, body);
-    }
-
-    /// The answer that begins at `at`. It ends, and the next one begins, at its `start` and `len`.
-    pub(crate) fn decode(frame: &[u8], at: usize) -> Option<Self> {
-        let mut fields = Fields(frame.get(at..)?);
-        let number = fields.array().map(u64::from_le_bytes)?;
-        let outcome = match fields.array()? {
-            [0] => Outcome::Value,
-            [1] => Outcome::Error,
-            [2] => Outcome::Lost,
-            _ => return None,
-        };
-        let blobs = fields.array().map(u16::from_le_bytes)?;
-        let body = fields.sized()?;
-        Some(Self { number, outcome, blobs, start: frame.len() - fields.0.len() - body.len(), len: body.len() })
-    }
-
-    pub(crate) fn end(&self) -> usize {
-        self.start + self.len
-    }
+/// The number of a task that was lost, and the packed error.
+pub(crate) fn decode_lost(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut fields = Fields(bytes);
+    Some((fields.array().map(u64::from_le_bytes)?, fields.0))
 }
 
 /// Numbers of tasks.
@@ -237,6 +190,7 @@ pub(crate) fn decode_numbers(bytes: &[u8]) -> Option<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::EntryHead;
 
     #[test]
     fn heads_survive_and_damaged_ones_are_none() {
@@ -265,24 +219,12 @@ mod tests {
         assert_eq!(Hello::decode(&Hello { workers: 0, ..hello }.encode()), None);
 
         let new = EntryHead { index: 5, position: (6, 7), name: "a::b" };
-        let job = JobHead { number: 1, timeout: Some(2), task: TaskHead { entry: 0, new: Some(new), blobs: 0 } };
+        let run =
+            NodeRun { number: 1, timeout: Some(2), run: RunHead { entry: 0, new: Some(new), count: 1, blobs: 0 } };
         let mut bytes = Vec::new();
-        job.encode(b"xyz", &mut bytes);
-        assert!((0..bytes.len()).all(|len| JobHead::decode(&bytes[..len], 0).is_none()));
-        assert_eq!(JobHead::decode(&bytes, 0), Some((job, &b"xyz"[..], &[][..])));
-        assert!(JobHead::decode(&bytes, 1).is_none_or(|(other, ..)| other != job));
-
-        let mut bytes = Vec::new();
-        NodeAnswer::encode((3, Outcome::Lost, 2), b"why", &mut bytes);
-        NodeAnswer::encode((4, Outcome::Value, 0), b"", &mut bytes);
-        let first = NodeAnswer::decode(&bytes, 0).unwrap();
-        assert_eq!(
-            (first.number, first.outcome, first.blobs, &bytes[first.start..first.end()]),
-            (3, Outcome::Lost, 2, &b"why"[..])
-        );
-        let second = NodeAnswer::decode(&bytes, first.end()).unwrap();
-        assert_eq!((second.number, second.outcome, second.end()), (4, Outcome::Value, bytes.len()));
-        assert!((0..first.end()).all(|len| NodeAnswer::decode(&bytes[..len], 0).is_none()));
+        run.encode(b"xyz", &mut bytes);
+        assert!((0..bytes.len()).all(|len| NodeRun::decode(&bytes[..len], 0).is_none()));
+        assert_eq!(NodeRun::decode(&bytes, 0), Some((run, &b"xyz"[..], &[][..])));
 
         assert_eq!(decode_numbers(&encode_numbers(&[1, 2])), Some(vec![1, 2]));
         assert_eq!(decode_numbers(&[0; 9]), None);

@@ -10,7 +10,7 @@ use crate::child::complain;
 #[cfg(feature = "engines")]
 use crate::error::Error;
 #[cfg(feature = "engines")]
-use crate::pool::mailbox::Job;
+use crate::pool::job::Job;
 use crate::registry::Entry;
 
 impl Common {
@@ -29,7 +29,7 @@ impl Common {
 impl Common {
     /// How often the task has been begun, or may have been.
     pub(in crate::pool) fn attempt(&self, job: &Job) -> u32 {
-        1 + self.retries(job.entry).saturating_sub(job.retries)
+        1 + self.retries(job.bundle.entry).saturating_sub(job.retries)
     }
 
     /// The node of this seat is not started any more. Without any the pool takes no more tasks; `error` says why, for the
@@ -43,11 +43,10 @@ impl Common {
             return;
         }
         let error = error(true);
-        let jobs = std::mem::take(&mut state.queue);
-        let copies = jobs.into_iter().map(|job| job.fails(error.copy())).collect();
-        state.stage = Stage::Broken(error);
+        let jobs = state.empty();
+        state.stage = Stage::Broken(error.copy());
         drop(state);
-        self.deliver(copies);
+        self.fail(jobs, || error.copy());
     }
 
     /// Why no worker can begin, if none can.
@@ -61,9 +60,18 @@ impl Common {
     /// Gives up to so many tasks away that have not been given to a worker, those that have come last.
     pub(in crate::pool) fn yield_last(&self, most: usize) -> Vec<Job> {
         let mut state = self.state();
-        let kept = state.queue.len().saturating_sub(most);
-        let jobs: Vec<Job> = state.queue.drain(kept..).collect();
-        self.open.fetch_sub(jobs.len(), Ordering::AcqRel);
+        let (mut jobs, mut left) = (Vec::new(), most);
+        while left > 0 {
+            let Some(mut job) = state.queue.pop_back() else { break };
+            state.waiting -= job.len();
+            if job.len() > left {
+                let rest = job.split_off(job.len() - left);
+                state.enqueue(std::mem::replace(&mut job, rest));
+            }
+            left -= job.len();
+            jobs.push(job);
+        }
+        self.open.fetch_sub(most - left, Ordering::AcqRel);
         jobs
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Driver, End};
+use super::{Driver, End, Flying};
 use crate::error::{Error, ErrorKind};
 use crate::handle;
-use crate::pool::mailbox::{Deliveries, Job};
+use crate::pool::job::Job;
+use crate::pool::letters::Deliveries;
 use crate::pool::texts;
 use crate::sys::Ended;
 
@@ -16,21 +17,25 @@ impl Driver {
             End::Stuck => None,
             _ => self.running(),
         };
-        let first = self.first;
         let mut again = Vec::new();
-        for (number, job) in (first..).zip(std::mem::take(&mut self.flight)) {
-            let Some(mut job) = job else { continue };
+        for Flying { number, mut job } in std::mem::take(&mut self.flight) {
             if let End::Dismissed(error) = end {
-                deliveries.push(job.fails(error.copy()));
-            } else if Some(number) != running {
+                job.fail(|| error.copy(), deliveries);
+                continue;
+            }
+            if Some(number) != running {
                 again.push(job);
-            } else if job.retries > 0 && matches!(end, End::Process(_)) && self.last_words.is_none() {
+                continue;
+            }
+            let behind = (job.len() > 1).then(|| job.split_off(1));
+            if job.retries > 0 && matches!(end, End::Process(_)) && self.last_words.is_none() {
                 job.retries -= 1;
                 again.push(job);
             } else {
                 let error = self.error(end, ended);
-                deliveries.push(job.fails(error));
+                deliveries.push(job.end_with_error(error));
             }
+            again.extend(behind);
         }
         self.open = 0;
         again

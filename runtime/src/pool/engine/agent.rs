@@ -3,6 +3,7 @@
 //! No code of the user's runs in this process, apart from what constructors do: values are passed on as the bytes that
 //! they are. So nothing that a task does can keep it from hearing that the pool is gone.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, Read, Write as _};
@@ -17,16 +18,20 @@ use crate::error::{Error, ErrorKind};
 use crate::handle;
 use crate::inherit::{self, Values};
 use crate::launch::{self, Environment};
-use crate::link::{Frame, Inbox, Outbox, Progress};
+use crate::link::{Answer, Answers, Frame, Inbox, Outbox, Progress};
 use crate::pool::Pool;
 use crate::pool::builder::{InitializerCall, Settings};
 use crate::pool::common::Common;
-use crate::pool::mailbox::{Answer, Job, Mailbox, Origin, Until};
+use crate::pool::job::Bundle;
+use crate::pool::letters::{Content, Letter};
+use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry::{self, Entry};
 use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
-use crate::trace::Span;
-use crate::wire::node::{Hello, JobHead, MAGIC, NodeAnswer, Orders, Outcome, decode_numbers, encode_numbers};
-use crate::wire::{Blob, CallHead, EntryHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, WorkerHead};
+use crate::wire::node::{Hello, MAGIC, NodeRun, Orders, decode_numbers, encode_numbers};
+use crate::wire::{
+    AnswerHead, Blob, CallHead, EntryHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, TaskRecord,
+    WorkerHead,
+};
 
 /// The exit status of a process whose variable makes no sense: `EX_USAGE`.
 const EXIT_NOT_AN_AGENT: i32 = 64;
@@ -42,9 +47,6 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// How much of answers goes into one frame.
 const MOST_BYTES: usize = 256 << 10;
-
-/// From this length on, an answer has a frame of its own.
-const LARGE: usize = 64 << 10;
 
 /// The part of `main` that makes the process an agent. Returns in all others.
 pub(crate) fn enter() {
@@ -123,7 +125,7 @@ fn fail(what: &str, error: &dyn std::fmt::Display) -> ! {
 fn run(node: Node, output: Output, source: Source, silence: Duration, heard: Arc<Heard>) -> ! {
     let output = Arc::new(output);
     let (common, mailbox) = (Arc::clone(&node.pool.common), Arc::clone(&node.mailbox));
-    let failed_value = Arc::clone(&node.failed_value);
+    let (runs, failed_value) = (Arc::clone(&node.runs), Arc::clone(&node.failed_value));
     let thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
         let thread = std::thread::Builder::new().name(name.into());
         if let Err(error) = sys::with_signals_blocked(|| thread.spawn(work)) {
@@ -133,7 +135,7 @@ fn run(node: Node, output: Output, source: Source, silence: Duration, heard: Arc
     let feeds = Arc::clone(&output);
     thread("spawnsafe-feeder", Box::new(move || node.feed(source, &feeds)));
     thread("spawnsafe-watch", Box::new(move || watch(&heard, silence)));
-    answer(&common, &mailbox, &output, silence, &failed_value)
+    answer(&common, &Mail { mailbox, runs, failed_value }, &output, silence)
 }
 
 /// Ends the process when the other side has been silent for too long: the link is cut, and nobody wants what runs here.
@@ -154,7 +156,9 @@ type FailedValue = Mutex<Option<(Vec<u8>, Vec<Vec<u8>>)>>;
 /// The node's pool, and what is known of what it is fed with.
 struct Node {
     pool: Pool,
+    /// All answers come here.
     mailbox: Arc<Mailbox>,
+    runs: Arc<Runs>,
     values: Arc<Values>,
     /// By the numbers that the pool on the other side gives them; its name where there is none.
     entries: Vec<Result<(&'static Entry, u32), String>>,
@@ -204,7 +208,7 @@ fn begin(frame: Frame) -> Result<(Node, Duration), Error> {
     };
     let workers = if orders.workers == 0 { room() } else { orders.workers as usize };
     let pool = Pool::of(settings, workers, Arc::clone(&values))?;
-    let node = Node { pool, mailbox: Arc::default(), values, entries: Vec::new(), failed_value };
+    let node = Node { pool, mailbox: Arc::default(), runs: Arc::default(), values, entries: Vec::new(), failed_value };
     Ok((node, Duration::from_nanos(orders.silence)))
 }
 
@@ -256,7 +260,7 @@ impl Node {
                 NodeKind::Jobs => self.submit(frame, output).unwrap_or_else(|| nonsense()),
                 NodeKind::Stop | NodeKind::Forget => {
                     let numbers = decode_numbers(&frame.items).unwrap_or_else(|| nonsense());
-                    self.mailbox.choose(&numbers, kind == NodeKind::Stop);
+                    numbers.iter().for_each(|&number| self.runs.stop(number, kind == NodeKind::Stop));
                     common.withdraw_unwanted();
                     common.cancellations.fetch_add(1, Ordering::AcqRel);
                     common.wake_all();
@@ -264,14 +268,15 @@ impl Node {
                 NodeKind::Yield => {
                     let most = frame.items.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
                     let jobs = common.yield_last(most.unwrap_or_else(|| nonsense()) as usize);
-                    let numbers: Vec<u64> = jobs.iter().map(|job| job.number).collect();
+                    let numbers: Vec<u64> = jobs.iter().flat_map(|job| [job.first(), job.len() as u64]).collect();
+                    jobs.iter().for_each(|job| self.runs.ended(job.first(), job.len()));
                     output.send_items(NodeKind::Yielded, encode_numbers(&numbers));
                 }
                 NodeKind::Leave => {
                     self.pool.join();
                     exit(0);
                 }
-                NodeKind::Orders | NodeKind::Hello | NodeKind::Answers | NodeKind::Yielded => nonsense(),
+                _ => nonsense(),
             }
         }
         // The workers end with this process.
@@ -284,37 +289,39 @@ impl Node {
         if !statics.is_empty() {
             self.values = Arc::new(self.values.with(&statics).ok()?);
         }
-        let origin = Arc::new(Origin { mailbox: Arc::clone(&self.mailbox), values: Arc::clone(&self.values) });
         let mut blobs = frame.blobs.into_iter();
         let mut jobs = Vec::new();
         while !rest.is_empty() {
-            let (head, arguments, after) = JobHead::decode(rest, self.entries.len() as u32)?;
+            let (NodeRun { number, timeout, run }, mut records, after) =
+                NodeRun::decode(rest, self.entries.len() as u32)?;
             rest = after;
-            if let Some(EntryHead { index, position, name }) = head.new_entry() {
+            if let Some(EntryHead { index, position, name }) = run.new {
                 let found = registry::find(index, name, position).map(|entry| (entry, index));
                 self.entries.push(found.ok_or_else(|| name.to_owned()));
             }
-            let own = blobs.by_ref().take(head.task.blobs.into()).map(|blob| Arc::new(Blob::from(blob))).collect();
-            match self.entries.get(head.task.entry as usize)? {
-                Ok((entry, index)) => jobs.push(Job {
-                    entry,
-                    index: *index,
-                    items: arguments.to_vec(),
-                    blobs: own,
-                    timeout: head.timeout.map(Duration::from_nanos),
-                    // Whether it may run again is for the pool to say.
-                    retries: 0,
-                    origin: Arc::clone(&origin),
-                    number: head.number,
-                    span: Span::task(entry.name()),
-                }),
+            let own = blobs.by_ref().take(run.blobs.into()).map(|blob| Arc::new(Blob::from(blob))).collect();
+            let entry = match self.entries.get(run.entry as usize)? {
+                Ok(entry) => *entry,
                 Err(name) => {
-                    let packed = child::pack_error(&texts::unknown_entry().in_entry(name.clone()));
-                    let mut bytes = Vec::new();
-                    NodeAnswer::encode((head.number, Outcome::Error, 0), &packed.items, &mut bytes);
-                    output.send_items(NodeKind::Answers, bytes);
+                    let error = || texts::unknown_entry().in_entry(name.clone());
+                    (0..run.count.into()).for_each(|task| output.send_error(number + task, &error()));
+                    continue;
                 }
+            };
+            // Each can be cancelled by itself.
+            let mailbox = Arc::new(Mailbox::forwarding(Arc::clone(&self.mailbox)));
+            let room = (run.count as usize).min(records.len());
+            let mut bundle = Bundle::new(entry, (&mailbox, &self.values), number, room);
+            for _ in 0..run.count {
+                let (TaskRecord(arguments), others) = TaskRecord::decode(records)?;
+                records = others;
+                bundle.push(arguments);
             }
+            bundle.blobs = own;
+            bundle.timeout = timeout.map(Duration::from_nanos);
+            self.runs.begin(number, bundle.len(), mailbox);
+            // Whether it may run again is for the pool to say.
+            jobs.push(bundle.into_job(0));
         }
         // If the workers cannot begin, the other side is about to be told, and these have not run.
         let _ = self.pool.common.submit(&mut jobs);
@@ -327,8 +334,16 @@ fn nonsense() -> ! {
     exit(EXIT_REFUSED)
 }
 
+/// What the answers come through.
+struct Mail {
+    mailbox: Arc<Mailbox>,
+    runs: Arc<Runs>,
+    failed_value: Arc<FailedValue>,
+}
+
 /// Sends the answers as they come, and signs of life.
-fn answer(common: &Common, mailbox: &Mailbox, output: &Output, silence: Duration, failed: &FailedValue) -> ! {
+fn answer(common: &Common, mail: &Mail, output: &Output, silence: Duration) -> ! {
+    let Mail { mailbox, runs, failed_value } = mail;
     let pause = (silence / 4).min(LOOK);
     let mut beat = Instant::now();
     let mut letters = Vec::new();
@@ -338,9 +353,9 @@ fn answer(common: &Common, mailbox: &Mailbox, output: &Output, silence: Duration
             // What has run has an answer, which must be heard before the rest is taken for what has not.
             common.wait_until_quiet(None);
             mailbox.collect(&mut letters, Until::Now);
-            letters.retain(|(_, answer)| !answer.as_ref().is_err_and(|other| other.is_copy_of(&error)));
-            output.send_answers(letters, mailbox);
-            let value = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+            letters.retain(|letter| !matches!(&letter.content, Content::Failed(other) if other.is_copy_of(&error)));
+            output.send_answers(letters, runs);
+            let value = failed_value.lock().unwrap_or_else(PoisonError::into_inner).take();
             output.send(match value {
                 Some((items, blobs)) => {
                     let blobs = blobs.into_iter().map(Blob::from).collect();
@@ -351,7 +366,7 @@ fn answer(common: &Common, mailbox: &Mailbox, output: &Output, silence: Duration
             exit(EXIT_REFUSED);
         }
         if !letters.is_empty() {
-            output.send_answers(std::mem::take(&mut letters), mailbox);
+            output.send_answers(std::mem::take(&mut letters), runs);
             beat = Instant::now();
         } else if beat.elapsed() >= silence / 4 {
             output.send_items(NodeKind::Beat, Vec::new());
@@ -392,35 +407,80 @@ impl Output {
         self.send(Outbox::new(Kind::Node(kind), &[], Packed { items, ..Packed::default() }));
     }
 
-    /// Many in one frame, but for large ones.
-    fn send_answers(&self, letters: Vec<(u64, Answer)>, mailbox: &Mailbox) {
+    /// Many in one frame, but for long ones.
+    fn send_answers(&self, letters: Vec<Letter>, runs: &Runs) {
         let mut bytes = Vec::new();
-        for (number, answer) in letters {
-            mailbox.forget(number);
-            let (outcome, packed) = match answer {
-                Ok(mut reply) => {
-                    let blobs = std::mem::take(&mut reply.blobs).into_vec();
-                    if blobs.is_empty() && reply.value().len() < LARGE {
-                        NodeAnswer::encode((number, Outcome::Value, 0), reply.value(), &mut bytes);
-                        if bytes.len() >= MOST_BYTES {
-                            self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
-                        }
-                        continue;
+        for Letter { first, count, content } in letters {
+            runs.ended(first, count);
+            match content {
+                Content::Values { answers, mut at, .. } => {
+                    for number in (first..).take(count) {
+                        let Some((answer, next)) = answers.get(at) else { break };
+                        at = next;
+                        Answers::put(Answer { task: number as u32, ..answer }, &mut bytes);
                     }
+                }
+                // Its head is that of an answer of the worker.
+                Content::Long { mut items, start: AnswerHead::LEN, blobs, .. } => {
+                    items[..AnswerHead::LEN].copy_from_slice(&AnswerHead { task: first, failed: false }.encode());
                     let blobs = blobs.into_iter().map(Blob::from).collect();
-                    (Outcome::Value, Packed { items: reply.value().to_vec(), blobs })
+                    self.send(Outbox::new(Kind::Node(NodeKind::Long), &[], Packed { items, blobs }));
                 }
-                Err(error) => {
-                    let outcome = if is_loss(&error) { Outcome::Lost } else { Outcome::Error };
-                    (outcome, child::pack_error(&error))
+                Content::Long { items, start, blobs, .. } => {
+                    let blobs = blobs.into_iter().map(Blob::from).collect();
+                    let packed = Packed { items: items[start..].to_vec(), blobs };
+                    let head = AnswerHead { task: first, failed: false }.encode();
+                    self.send(Outbox::new(Kind::Node(NodeKind::Long), &head, packed));
                 }
-            };
-            let mut own = Vec::new();
-            NodeAnswer::encode((number, outcome, packed.blobs.len() as u16), &packed.items, &mut own);
-            self.send(Outbox::new(Kind::Node(NodeKind::Answers), &[], Packed { items: own, blobs: packed.blobs }));
+                Content::Failed(error) => self.send_error(first, &error),
+            }
+            if bytes.len() >= MOST_BYTES {
+                self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
+            }
         }
         if !bytes.is_empty() {
             self.send_items(NodeKind::Answers, bytes);
+        }
+    }
+
+    fn send_error(&self, number: u64, error: &Error) {
+        let packed = child::pack_error(error);
+        if is_loss(error) {
+            self.send(Outbox::new(Kind::Node(NodeKind::Lost), &number.to_le_bytes(), packed));
+        } else {
+            let head = AnswerHead { task: number, failed: true }.encode();
+            self.send(Outbox::new(Kind::Node(NodeKind::Long), &head, packed));
+        }
+    }
+}
+
+/// The runs of tasks that the pool has sent, so that it can take back what it has said of them.
+#[derive(Debug, Default)]
+struct Runs(Mutex<BTreeMap<u64, (usize, Arc<Mailbox>)>>);
+
+impl Runs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (usize, Arc<Mailbox>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, number: u64, count: usize, mailbox: Arc<Mailbox>) {
+        self.lock().insert(number, (count, mailbox));
+    }
+
+    /// So many tasks of a run have ended, from this number on.
+    fn ended(&self, number: u64, count: usize) {
+        let mut runs = self.lock();
+        let Some((&first, (left, _))) = runs.range_mut(..=number).next_back() else { return };
+        *left = left.saturating_sub(count);
+        if *left == 0 {
+            runs.remove(&first);
+        }
+    }
+
+    /// The tasks of the run with this one need not begin; and are stopped if they run.
+    fn stop(&self, number: u64, cancels: bool) {
+        if let Some((_, (_, mailbox))) = self.lock().range(..=number).next_back() {
+            if cancels { mailbox.cancel() } else { mailbox.abandon() }
         }
     }
 }

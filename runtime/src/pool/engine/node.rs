@@ -14,7 +14,8 @@ use crate::handle;
 use crate::inherit::Values;
 use crate::link::{Frame, Outbox, Piece};
 use crate::pool::common::{Common, Next, Seat};
-use crate::pool::mailbox::{Deliveries, Job};
+use crate::pool::job::Job;
+use crate::pool::letters::Deliveries;
 use crate::pool::{seat, texts as pool_texts};
 use crate::sys;
 use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
@@ -270,18 +271,23 @@ impl Node<'_> {
                 self.seat.process.store(self.remote.id(), Ordering::Release);
                 Ok(())
             }
-            (Kind::Node(NodeKind::Answers), Some(_)) => {
+            (Kind::Node(kind @ (NodeKind::Answers | NodeKind::Long | NodeKind::Lost)), Some(_)) => {
                 let place = answers::From { common: self.common, node: &self.name };
-                let (count, again) = self.flight.accept(frame, &place, deliveries).ok_or_else(damaged)?;
-                self.answered += count;
-                self.common.give_back(again.into_iter());
+                let before = self.flight.len();
+                let again = self.flight.accept(kind, frame, &place, deliveries).ok_or_else(damaged)?;
+                self.answered += (before - self.flight.len()) as u64;
+                self.common.give_back(again);
                 Ok(())
             }
             (Kind::Node(NodeKind::Yielded), Some(_)) => {
                 let numbers = decode_numbers(&frame.items).ok_or_else(damaged)?;
                 self.yielding = false;
-                let jobs: Vec<Job> = numbers.iter().filter_map(|&number| self.flight.take(number)).collect();
-                self.common.give_back(jobs.into_iter());
+                let mut jobs = Vec::new();
+                for run in numbers.chunks(2) {
+                    let &[number, count] = run else { return Err(damaged()) };
+                    jobs.push(self.flight.take(number, count as usize).ok_or_else(damaged)?);
+                }
+                self.common.give_back(jobs);
                 Ok(())
             }
             (Kind::Value, _) => match &self.common.settings.initializer {
@@ -321,7 +327,7 @@ impl Node<'_> {
         if self.flight.len() > depth / 2 && self.flight.len() >= workers {
             return;
         }
-        while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
+        while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN && !self.flight.is_stretched() {
             let open = self.flight.len();
             let mut jobs = Vec::new();
             // With a worker free it is as idle as any.
@@ -341,7 +347,7 @@ impl Node<'_> {
     /// Sends tasks, which all have the same inherited statics.
     fn give(&mut self, jobs: Vec<Job>) {
         let Some(first) = jobs.first() else { return };
-        let then = Arc::clone(&first.origin.values);
+        let then = Arc::clone(&first.bundle.values);
         let mut items = if Arc::ptr_eq(&self.values, &then) { Values::nothing() } else { then.all_since(&self.values) };
         self.values = then;
         let id = self.remote.id();
@@ -390,9 +396,9 @@ impl Node<'_> {
         for mut job in jobs {
             let is_unfit = matches!(end, End::Unfit(_));
             if let End::Dismissed(error) = &end {
-                deliveries.push(job.fails(error.copy()));
-            } else if job.is_unwanted() {
-                deliveries.push(job.fails(pool_texts::cancelled(None)));
+                job.fail(|| error.copy(), &mut deliveries);
+            } else if job.bundle.mailbox.is_unwanted() {
+                job.fail(|| pool_texts::cancelled(None), &mut deliveries);
             } else if is_unfit {
                 // It answers all that has run before it says so.
                 again.push(job);
@@ -401,16 +407,14 @@ impl Node<'_> {
                 again.push(job);
             } else {
                 let attempt = self.common.attempt(&job);
-                deliveries.push(job.fails(texts::lost(&self.name, attempt, &why)));
+                job.fail(|| texts::lost(&self.name, attempt, &why), &mut deliveries);
             }
         }
-        self.common.give_back(again.into_iter());
+        self.common.give_back(again);
         self.common.deliver(deliveries);
-        failure.map(|(_, error)| Failure {
-            is_final: error.kind() == crate::ErrorKind::BuildMismatch,
-            error,
-            was_useful,
-        })
+        // Workers that cannot begin were tried as often as those of this machine are.
+        let is_final = matches!(end, End::Unfit(_)) && self.answered == 0;
+        failure.map(|(_, error)| Failure { is_final, error, was_useful })
     }
 
     /// What to say of the end of the node: to its tasks, and if it is not started again.

@@ -98,7 +98,12 @@ pub(super) fn silent(limit: Duration) -> String {
 pub(super) fn broken(failures: u32, last: &Error) -> Error {
     let error = Error::new(
         last.kind(),
-        format!("the pool has given up: no node is left, and the last one failed {failures} times in a row: {last}"),
+        match failures {
+            1 => format!("the pool has given up: no node is left: {last}"),
+            _ => format!(
+                "the pool has given up: no node is left, and the last one failed {failures} times in a row: {last}"
+            ),
+        },
     );
     match (last.panic(), last.exit_status()) {
         (Some(panic), _) => error.with_panic(panic.clone()),

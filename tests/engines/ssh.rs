@@ -1,0 +1,1 @@
+//! OpenSSH: a server of the test's own, on this machine.

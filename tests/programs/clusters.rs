@@ -1,0 +1,64 @@
+//! Programs with pools on other machines.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::Duration;
+
+use spawnsafe::{Engine, Pool, Stdio, child_entry, process_main};
+use spawnsafe_tests::{children_of, eventually, open_descriptors};
+
+#[child_entry]
+fn square(x: u64) -> u64 {
+    x * x
+}
+
+#[child_entry]
+fn sleeps(milliseconds: u64) -> (u32, u32) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    (std::process::id(), std::os::unix::process::parent_id())
+}
+
+#[process_main]
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("in-mid-map") => in_mid_map(),
+        Some("leaks") => leaks(),
+        other => panic!("no such program: {other:?}"),
+    }
+}
+
+/// Prints the ids of all that work for it, and goes on.
+fn in_mid_map() {
+    let pool = Pool::builder().engine(Engine::from_env().unwrap()).workers(2).build().unwrap();
+    let mut seen = BTreeSet::new();
+    let mut ids = pool.map_unordered(sleeps::call, std::iter::repeat(20)).map(|(_, ids)| ids.unwrap());
+    for (worker, agent) in ids.by_ref().take(100) {
+        seen.extend([worker, agent]);
+    }
+    seen.extend(pool.process_ids());
+    println!("{}", seen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    std::io::stdout().flush().unwrap();
+    ids.for_each(drop);
+}
+
+/// Many pools leave no descriptor, no thread and no process behind.
+fn leaks() {
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let engine = Engine::command(["sh", "-c", "exec \"$@\"", "--"]).nodes(2);
+    let round = || {
+        let pool = Pool::builder().engine(engine.clone()).workers(1).stderr(Stdio::null()).build().unwrap();
+        let squares = pool.map(square::call, 0..100).map(Result::unwrap).sum::<u64>();
+        assert_eq!(squares, (0..100).map(|x| x * x).sum::<u64>());
+        drop(pool.submit(sleeps::call(600_000)).unwrap());
+    };
+    round();
+    let one = || eventually("the threads of the links end", || (threads() == 1).then_some(()));
+    one();
+    let before = open_descriptors();
+    for _ in 0..20 {
+        round();
+    }
+    one();
+    assert_eq!(open_descriptors(), before);
+    assert_eq!(children_of(std::process::id()), [0; 0]);
+}
