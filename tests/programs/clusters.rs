@@ -23,6 +23,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("in-mid-map") => in_mid_map(),
         Some("leaks") => leaks(),
+        Some("nodes") => nodes(),
         other => panic!("no such program: {other:?}"),
     }
 }
@@ -39,6 +40,23 @@ fn in_mid_map() {
     println!("{}", seen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
     std::io::stdout().flush().unwrap();
     ids.for_each(drop);
+}
+
+#[child_entry]
+fn node() -> String {
+    std::thread::sleep(Duration::from_millis(50));
+    std::env::var("SLURMD_NODENAME").unwrap_or_default()
+}
+
+/// Prints the names of the nodes that it is given, and how many workers they have.
+fn nodes() {
+    let pool = Pool::builder().engine(Engine::from_env().unwrap()).build().unwrap();
+    let workers = eventually("all nodes are there", || {
+        let workers = pool.figures().workers;
+        (workers >= 6).then_some(workers)
+    });
+    let names: BTreeSet<String> = pool.map(|()| node::call(), [(); 60]).collect::<Result<_, _>>().unwrap();
+    println!("{}: {workers} workers", names.into_iter().collect::<Vec<_>>().join(" "));
 }
 
 /// Many pools leave no descriptor, no thread and no process behind.
