@@ -86,8 +86,10 @@ mod faults {
             assert_eq!(squared, (position * position) as u64);
             assert!(seen.insert(position), "{position} was answered before");
             nodes.insert(node.clone());
-            if let (true, Some(happens)) = (seen.len() as u64 == tasks / 4, happens.take_if(|_| nodes.len() == 3)) {
-                happens(&node);
+            if seen.len() as u64 >= tasks / 4 && nodes.len() == 3 {
+                if let Some(happens) = happens.take() {
+                    happens(&node);
+                }
             }
         }
         assert!(happens.is_none(), "all nodes had something to do");
