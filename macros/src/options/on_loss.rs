@@ -1,5 +1,6 @@
 //! `on_loss`: what becomes of a task whose worker or node has vanished, so that nobody knows how far it came.
 
+use proc_macro2::TokenStream;
 use syn::parse::ParseStream;
 use syn::token::Paren;
 use syn::{Ident, LitInt, parenthesized};
@@ -25,9 +26,13 @@ impl OnLoss {
         } else if word == "retry" && input.peek(Paren) {
             let list;
             parenthesized!(list in input);
-            let times: LitInt = list.parse().map_err(|error| at(&error, messages::RETRIES_ARE_NO_NUMBER))?;
+            let no_number = |error: syn::Error| {
+                // What is left of the list would be an error of its own.
+                list.parse::<TokenStream>().map_or_else(|error| error, |_| at(&error, messages::RETRIES_ARE_NO_NUMBER))
+            };
+            let times: LitInt = list.parse().map_err(no_number)?;
             if !list.is_empty() {
-                return Err(list.error(messages::RETRIES_ARE_NO_NUMBER));
+                return Err(no_number(list.error("")));
             }
             let number = times.base10_parse::<u16>().ok().filter(|&number| number > 0);
             if number.is_none() {
