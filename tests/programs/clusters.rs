@@ -24,6 +24,7 @@ fn main() {
         Some("in-mid-map") => in_mid_map(),
         Some("leaks") => leaks(),
         Some("nodes") => nodes(),
+        Some("many-tasks") => many_tasks(),
         other => panic!("no such program: {other:?}"),
     }
 }
@@ -57,6 +58,26 @@ fn nodes() {
     });
     let names: BTreeSet<String> = pool.map(|()| node::call(), [(); 60]).collect::<Result<_, _>>().unwrap();
     println!("{}: {workers} workers", names.into_iter().collect::<Vec<_>>().join(" "));
+}
+
+/// As many tasks as are asked for, each answered once; what the pool does meanwhile is told now and then.
+fn many_tasks() {
+    let count: u64 = std::env::args().nth(2).unwrap().parse().unwrap();
+    let pool = Pool::builder().engine(Engine::from_env().unwrap()).workers(2).build().unwrap();
+    std::thread::scope(|scope| {
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let pool = &pool;
+        scope.spawn(move || {
+            while is_done.recv_timeout(Duration::from_secs(5)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("{:?}", pool.figures());
+            }
+        });
+        for (x, result) in (0..).zip(pool.map(square::call, 0..count)) {
+            assert_eq!(result.unwrap(), x * x);
+        }
+        drop(done);
+    });
+    println!("{count} tasks");
 }
 
 /// Many pools leave no descriptor, no thread and no process behind.

@@ -32,9 +32,6 @@ const LAST_PAUSE: Duration = Duration::from_millis(50);
 /// out all the same.
 const MOST_BYTES: usize = 32 << 20;
 
-/// How much work is handed out ahead, if the tasks are short.
-const AHEAD: Duration = Duration::from_millis(10);
-
 /// How many tasks are handed to the pool at once, and how long they may wait for each other.
 const BATCH: usize = 256;
 
@@ -238,7 +235,7 @@ where
         }
         let now = Instant::now();
         self.mark = (self.taken, now);
-        let passes = std::mem::take(&mut self.has_waited) && now.duration_since(time) <= AHEAD;
+        let passes = std::mem::take(&mut self.has_waited) && now.duration_since(time) <= self.pool.common.latency();
         if !passes && !is_starved {
             return;
         }
@@ -252,7 +249,7 @@ where
         }
         let seats = self.pool.common.width().max(1);
         let most = (MOST_BYTES as f64 / self.bytes_each.max(1.0)) as usize;
-        most.clamp(FIRST_WINDOW * seats, LAST_WINDOW * seats)
+        most.clamp(FIRST_WINDOW * seats, self.pool.common.farthest(LAST_WINDOW) * seats)
     }
 
     /// Hands out one batch.

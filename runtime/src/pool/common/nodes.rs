@@ -1,6 +1,7 @@
 //! What a pool is asked because its workers may be on other machines, or work for a pool that is.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Common;
 #[cfg(feature = "engines")]
@@ -17,6 +18,25 @@ impl Common {
     /// How many tasks can run at a time.
     pub(in crate::pool) fn width(&self) -> usize {
         self.state().seats.iter().map(|seat| seat.width.load(Ordering::Acquire)).sum()
+    }
+
+    /// How long it takes until an answer is there, besides what tasks take, at most if all is well: what is handed out
+    /// ahead must bridge it.
+    pub(in crate::pool) fn latency(&self) -> Duration {
+        #[cfg(feature = "engines")]
+        if self.settings.is_on_nodes {
+            return Duration::from_millis(500);
+        }
+        Duration::from_millis(10)
+    }
+
+    /// How far ahead tasks go for each worker at most, if it is so far on this machine.
+    pub(in crate::pool) fn farthest(&self, here: usize) -> usize {
+        #[cfg(feature = "engines")]
+        if self.settings.is_on_nodes {
+            return here * 8;
+        }
+        here
     }
 
     /// How often a task of this entry may run again whose worker, or node, has vanished.
@@ -47,6 +67,11 @@ impl Common {
         state.stage = Stage::Broken(error.copy());
         drop(state);
         self.fail(jobs, || error.copy());
+    }
+
+    /// Whether tasks wait that no worker has yet.
+    pub(in crate::pool) fn has_waiting(&self) -> bool {
+        self.state().waiting > 0
     }
 
     /// Why no worker can begin, if none can.

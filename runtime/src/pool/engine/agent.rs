@@ -45,6 +45,9 @@ const EXIT_ABANDONED: i32 = 1;
 /// How often it is looked whether the workers cannot begin.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How long answers wait for each other while the workers have enough to do.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// How much of answers goes into one frame.
 const MOST_BYTES: usize = 256 << 10;
 
@@ -349,6 +352,12 @@ fn answer(common: &Common, mail: &Mail, output: &Output, silence: Duration) -> !
     let mut letters = Vec::new();
     loop {
         mailbox.collect(&mut letters, Until::Time(Instant::now() + pause));
+        if !letters.is_empty() && common.has_waiting() {
+            // The workers do not wait for the other side, so the other side can wait for more: each frame costs all that
+            // pass it on a wake-up.
+            std::thread::sleep(GATHER);
+            mailbox.collect(&mut letters, Until::Now);
+        }
         if let Some(error) = common.broken() {
             // What has run has an answer, which must be heard before the rest is taken for what has not.
             common.wait_until_quiet(None);

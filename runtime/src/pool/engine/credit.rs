@@ -1,18 +1,19 @@
 //! How many tasks a node is given.
 //!
 //! Enough to bridge the way there and back, and the time in which others use the processors: a node must not wait for its
-//! next tasks. Not so many that they wait at one node while another has nothing to do, or are lost with it.
+//! next tasks. Not so many that much is lost with it; what waits while another node has nothing
+//! to do is taken back.
 
 use std::time::{Duration, Instant};
 
 /// The work that a node is given ahead.
-const AHEAD: Duration = Duration::from_millis(40);
+const AHEAD: Duration = Duration::from_millis(200);
 
 /// Workers whose tasks take so long need none that wait: the way is short against them.
 const LONG: Duration = Duration::from_millis(250);
 
 /// The most that one worker of a node is given, whatever its tasks take.
-const MOST: usize = 8192;
+const MOST: usize = 16 << 10;
 
 /// How long the tasks of a node take, lately.
 #[derive(Debug)]
@@ -73,8 +74,8 @@ mod tests {
         };
         assert_eq!(Credit::new(4).depth(), 4);
         assert_eq!(depth(Duration::from_secs(1)), 4);
-        assert_eq!(depth(Duration::from_millis(20)), 8);
-        assert_eq!(depth(Duration::from_micros(100)), 400);
+        assert_eq!(depth(Duration::from_millis(20)), 10);
+        assert_eq!(depth(Duration::from_micros(100)), 2000);
         assert_eq!(depth(Duration::from_nanos(1)), 4 * MOST);
     }
 }
