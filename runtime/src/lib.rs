@@ -69,6 +69,10 @@ pub mod guide {
     #[cfg_attr(not(doctest), doc = include_str!("docs/refusals.md"))]
     #[cfg_attr(doctest, doc = "Tested elsewhere.")]
     pub mod refusals {}
+
+    #[cfg(feature = "engines")]
+    #[doc = include_str!("docs/clusters.md")]
+    pub mod clusters {}
 }
 
 // The names are those of the generated code's contract.

@@ -191,7 +191,8 @@ impl PoolBuilder {
         self
     }
 
-    /// How often a task is run again whose worker has died while it ran; never, by default. A task that panics, is
+    /// How often a task is run again whose worker has died while it ran; never, by default, or as often as its entry says
+    /// (`#[child_entry(on_loss = retry(3))]`), whichever is more. A task that panics, is
     /// cancelled or takes too long is not run again.
     pub fn retries(mut self, times: u32) -> Self {
         self.settings.retries = times;
