@@ -5,6 +5,10 @@ use std::io;
 
 use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE};
 
+/// A variable and its value, none to remove it, as bytes that the same system reads elsewhere.
+#[cfg(feature = "engines")]
+pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
+
 /// Changes to the environment, to be applied when the child is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
@@ -29,7 +33,7 @@ impl Environment {
 
     /// Whether it begins empty, and the changes; for a process that is to make them elsewhere.
     #[cfg(feature = "engines")]
-    pub(crate) fn changes(&self) -> (bool, Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+    pub(crate) fn changes(&self) -> (bool, Vec<Change>) {
         let bytes = |text: &OsString| text.as_encoded_bytes().to_vec();
         (self.cleared, self.changes.iter().map(|(key, value)| (bytes(key), value.as_ref().map(bytes))).collect())
     }

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_a_shell() {
-        let split = |line| split(line).unwrap();
+        let split = |line: &str| split(line).unwrap();
         assert_eq!(split("  a  b\tc "), ["a", "b", "c"]);
         assert_eq!(split(r#"'a b' "c 'd'" e\ f g"h i"j '' "#), ["a b", "c 'd'", "e f", "gh ij", ""]);
         assert_eq!(split(""), [""; 0]);
