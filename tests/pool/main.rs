@@ -2,7 +2,11 @@
 
 // What they do to workers and to whole programs is said in signals.
 #[cfg(unix)]
+mod awaiting;
+#[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod handles;
 mod maps;
 #[cfg(unix)]
 mod programs;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use spawnsafe::{ErrorKind, Pool, Stdio, child_entry};
+use spawnsafe::{ErrorKind, Pool, StartMethod, Stdio, child_entry};
 use spawnsafe_tests::eventually;
 
 use super::{begins_and_waits, pool, process_id, square, works};
@@ -62,13 +62,67 @@ fn workers_are_confined() {
     assert!(error.to_string().contains("limits of the pool"), "{error}");
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+#[child_entry]
+fn takes(bytes: usize) -> u32 {
+    drop(std::hint::black_box(vec![1_u8; bytes]));
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetPriorityClass};
+    #[allow(unsafe_code)]
+    // SAFETY: the call has no preconditions; what it returns stands for this process.
+    let this = unsafe { GetCurrentProcess() };
+    #[allow(unsafe_code)]
+    // SAFETY: the handle is that of this process.
+    unsafe {
+        GetPriorityClass(this)
+    }
+}
+
+#[cfg(windows)]
+#[test]
+fn workers_are_confined() {
+    use windows_sys::Win32::System::Threading::BELOW_NORMAL_PRIORITY_CLASS;
+    let pool = Pool::builder().workers(1).stderr(Stdio::null());
+    let pool = pool.memory_limit(512 << 20).niceness(5).processors([0]).build().unwrap();
+    assert_eq!(pool.submit(takes::call(1 << 20)).unwrap().join().unwrap(), BELOW_NORMAL_PRIORITY_CLASS);
+    // Wine takes the limit and does not keep it.
+    if !spawnsafe_tests::is_wine() {
+        assert!(pool.submit(takes::call(1 << 30)).unwrap().join().is_err());
+    }
+    let impossible = Pool::builder().workers(1).processors([1023]).build().unwrap();
+    let error = impossible.submit(square::call(2)).unwrap().join().unwrap_err();
+    assert!(error.to_string().contains("limits of the pool"), "{error}");
+}
+
+#[cfg(target_os = "macos")]
 #[test]
 fn a_system_that_cannot_confine_says_so() {
     let pool = Pool::builder().workers(1).memory_limit(1 << 30).build().unwrap();
     let error = pool.submit(square::call(2)).unwrap().join().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Spawn);
     assert!(error.to_string().contains("limits of the pool"), "{error}");
+}
+
+#[child_entry]
+fn variables() -> Vec<(String, String)> {
+    let is_ours = |name: &str| name.starts_with("POOL_TEST");
+    std::env::vars().filter(|(name, _)| is_ours(name)).collect()
+}
+
+#[test]
+fn the_environment_of_workers_can_be_changed() {
+    let set = [("POOL_TEST_A", "1"), ("POOL_TEST_B", "2"), ("POOL_TEST_C", "3")];
+    let variables = |builder: spawnsafe::PoolBuilder| {
+        let pool = builder.workers(1).start_method(StartMethod::Exec).build().unwrap();
+        let mut found = pool.submit(variables::call()).unwrap().join().unwrap();
+        found.sort();
+        found.into_iter().map(|(name, _)| name.replace("POOL_TEST_", "")).collect::<String>()
+    };
+    assert_eq!(variables(Pool::builder().envs(set)), "ABC");
+    assert_eq!(variables(Pool::builder().envs(set).env_remove("POOL_TEST_B")), "AC");
+    // The dynamic linker of a test binary may need the other variables.
+    if cfg!(target_os = "linux") {
+        assert_eq!(variables(Pool::builder().envs(set).env_clear().env("POOL_TEST_D", "4")), "D");
+    }
 }
 
 #[test]

@@ -84,33 +84,39 @@ pub(crate) struct Task<R> {
 pub struct Arguments {
     entry: &'static Entry,
     packer: Packer,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 impl Arguments {
     /// No argument is packed yet.
     #[must_use]
+    #[inline]
     pub fn new(entry: &'static Entry) -> Self {
         Self { entry, packer: link::packer(), fault: None }
     }
 
     /// Where the next argument goes.
+    #[inline]
     pub fn packer(&mut self) -> &mut Packer {
         &mut self.packer
     }
 
     /// Notes how the packing of the argument `name` went. What fails surfaces when the call is started.
+    #[inline]
     pub fn packed(&mut self, name: &'static str, done: Result<(), CodecError>) {
+        #[cfg(feature = "engines")]
+        self.packer.ends_argument(name);
         if let (Err(error), None) = (done, &self.fault) {
-            self.fault = Some(Fault::argument(name, error));
+            self.fault = Some(Box::new(Fault::argument(name, error)));
         }
     }
 
     /// All arguments are packed.
+    #[inline]
     pub fn call<R>(self, unpack: Unpack<R>) -> Call<R> {
         let packed = match self.fault {
             None => Ok(self.packer.finish()),
-            Some(fault) => Err(Box::new(fault)),
+            Some(fault) => Err(fault),
         };
         Call { entry: self.entry, packed, plan: None, unpack }
     }
@@ -211,27 +217,35 @@ impl<R> Call<R> {
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
         let unpack = self.unpack;
-        let (mut running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
+        let (mut running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
         running.kill_when_due()?;
         Ok(Child::new(running, piped, unpack))
     }
 
-    /// Starts the child and waits for its result: [`spawn`](Call::spawn) and [`join`](Child::join).
+    /// Starts the child and waits for its result, as [`spawn`](Call::spawn) and [`join`](Child::join) do, but not for its
+    /// process to be gone as well.
+    ///
+    /// What the entry has printed with Rust's macros is out by then. The process may run its exit handlers a moment
+    /// longer, if it has some, and is reaped in the background, within milliseconds; for that a thread is started with the
+    /// first `run`. This process waits for it when it returns from `main` or calls [`exit`](std::process::exit). It is
+    /// killed if it takes ten seconds. If what the process holds must be free, as a port that the next one needs, use `spawn`
+    /// and `join`. An error still waits for the end of the process, to say how it was. On macOS and Windows all
+    /// do.
     ///
     /// # Errors
     /// Those of both.
     pub fn run(self) -> Result<R, Error> {
         // Whoever waits keeps the time as well: no other thread need watch.
         let unpack = self.unpack;
-        let (running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
-        Child::new(running, piped, unpack).join()
+        let (running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
+        Child::new(running, piped, unpack).into_result()
     }
 
-    /// The packed arguments, if this is a call of that entry of which nothing was set and which has no blobs.
+    /// The packed arguments, if this is a call of that entry of which nothing was set and which has no blobs or handles.
     #[inline]
     pub(crate) fn plain(&mut self, entry: &'static Entry) -> Option<&mut Vec<u8>> {
         match &mut self.packed {
-            Ok(packed) if std::ptr::eq(self.entry, entry) && self.plan.is_none() && packed.blobs.is_empty() => {
+            Ok(packed) if std::ptr::eq(self.entry, entry) && self.plan.is_none() && packed.is_items_only() => {
                 Some(&mut packed.items)
             }
             _ => None,
@@ -272,12 +286,8 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 }
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
-fn start(
-    entry: &'static Entry,
-    packed: Result<Packed, Box<Fault>>,
-    plan: Box<Plan>,
-) -> Result<(Running, Piped), Error> {
-    order(entry, packed, *plan)
+fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
+    order(entry, packed, plan)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let Launched { peer, piped, outbox, shared: _ } = method.launcher().launch(order).map_err(not_started)?;

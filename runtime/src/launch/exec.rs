@@ -5,36 +5,56 @@ use std::io::{self, IoSlice, Read};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::{Launched, Launcher, Order, Peer};
+use super::{Launched, Launcher, Order, Peer, exiting, spares};
+use crate::link::Outbox;
 use crate::registry::Dispatch;
-use crate::sys::{self, Command, Ended, Interest, Process, Ready, Started, Stream, Watch};
+use crate::sys::{
+    self, Command, Ended, Interest, OwnedHandle, Piped, Process, Ready, Receive, Received, Shared, Started, Stream,
+    Watch,
+};
 
 /// See [`StartMethod::Exec`](super::StartMethod::Exec).
 #[derive(Debug)]
 pub(crate) struct Exec;
 
 impl Launcher for Exec {
-    fn launch(&self, order: Order) -> io::Result<Launched> {
-        let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
-        let command = Command {
-            args: arguments(),
-            env: environment.variables()?,
-            stdin,
-            stdout,
-            stderr,
-            token: match dispatch {
-                Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
-                Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
-            },
-            shared,
-        };
-        let (stream, handover) = sys::connection()?;
-        stream.prepare_to_write(outbox.len());
-        // Before the child exists: arguments that fit into the buffer are there when it asks for them.
-        outbox.pump(|pieces| stream.write(pieces))?;
-        let Started { process, piped, shared } = sys::start(command, handover)?;
-        Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
+    fn launch(&self, mut order: Order) -> io::Result<Launched> {
+        if let Some(launched) = spares::launch(&mut order) {
+            return launched;
+        }
+        let Execution { executed, piped, outbox, shared } = execute(order)?;
+        Ok(Launched { peer: Box::new(executed), piped, outbox, shared })
     }
+}
+
+/// As [`Launched`], when it is still known what it is.
+pub(super) struct Execution {
+    pub(super) executed: Executed,
+    pub(super) piped: Piped,
+    pub(super) outbox: Outbox,
+    pub(super) shared: Option<Shared>,
+}
+
+pub(super) fn execute(order: Order) -> io::Result<Execution> {
+    let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
+    let mut command = Command {
+        args: arguments(),
+        env: environment.variables()?,
+        stdin,
+        stdout,
+        stderr,
+        token: match dispatch {
+            Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
+            Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
+        },
+        shared,
+    };
+    let (stream, handover) = exiting::with_room(sys::connection)?;
+    stream.prepare_to_write(outbox.len());
+    // Before the child exists: arguments that fit into the buffer are there when it asks for them.
+    outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
+    let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
+    Ok(Execution { executed: Executed { process, stream: Some(Arc::new(stream)) }, piped, outbox, shared })
 }
 
 /// What the arguments of children are: those of this process, unless it only stands for another one.
@@ -51,14 +71,15 @@ pub(crate) fn set_arguments(arguments: Vec<OsString>) {
     let _ = ARGUMENTS.set(arguments);
 }
 
-struct Executed {
+/// A process that was started so, and the connection to it.
+pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
     stream: Option<Arc<Stream>>,
 }
 
 impl Executed {
-    fn stream(&self) -> io::Result<&Stream> {
+    pub(super) fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
@@ -69,13 +90,19 @@ impl Read for Executed {
     }
 }
 
+impl Receive for Executed {
+    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(buf, handles)
+    }
+}
+
 impl Peer for Executed {
     fn id(&self) -> u32 {
         self.process.id()
     }
 
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream()?.write(pieces)
+    fn write(&mut self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
+        self.stream()?.write(pieces, handles)
     }
 
     fn hang_up(&mut self) {

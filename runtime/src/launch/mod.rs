@@ -4,10 +4,12 @@
 
 mod environment;
 mod exec;
+pub(crate) mod exiting;
 #[cfg(test)]
 pub(crate) mod mock;
+pub(crate) mod spares;
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +20,7 @@ pub(crate) use exec::set_arguments;
 
 use crate::link::Outbox;
 use crate::registry::Dispatch;
-use crate::sys::{Ended, Interest, Piped, Ready, Shared, Stdio, Stream, Watch};
+use crate::sys::{Ended, Interest, OwnedHandle, Piped, Ready, Receive, Shared, Stdio, Stream, Watch};
 
 /// How a child process comes to be.
 ///
@@ -26,7 +28,8 @@ use crate::sys::{Ended, Interest, Piped, Ready, Shared, Stdio, Stream, Watch};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartMethod {
-    /// Execute the program's file again. Works everywhere, and is the default.
+    /// Execute the program's file again, or take a process that was started so ahead of time
+    /// ([`prewarm`](crate::prewarm)). Works everywhere, and is the default.
     #[default]
     Exec,
 }
@@ -61,11 +64,11 @@ pub(crate) trait Launcher {
 }
 
 /// A child process as its parent sees it: a process, and the connection to it. Reading does not block.
-pub(crate) trait Peer: Read + Send {
+pub(crate) trait Peer: Receive + Send {
     fn id(&self) -> u32;
 
-    /// Writes what the connection takes.
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Writes what the connection takes, and sends the handles with the first of these bytes.
+    fn write(&mut self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize>;
 
     /// Closes the connection: nothing more is expected from it.
     fn hang_up(&mut self);

@@ -62,7 +62,7 @@ impl Answer<'_> {
 }
 
 /// Answers that were there at one time, out of the worker's reach.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Answers(Vec<u64>);
 
 impl Answers {
@@ -76,22 +76,24 @@ impl Answers {
         Some((Answer { task, failed: head & FAILED != 0, body: &bytemuck::cast_slice(body)[..len] }, next))
     }
 
-    /// What another process has written with [`put`](Self::put); `None` if it cannot be that.
+    /// None yet.
     #[cfg(feature = "engines")]
-    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        let words = bytes.chunks_exact(WORD);
-        words.remainder().is_empty().then(|| {
-            Self(words.map(|word| u64::from_le_bytes(*word.first_chunk().expect("it has as many bytes"))).collect())
-        })
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
     }
 
-    /// Appends an answer, for another machine.
+    /// Appends an answer that has come by another way, and gives its place.
     #[cfg(feature = "engines")]
-    pub(crate) fn put(answer: Answer<'_>, to: &mut Vec<u8>) {
-        to.extend_from_slice(&answer.head().to_le_bytes());
-        // The bytes of a word are in the order of whoever reads them, and all builds that are the same have the same.
-        to.extend_from_slice(answer.body);
-        to.resize(to.len().next_multiple_of(WORD), 0);
+    pub(crate) fn push(&mut self, answer: Answer<'_>) -> usize {
+        let at = self.0.len();
+        self.0.push(answer.head());
+        let chunks = answer.body.chunks(WORD).map(|chunk| {
+            let mut word = [0; WORD];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        });
+        self.0.extend(chunks);
+        at
     }
 
     /// Whether this is the place behind the last one.

@@ -15,7 +15,7 @@ use crate::launch::{Environment, StartMethod};
 use crate::link;
 use crate::registry::{Dispatch, Entry};
 use crate::sys::Stdio;
-use crate::wire::{Blob, WorkerHead};
+use crate::wire::{Arrived, Attachment, Blob, WorkerHead};
 
 /// How long a worker may take until it is ready, unless it is said otherwise.
 const INITIALIZER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -61,6 +61,9 @@ pub(super) struct Settings {
     pub(super) name: Option<String>,
     pub(super) current_dir: PathBuf,
     pub(super) confinement: WorkerHead,
+    /// Events of the workers happen here as well.
+    #[cfg(feature = "tracing")]
+    pub(super) forwards: bool,
     /// How many workers a node has, if they are elsewhere; 0 for as many as it has room for.
     #[cfg(feature = "engines")]
     pub(super) workers_of_node: u32,
@@ -74,11 +77,12 @@ pub(super) struct InitializerCall {
     pub(super) index: u32,
     pub(super) items: Arc<Vec<u8>>,
     pub(super) blobs: Vec<Arc<Blob>>,
+    pub(super) attachments: Vec<Attachment>,
     pub(super) judge: Judge,
 }
 
 /// Unpacks what an initializer has returned, and says whether the worker is fit to work.
-type Judge = Box<dyn Fn(&[u8], Vec<Vec<u8>>) -> Result<(), Error> + Send + Sync>;
+type Judge = Box<dyn Fn(&[u8], Vec<Vec<u8>>, Vec<Arrived>) -> Result<(), Error> + Send + Sync>;
 
 /// What an initializer may return: nothing, or whether it has worked.
 ///
@@ -159,8 +163,9 @@ impl PoolBuilder {
             index: task.index,
             items: Arc::new(task.packed.items),
             blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
-            judge: Box::new(move |items, blobs| {
-                let mut unpacker = link::unpacker(items, blobs);
+            attachments: task.packed.attachments,
+            judge: Box::new(move |items, blobs, attachments| {
+                let mut unpacker = link::unpacker(items, blobs).with_attachments(attachments);
                 let value = (task.unpack)(&mut unpacker)
                     .and_then(|value| unpacker.finish().map(|()| value))
                     .map_err(|error| handle::undecodable(&error))?;
@@ -274,8 +279,10 @@ impl PoolBuilder {
     /// How much memory each worker may have, in bytes. A task that needs more ends its worker, and with it itself: an
     /// allocation that fails aborts a Rust program.
     ///
-    /// On Unix this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
-    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need.
+    /// On Linux this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
+    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need. On Windows it is what a
+    /// job object lets the process commit; what a task starts is not limited there. On macOS there is no such limit: the
+    /// workers cannot begin, and the tasks end with an error that says so.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.confinement.memory = Some(bytes);
         self
@@ -289,9 +296,44 @@ impl PoolBuilder {
     }
 
     /// How willingly the workers leave the processors to others: from -20 (not at all; mostly for privileged programs
-    /// only) to 19.
+    /// only) to 19. On Windows that is one of five priority classes: high below -14, above normal below 0, normal, below
+    /// normal from 1 on, idle from 10 on.
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.confinement.niceness = Some(niceness);
+        self
+    }
+
+    /// Lets events of `tracing` that happen in the workers happen in this process as well, with feature `tracing`; by
+    /// default they go nowhere, as a worker has no subscriber.
+    ///
+    /// Each happens here within the span of the task that ran (or of the worker, where none did), with its level, target,
+    /// place, message and fields, as soon as it has come; the subscriber is that of the thread that makes the pool, or
+    /// else of the program. What a task has told before it crashed is not lost. Only what some subscriber here would
+    /// take when the worker starts is sent, by level; spans of the tasks are not.
+    ///
+    /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Where this process takes no
+    /// events, as when it is stopped, they are lost after a while, and counted, and the task goes on. A subscriber that an
+    /// entry installs for the whole process is refused, as there is one; one for a scope
+    /// (`tracing::subscriber::with_default`) takes the events of that scope.
+    ///
+    /// ```
+    /// use spawnsafe::{Pool, child_entry};
+    ///
+    /// #[child_entry]
+    /// fn count_words(text: &str) -> usize {
+    ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
+    ///     text.split_whitespace().count()
+    /// }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// let pool = Pool::builder().workers(2).forward_events(true).build()?;
+    /// assert_eq!(pool.submit(count_words::call("one two"))?.join()?, 2);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn forward_events(mut self, forward: bool) -> Self {
+        self.settings.forwards = forward;
         self
     }
 
@@ -315,6 +357,10 @@ impl PoolBuilder {
             let streams = [("stdin", &settings.stdin), ("stdout", &settings.stdout), ("stderr", &settings.stderr)];
             if let Some((name, _)) = streams.into_iter().find(|(_, stream)| stream.is_handle()) {
                 return Err(engine::not_carried(name));
+            }
+            if let Some(initializer) = &settings.initializer {
+                engine::check_carried(&initializer.attachments)
+                    .map_err(|error| error.in_entry(initializer.entry.name()))?;
             }
             settings.is_on_nodes = true;
             settings.workers_of_node = workers.map_or(0, |workers| u32::try_from(workers).unwrap_or(u32::MAX));
@@ -351,6 +397,8 @@ impl Settings {
             name: None,
             current_dir: PathBuf::new(),
             confinement: WorkerHead::default(),
+            #[cfg(feature = "tracing")]
+            forwards: false,
             #[cfg(feature = "engines")]
             workers_of_node: 0,
             #[cfg(feature = "engines")]
@@ -364,6 +412,19 @@ impl Settings {
 
     pub(super) fn current_dir(&self) -> &[u8] {
         self.current_dir.as_os_str().as_encoded_bytes()
+    }
+
+    /// What a worker is told that is started now.
+    #[cfg(feature = "tracing")]
+    pub(super) fn worker_head(&self) -> WorkerHead {
+        let events = if self.forwards { crate::trace::level() } else { 0 };
+        WorkerHead { events, ..self.confinement.clone() }
+    }
+
+    /// What a worker is told.
+    #[cfg(not(feature = "tracing"))]
+    pub(super) fn worker_head(&self) -> WorkerHead {
+        self.confinement.clone()
     }
 }
 

@@ -17,6 +17,7 @@ use super::texts;
 use crate::error::Error;
 use crate::inherit::Values;
 use crate::sys::Waker;
+use crate::trace::Listener;
 
 /// How often in a row workers may fail before they are ready until the pool gives up.
 const FAILURES: u32 = 5;
@@ -26,6 +27,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Common {
     pub(super) settings: Settings,
+    /// Who is told what happens to workers and in them.
+    pub(super) listener: Listener,
     state: Mutex<State>,
     /// Notified when the last open task is done.
     quiet: Condvar,
@@ -93,6 +96,7 @@ impl Common {
     pub(super) fn new(settings: Settings, values: Arc<Values>) -> Self {
         Self {
             settings,
+            listener: Listener::here(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 waiting: 0,
@@ -225,18 +229,19 @@ impl Common {
     pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) {
         let mut answers = Vec::new();
         let mut state = self.state();
-        let mut left = match state.share(most, open, seat) {
+        let share = match state.share(most, open, seat) {
             0 if open > 0 => return,
-            left => left,
+            share => share,
         };
-        let mut bytes = 0;
+        let (mut left, mut bytes) = (share, 0);
         while left > 0 && bytes < MOST_BYTES {
             let Some(mut job) = state.dequeue() else { break };
             if job.bundle.mailbox.is_unwanted() {
                 job.fail(|| texts::cancelled(None), &mut answers);
                 continue;
             }
-            if to.first().is_some_and(|first| !Arc::ptr_eq(&first.bundle.values, &job.bundle.values)) {
+            let must_wait = !job.attachments.is_empty() && open + (share - left) >= MOST_WITH_HANDLES;
+            if must_wait || to.first().is_some_and(|first| !Arc::ptr_eq(&first.bundle.values, &job.bundle.values)) {
                 state.enqueue_first(job);
                 break;
             }
@@ -247,7 +252,7 @@ impl Common {
             }
             bytes += job.bytes();
             left -= part;
-            let is_alone = !job.bundle.blobs.is_empty();
+            let is_alone = !job.bundle.blobs.is_empty() || !job.attachments.is_empty();
             to.push(job);
             if is_alone {
                 break;
@@ -456,6 +461,9 @@ impl Common {
 
 /// How many bytes of arguments a worker is given at once, at most; it always gets one task.
 const MOST_BYTES: usize = 128 << 10;
+
+/// With fewer tasks than that, a worker is given one with handles: the system limits how many are on their way.
+const MOST_WITH_HANDLES: usize = 4;
 
 impl Stage {
     /// Why it takes no more tasks.

@@ -22,6 +22,9 @@ use crate::sys;
 /// may have gone to another worker.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// How often it is looked in a row whether there is an answer.
+const LOOKS: usize = 16;
+
 pub(super) fn lock(driver: &Mutex<Driver>) -> MutexGuard<'_, Driver> {
     driver.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -85,7 +88,13 @@ impl Common {
     fn look(&self, seat: &Seat, driver: &Mutex<Driver>) -> bool {
         let mut driver = lock(driver);
         let mut deliveries = Deliveries::new();
-        let turned = driver.turn(&mut deliveries, false);
+        let mut turned = driver.turn(&mut deliveries, false);
+        for _ in 0..LOOKS {
+            if deliveries.is_empty() && matches!(turned, Ok(true)) {
+                // There may be an answer of which it has told.
+                turned = driver.turn(&mut deliveries, false);
+            }
+        }
         let open = driver.open();
         seat.tasks.store(open, Ordering::Release);
         let is_fit = match turned {
@@ -96,7 +105,9 @@ impl Common {
                 false
             }
         };
+        let heard = driver.take_heard();
         drop(driver);
+        self.listener.told_of(|| heard.tell());
         if is_fit && open == 0 && !deliveries.is_empty() {
             seat.attend();
             self.rest(seat);

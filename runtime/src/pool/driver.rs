@@ -4,6 +4,8 @@
 //! it, as does anything that is no answer.
 
 mod ending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,13 +18,22 @@ use crate::error::Error;
 use crate::handle;
 use crate::inherit::{Changes, Values};
 use crate::launch::{Launched, Peer};
-use crate::link::{Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
+use crate::link::{self, Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
 use crate::registry::Entry;
 use crate::sys::{Ended, Interest};
+#[cfg(feature = "tracing")]
+use crate::trace::Event;
+use crate::trace::{Heard, Span};
+#[cfg(feature = "tracing")]
+use crate::wire::EventHead;
 use crate::wire::{AnswerHead, EntryHead, Kind, RunHead, TasksHead};
 
-/// How much is read before other things are looked at.
+/// How much is read before other things are looked at, and how many frames.
 const BUDGET: usize = 4 << 20;
+const FRAMES: usize = 64;
+
+/// How often answers are looked for in a row before other things are.
+const LOOKS: usize = 4;
 
 /// A worker that has not begun a task for so long, and has no other, does not run: it is stopped, or starved.
 const STUCK: Duration = Duration::from_secs(1);
@@ -38,6 +49,8 @@ pub(super) enum End {
     TimedOut(Duration),
     Cancelled,
     Stuck,
+    /// The system refuses to send it what it needs.
+    Unsendable(std::io::Error),
     Unwatchable(std::io::Error),
     /// It could not begin.
     Unfit(Error),
@@ -102,11 +115,20 @@ pub(super) struct Driver {
     /// What it has said of its beginning.
     begun: Option<Frame>,
     pace: Pace,
+    /// Its own.
+    pub(super) span: Span,
+    /// It sends events.
+    tells: bool,
+    /// It has rung since answers were looked for.
+    has_rung: bool,
+    heard: Heard,
 }
 
 impl Driver {
-    pub(super) fn new(launched: Launched, values: Arc<Values>) -> Self {
+    /// `tells` says that it was told to send events.
+    pub(super) fn new(launched: Launched, values: Arc<Values>, span: Span, tells: bool) -> Self {
         let Launched { peer, outbox, shared, piped: _ } = launched;
+        span.runs_in(peer.id());
         Self {
             id: peer.id(),
             peer,
@@ -130,6 +152,10 @@ impl Driver {
             is_partial: false,
             begun: None,
             pace: Pace::default(),
+            span,
+            tells,
+            has_rung: false,
+            heard: Heard::default(),
         }
     }
 
@@ -143,6 +169,11 @@ impl Driver {
 
     pub(super) fn answered(&self) -> u64 {
         self.answered
+    }
+
+    /// The events that have come, which are to happen before the answers are delivered.
+    pub(super) fn take_heard(&mut self) -> Heard {
+        std::mem::take(&mut self.heard)
     }
 
     /// What it has said of its beginning, once.
@@ -163,8 +194,11 @@ impl Driver {
         if leaves_answers && ended.is_none() {
             return Ok(false);
         }
-        let read = self.read(deliveries);
-        let drained = self.drain(deliveries);
+        let looked = match self.tells {
+            false => self.read(deliveries).and_then(|has_more| self.drain(deliveries).map(|()| has_more)),
+            true => self.look(deliveries),
+        };
+        self.let_go();
         let count = (self.answered - before) as usize;
         if count > 0 {
             let now = Instant::now();
@@ -177,8 +211,23 @@ impl Driver {
             self.is_partial = self.inbox.is_partial();
             return Err(End::Process(ended));
         }
-        drained?;
-        read
+        looked
+    }
+
+    /// Takes events and answers. What a task has told was sent before its answer was there, and is to be heard before: so
+    /// the answers are taken first, then the connection is read, and then the answers are looked at.
+    fn look(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
+        for _ in 0..LOOKS {
+            let answers = self.pop()?;
+            let read = self.read(deliveries);
+            self.accept_short(answers, deliveries)?;
+            // What it has rung for may have come after the answers were taken.
+            if !std::mem::take(&mut self.has_rung) {
+                return read;
+            }
+            read?;
+        }
+        Ok(true)
     }
 
     /// How many tasks it may have. Only shared memory tells which of several was running when it died.
@@ -192,18 +241,23 @@ impl Driver {
 
     fn write(&mut self) {
         while let Some(outbox) = self.outboxes.front_mut() {
-            match outbox.pump(|pieces| self.peer.write(pieces)) {
+            match outbox.pump(|pieces, handles| self.peer.write(pieces, handles)) {
                 Ok(true) => drop(self.outboxes.pop_front()),
                 Ok(false) => return,
-                // It reads no more: its end says why.
-                Err(_) => self.outboxes.clear(),
+                Err(error) => {
+                    self.outboxes.clear();
+                    // If it reads no more, its end says why.
+                    if !link::is_closed(&error) {
+                        self.note(End::Unsendable(error));
+                    }
+                }
             }
         }
     }
 
     /// Reads what has come; `true` if there may be more.
     fn read(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
-        loop {
+        for _ in 0..FRAMES {
             match self.inbox.pump(&mut *self.peer, BUDGET) {
                 Ok(Progress::Complete(frame)) => {
                     self.accept_frame(frame, deliveries)?;
@@ -218,14 +272,23 @@ impl Driver {
                 Err(error) => return Err(End::Garbage(error.to_string())),
             }
         }
+        Ok(true)
     }
 
     fn accept_frame(&mut self, frame: Frame, deliveries: &mut Deliveries) -> Result<(), End> {
         self.mute = None;
         match frame.kind {
+            Kind::Bell if self.tells => {
+                self.has_rung = true;
+                Ok(())
+            }
             Kind::Bell => self.drain(deliveries),
+            #[cfg(feature = "tracing")]
+            Kind::Event if self.tells => self.hear(&frame),
             Kind::Answer => {
-                self.drain(deliveries)?;
+                if !self.tells {
+                    self.drain(deliveries)?;
+                }
                 self.accept_long(frame, deliveries)
             }
             Kind::LastWords if self.last_words.is_none() => {
@@ -242,10 +305,19 @@ impl Driver {
 
     /// Takes the answers out of the memory that it shares with this process.
     fn drain(&mut self, deliveries: &mut Deliveries) -> Result<(), End> {
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        let damaged = || End::Garbage("the memory that it shares with the pool is damaged".into());
-        let answers = Arc::new(ring.pop().map_err(|_| damaged())?);
-        let mut at = 0;
+        let answers = self.pop()?;
+        self.accept_short(answers, deliveries)
+    }
+
+    fn pop(&mut self) -> Result<Answers, End> {
+        match &mut self.ring {
+            Some(ring) => ring.pop().map_err(|_| damaged()),
+            None => Ok(Answers::default()),
+        }
+    }
+
+    fn accept_short(&mut self, answers: Answers, deliveries: &mut Deliveries) -> Result<(), End> {
+        let (answers, mut at) = (Arc::new(answers), 0);
         while !answers.is_end(at) {
             let (answer, next) = answers.get(at).ok_or_else(damaged)?;
             let number = self.number_of(answer.task);
@@ -290,10 +362,30 @@ impl Driver {
             true => Content::Failed(handle::failure(body, frame.blobs)),
             false => {
                 let entry = self.find(head.task).ok_or_else(not_given)?.1.bundle.entry;
-                Content::Long { entry, items: frame.items, start: AnswerHead::LEN, blobs: frame.blobs }
+                let Frame { items, blobs, attachments, .. } = frame;
+                Content::Long { entry, items, start: AnswerHead::LEN, blobs, attachments }
             }
         };
         self.ends(head.task, 1, content, deliveries)
+    }
+
+    /// Takes an event, which belongs to the span of the task that it is of.
+    #[cfg(feature = "tracing")]
+    fn hear(&mut self, frame: &Frame) -> Result<(), End> {
+        let unreadable = || End::Garbage("an event of it cannot be read".into());
+        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
+            return Err(unreadable());
+        }
+        let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+        let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
+        if !event.is_sound() {
+            return Err(unreadable());
+        }
+        // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
+        let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));
+        let span = found.filter(|span| span.is_heard()).unwrap_or(&self.span).clone();
+        self.heard.push(span, event);
+        Ok(())
     }
 
     /// The number of a task that it has, of which it says the lower half.
@@ -382,13 +474,15 @@ impl Driver {
         let count: usize = jobs.iter().map(Job::len).sum();
         let head = TasksHead { first: self.next, count: count as u32 };
         let mut runs = Vec::with_capacity(jobs.iter().map(|job| job.records().len() + RunHead::LEN).sum());
-        let mut blobs = Vec::new();
+        let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
         for job in jobs.drain(..) {
             job.runs_in(self.id);
             let (entry, new) = self.entry(job.bundle.entry, job.bundle.index);
             let own = job.bundle.blobs.len() as u16;
             RunHead { entry, new, count: job.len() as u32, blobs: own }.encode(job.records(), &mut runs);
             blobs.extend(job.bundle.blobs.iter().map(Arc::clone));
+            // Of a frame's tasks only the last one has some: `Common::take` sees to that.
+            attachments.extend_from_slice(&job.attachments);
             let number = self.next;
             self.next += job.len() as u64;
             self.flight.push_back(Flying { number, job });
@@ -396,7 +490,7 @@ impl Driver {
         let mut items = vec![Piece::Owned(head.encode().to_vec())];
         items.extend(statics);
         items.push(Piece::Owned(runs));
-        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs));
+        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs, attachments));
         self.open += count;
         self.given += count as u64;
         self.write();
@@ -430,6 +524,16 @@ impl Driver {
         let first = self.flight.front()?.number;
         let has_begun = self.ring.as_ref().is_none_or(|ring| ring.next() > first);
         has_begun.then_some(first)
+    }
+
+    /// Drops the handles of the task that runs: the worker has them, and whoever waits at their other ends would wait for
+    /// this process as well. One that may run again needs them.
+    fn let_go(&mut self) {
+        let has_them = self.running().is_some() && self.outboxes.is_empty();
+        let head = self.flight.front_mut().map(|flying| &mut flying.job);
+        if let Some(head) = head.filter(|head| has_them && head.retries == 0 && !head.attachments.is_empty()) {
+            head.attachments = Vec::new();
+        }
     }
 
     /// When [`check`](Self::check) may have something to say.
@@ -517,6 +621,10 @@ impl Driver {
         self.given -= count as u64;
         jobs.into()
     }
+}
+
+fn damaged() -> End {
+    End::Garbage("the memory that it shares with the pool is damaged".into())
 }
 
 /// What a worker says that answers a task twice, or one that it does not have.

@@ -14,7 +14,10 @@ use crate::error::Error;
 use crate::inherit::Values;
 use crate::registry::Entry;
 use crate::trace::Span;
-use crate::wire::{Blob, TaskRecord};
+use crate::wire::{Attachment, Blob, TaskRecord};
+
+/// How many bytes of arguments are kept in one piece of memory: it is there as long as one of its tasks has not ended.
+const MOST_BYTES: usize = 64 << 10;
 
 /// Tasks of one entry that were submitted together.
 pub(super) struct Bundle {
@@ -32,6 +35,8 @@ pub(super) struct Bundle {
     ends: Vec<usize>,
     /// Long values of the only task.
     pub(super) blobs: Vec<Arc<Blob>>,
+    /// Its open handles, until it is a job.
+    pub(super) attachments: Vec<Attachment>,
     pub(super) spans: Vec<Span>,
 }
 
@@ -53,6 +58,7 @@ impl Bundle {
             records: Vec::with_capacity(room * 8),
             ends: Vec::with_capacity(room),
             blobs: Vec::new(),
+            attachments: Vec::new(),
             spans: Vec::new(),
         }
     }
@@ -73,15 +79,21 @@ impl Bundle {
         self.ends.len()
     }
 
+    /// Whether it is better to begin another one.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= MOST_BYTES
+    }
+
     /// How many bytes its tasks have.
     pub(super) fn bytes(&self) -> usize {
         self.records.len() + self.blobs.iter().map(|blob| blob.len()).sum::<usize>()
     }
 
     /// Its tasks, to be submitted.
-    pub(super) fn into_job(self, retries: u32) -> Job {
-        let tasks = 0..self.len();
-        Job { bundle: Arc::new(self), tasks, retries }
+    pub(super) fn into_job(mut self, retries: u32) -> Job {
+        let (tasks, attachments) = (0..self.len(), std::mem::take(&mut self.attachments));
+        Job { bundle: Arc::new(self), tasks, retries, attachments }
     }
 }
 
@@ -93,6 +105,9 @@ pub(super) struct Job {
     tasks: Range<usize>,
     /// How often each may run again if its worker dies.
     pub(super) retries: u32,
+    /// Those of the only task. Empty as soon as no other worker will need them, so that handles are not open here for
+    /// longer than they must.
+    pub(super) attachments: Vec<Attachment>,
 }
 
 impl Job {
@@ -103,7 +118,8 @@ impl Job {
     /// Keeps that many tasks, of which there are more, and gives the others.
     pub(super) fn split_off(&mut self, kept: usize) -> Self {
         let at = self.tasks.start + kept;
-        let rest = Self { bundle: Arc::clone(&self.bundle), tasks: at..self.tasks.end, retries: self.retries };
+        let (bundle, tasks) = (Arc::clone(&self.bundle), at..self.tasks.end);
+        let rest = Self { bundle, tasks, retries: self.retries, attachments: Vec::new() };
         self.tasks.end = at;
         rest
     }
@@ -142,6 +158,12 @@ impl Job {
         }
     }
 
+    /// The span of one of its tasks.
+    #[cfg(feature = "tracing")]
+    pub(super) fn span(&self, task: usize) -> Option<&Span> {
+        self.bundle.spans.get(self.tasks.start + task)
+    }
+
     /// The answers of its first tasks, which have ended with values.
     pub(super) fn end_with(&mut self, count: usize, content: Content) -> Delivery {
         let first = self.bundle.first + self.tasks.start as u64;
@@ -170,5 +192,38 @@ impl Job {
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bundle").field("entry", &self.entry).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Origin;
+
+    static ENTRY: Entry = Entry::new(
+        "entry",
+        ("file", 1, 1),
+        Origin { named: false, anonymous: false, tested: false },
+        |_| unreachable!(),
+    );
+
+    #[test]
+    fn a_job_is_divided_by_tasks_and_by_bytes() {
+        let mut bundle = Bundle::new((&ENTRY, 0), (&Arc::default(), &Arc::default()), 100, 4);
+        for len in [1, 2, 3, 200] {
+            bundle.push(&vec![len; len.into()]);
+        }
+        assert_eq!((bundle.len(), bundle.bytes()), (4, 2 + 3 + 4 + 202));
+        let mut first = bundle.into_job(0);
+        assert_eq!([0, 4, 5, 9, 210, 211, 1000].map(|bytes| first.within(bytes)), [1, 1, 2, 3, 3, 4, 4]);
+        let mut rest = first.split_off(1);
+        assert_eq!((first.records(), rest.len(), rest.bytes()), (&[1, 1][..], 3, 209));
+        assert_eq!([0, 7, 208, 209].map(|bytes| rest.within(bytes)), [1, 2, 2, 3]);
+        let last = rest.split_off(2);
+        assert_eq!((rest.records(), last.bytes()), (&[2, 2, 2, 3, 3, 3, 3][..], 202));
+        let mut deliveries = Vec::new();
+        rest.fail(|| Error::new(crate::error::ErrorKind::Closed, "x"), &mut deliveries);
+        let numbers: Vec<u64> = deliveries.iter().map(|delivery| delivery.letter.first).collect();
+        assert_eq!(numbers, [101, 102]);
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::handle::{self, Unpack};
 use crate::link::{self, Answers};
 use crate::registry::Entry;
-use crate::wire::CodecError;
+use crate::wire::{Arrived, CodecError, Unpacker};
 
 /// Answers, and whose they are.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Content {
     /// Small values, from this place on: a part of what has arrived together.
     Values { entry: &'static Entry, answers: Arc<Answers>, at: usize },
     /// One value, as it came: behind the head of its answer.
-    Long { entry: &'static Entry, items: Vec<u8>, start: usize, blobs: Vec<Vec<u8>> },
+    Long { entry: &'static Entry, items: Vec<u8>, start: usize, blobs: Vec<Vec<u8>>, attachments: Vec<Arrived> },
     /// Why there is no value.
     Failed(Error),
 }
@@ -58,8 +58,9 @@ impl Letter {
         self.count -= 1;
         let (value, entry) = match &mut self.content {
             Content::Values { entry, answers, at } => (small(answers, at, unpack), *entry),
-            Content::Long { entry, items, start, blobs } => {
-                (unpacked(&items[*start..], std::mem::take(blobs), unpack), *entry)
+            Content::Long { entry, items, start, blobs, attachments } => {
+                let unpacker = link::unpacker(&items[*start..], std::mem::take(blobs));
+                (unpacked(unpacker.with_attachments(std::mem::take(attachments)), unpack), *entry)
             }
             Content::Failed(error) => return Err(std::mem::replace(error, handle::already_joined())),
         };
@@ -71,12 +72,11 @@ impl Letter {
 fn small<R>(answers: &Answers, at: &mut usize, unpack: Unpack<R>) -> Result<R, CodecError> {
     let (answer, next) = answers.get(*at).expect("it was there when the letter was written");
     *at = next;
-    unpacked(answer.body, Vec::new(), unpack)
+    unpacked(link::unpacker(answer.body, Vec::new()), unpack)
 }
 
 #[inline]
-fn unpacked<R>(items: &[u8], blobs: Vec<Vec<u8>>, unpack: Unpack<R>) -> Result<R, CodecError> {
-    let mut unpacker = link::unpacker(items, blobs);
+fn unpacked<R>(mut unpacker: Unpacker<'_>, unpack: Unpack<R>) -> Result<R, CodecError> {
     let value = unpack(&mut unpacker)?;
     unpacker.finish()?;
     Ok(value)

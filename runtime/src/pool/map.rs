@@ -22,7 +22,7 @@ use crate::link;
 
 /// How many tasks for each worker are handed out ahead, at first and at most.
 const FIRST_WINDOW: usize = 4;
-const LAST_WINDOW: usize = 2048;
+const LAST_WINDOW: usize = 8192;
 
 /// How soon and how rarely it is looked whether workers have run dry while somebody waits for a long task.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -33,10 +33,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(50);
 const MOST_BYTES: usize = 32 << 20;
 
 /// How many tasks are handed to the pool at once, and how long they may wait for each other.
-const BATCH: usize = 256;
-
-/// How many bytes of arguments are kept in one piece of memory. What answers have not come of keeps all of it.
-const BUNDLE_BYTES: usize = 64 << 10;
+const BATCH: usize = 1024;
 const BATCH_TIME: Duration = Duration::from_micros(200);
 
 /// The results of a [`Pool::map`], in the order of the inputs.
@@ -91,8 +88,11 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.feed.feed(self.has_next());
-            self.sort();
+            let has_some = self.has_next();
+            if self.feed.may_feed(has_some) {
+                self.feed.feed(has_some);
+                self.sort();
+            }
             if self.has_next() {
                 return self.feed.give_first(&mut self.ready).map(|(_, result)| result);
             }
@@ -127,7 +127,9 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.feed.feed(!self.ready.is_empty());
+            if self.feed.may_feed(!self.ready.is_empty()) {
+                self.feed.feed(!self.ready.is_empty());
+            }
             self.ready.extend(self.feed.arrived.drain(..));
             if let Some((number, result)) = self.feed.give_first(&mut self.ready) {
                 return Some((number as usize, result));
@@ -197,15 +199,15 @@ where
         }
     }
 
-    /// Hands out inputs as far as it may. If there is something to give it does so only before workers run dry.
-    fn feed(&mut self, has_some: bool) {
-        if self.is_done {
-            return;
-        }
+    /// Whether to hand out inputs: if there is something to give, only before workers run dry.
+    #[inline]
+    fn may_feed(&self, has_some: bool) -> bool {
         // Not one by one: each batch costs a lock, and perhaps a system call.
-        if has_some && self.room() < (self.window / 4).clamp(1, BATCH) {
-            return;
-        }
+        !self.is_done && (!has_some || self.room() >= (self.window / 4).clamp(1, BATCH))
+    }
+
+    /// Hands out inputs as far as it may.
+    fn feed(&mut self, has_some: bool) {
         self.widen();
         let mut has_some = has_some || !self.arrived.is_empty();
         while !self.is_done && self.room() > 0 {
@@ -287,7 +289,7 @@ where
                 link::recycle(std::mem::take(arguments));
                 self.unpackers.note(self.taken, unpack);
                 self.taken += 1;
-                if open.bytes() >= BUNDLE_BYTES {
+                if open.is_full() {
                     self.close(batch);
                 }
                 return;

@@ -179,6 +179,10 @@ impl Pool {
         room: usize,
     ) -> Result<(Bundle, bool), Error> {
         let task = call.into_task()?;
+        #[cfg(feature = "engines")]
+        if self.common.settings.is_on_nodes {
+            engine::check_carried(&task.packed.attachments).map_err(|error| error.in_entry(task.entry.name()))?;
+        }
         let values = match values {
             Some(values) => values,
             None => values.insert(self.common.values_now().map_err(|error| error.in_entry(task.entry.name()))?),
@@ -186,8 +190,9 @@ impl Pool {
         let mut bundle = Bundle::new((task.entry, task.index), (mailbox, values), number, room);
         bundle.push(&task.packed.items);
         link::recycle(task.packed.items);
-        let is_plain = task.timeout.is_none() && task.packed.blobs.is_empty();
+        let is_plain = task.timeout.is_none() && task.packed.blobs.is_empty() && task.packed.attachments.is_empty();
         bundle.blobs = task.packed.blobs.into_iter().map(Arc::new).collect();
+        bundle.attachments = task.packed.attachments;
         bundle.timeout = task.timeout.or(self.common.settings.task_timeout);
         Ok((bundle, is_plain))
     }
@@ -224,7 +229,9 @@ impl Pool {
             let work = work(Arc::clone(&self.common));
             let thread = std::thread::Builder::new().name("spawnsafe-worker".into());
             let before = self.common.seats() - 1;
-            match sys::with_signals_blocked(|| thread.spawn(move || work(&seat))) {
+            let common = Arc::clone(&self.common);
+            let run = move || common.listener.told_of(|| work(&seat));
+            match sys::with_signals_blocked(|| thread.spawn(run)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     self.common.retire_beyond(before);

@@ -18,10 +18,11 @@ use super::texts;
 use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
-use crate::launch::Order;
+use crate::launch::{Launched, Order};
 use crate::link::{Outbox, Piece, Ring};
 use crate::sys;
-use crate::wire::{Blob, CallHead, Kind};
+use crate::trace::Span;
+use crate::wire::{Attachment, Blob, CallHead, Kind, WorkerHead};
 
 /// How long a worker may take to end by itself; what runs then is the user's (exit handlers of C libraries).
 const GRACE: Duration = Duration::from_secs(10);
@@ -61,8 +62,23 @@ pub(super) fn run(common: &Common, seat: &Seat) {
     }
 }
 
+fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
+    let span = Span::worker(common.settings.initializer.as_ref().map(|initializer| initializer.entry.name()));
+    let head = common.settings.worker_head();
+    match launch(common, &values, &head) {
+        Ok(launched) => Ok(Driver::new(launched, values, span, head.events > 0)),
+        Err(error) => {
+            span.begins(Some(&error));
+            Err(error)
+        }
+    }
+}
+
+/// What travels in one frame: its items, and what they refer to.
+type Beginning = (Vec<Piece>, Vec<Arc<Blob>>, Vec<Attachment>);
+
 /// What a worker is told first: how it is to be, the inherited statics, and the initializer.
-pub(super) fn beginning(settings: &Settings, values: &Values) -> (Vec<Piece>, Vec<Arc<Blob>>) {
+pub(super) fn beginning(settings: &Settings, values: &Values, worker: &WorkerHead) -> Beginning {
     let no_initializer = || CallHead {
         build: sys::build_id(),
         index: 0,
@@ -81,31 +97,31 @@ pub(super) fn beginning(settings: &Settings, values: &Values) -> (Vec<Piece>, Ve
         },
     };
     let mut start = head.encode();
-    settings.confinement.encode(&mut start);
+    worker.encode(&mut start);
     let mut items = vec![Piece::Owned(start)];
     items.extend(values.section());
-    let mut blobs = Vec::new();
+    let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
     if let Some(initializer) = &settings.initializer {
         items.push(Piece::Shared(Arc::clone(&initializer.items)));
         blobs.extend(initializer.blobs.iter().map(Arc::clone));
+        attachments.extend_from_slice(&initializer.attachments);
     }
-    (items, blobs)
+    (items, blobs, attachments)
 }
 
-fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
+fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launched, Error> {
     let settings = &common.settings;
-    let (items, blobs) = beginning(settings, &values);
+    let (items, blobs, attachments) = beginning(settings, values, worker);
     let order = Order {
         dispatch: settings.dispatch,
         environment: settings.environment.clone(),
         stdin: settings.stdin.duplicate().map_err(handle::not_started)?,
         stdout: settings.stdout.duplicate().map_err(handle::not_started)?,
         stderr: settings.stderr.duplicate().map_err(handle::not_started)?,
-        outbox: Outbox::of_shared(Kind::Worker, items, blobs),
+        outbox: Outbox::of_shared(Kind::Worker, items, blobs, attachments),
         shared: Ring::memory(),
     };
-    let launched = settings.start_method.launcher().launch(order).map_err(handle::not_started)?;
-    Ok(Driver::new(launched, values))
+    settings.start_method.launcher().launch(order).map_err(handle::not_started)
 }
 
 /// One worker, from its start to its end.
@@ -142,7 +158,9 @@ impl Life<'_> {
             if matches!(step, Ok(Step::Leave) | Err(_)) {
                 locked.refuse();
             }
+            let heard = locked.take_heard();
             drop(locked);
+            heard.tell();
             self.common.deliver(std::mem::take(&mut deliveries));
             let (stream, until) = match step {
                 Ok(Step::Again) => continue,
@@ -209,11 +227,12 @@ impl Life<'_> {
         if let Some(frame) = driver.take_begun() {
             let begun = match (frame.kind, &self.common.settings.initializer) {
                 (Kind::Value, None) => Ok(()),
-                (Kind::Value, Some(initializer)) => (initializer.judge)(&frame.items, frame.blobs),
+                (Kind::Value, Some(initializer)) => (initializer.judge)(&frame.items, frame.blobs, frame.attachments),
                 _ => Err(handle::failure(&frame.items, frame.blobs)),
             };
             begun.map_err(|error| End::Unfit(self.in_initializer(error)))?;
             self.is_ready = true;
+            driver.span.begins(None);
             self.seat.process.store(driver.id, Ordering::Release);
         } else if self.start_deadline().is_some_and(|deadline| deadline <= now) {
             let limit = self.common.settings.initializer_timeout;
@@ -300,6 +319,7 @@ impl Life<'_> {
             }
         };
         let ended = driver.finish(&mut deliveries);
+        driver.take_heard().tell();
         let end = end.map(|end| self.last_said(driver, end));
         let was_useful = self.is_ready
             && (driver.answered() > 0 || driver.open() > 0 || self.started.elapsed() > USEFUL || end.is_none());
@@ -311,18 +331,21 @@ impl Life<'_> {
         self.seat.tasks.store(0, Ordering::Release);
         self.common.give_back(again);
         self.common.deliver(deliveries);
-        match end {
-            _ if was_useful => self.common.works(),
-            Some(End::Dismissed(_)) | None => {}
-            Some(End::Unfit(error)) => self.common.failed_to_start(match ended {
+        let error = match end {
+            _ if was_useful => return self.common.works(),
+            Some(End::Dismissed(_)) | None => return,
+            Some(End::Unfit(error)) => match ended {
                 Some(sys::Ended::With(status)) if error.exit_status().is_none() => error.with_status(status),
                 _ => error,
-            }),
+            },
             Some(end) => {
                 let error = driver.error(&end, ended);
-                let error = if self.is_ready { error } else { self.in_initializer(error) };
-                self.common.failed_to_start(error);
+                if self.is_ready { error } else { self.in_initializer(error) }
             }
+        };
+        if !self.is_ready {
+            driver.span.begins(Some(&error));
         }
+        self.common.failed_to_start(error);
     }
 }

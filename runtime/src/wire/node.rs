@@ -9,7 +9,7 @@
 //!              8 bytes  number of the first task
 //!              8 bytes  how long each may take, in nanoseconds; all ones for no limit
 //!              then as in a worker's frame of tasks
-//! Answers  short ones, as in the memory that a worker shares with its pool
+//! Answers  runs of short values: the number of the first task, how many there are, and as many records as of arguments
 //! Long     one that is long, as from a worker
 //! Lost     8 bytes number of a task whose worker has vanished, and the error
 //! Stop     numbers of tasks that are to be stopped
@@ -168,6 +168,48 @@ impl<'a> NodeRun<'a> {
     }
 }
 
+/// Values of tasks that follow each other: few bytes for each, as what passes them on takes few at a time.
+pub(crate) struct ValuesHead {
+    /// The number of the first task.
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+}
+
+impl ValuesHead {
+    /// What follows are as many records.
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        put_number(to, self.first);
+        put_number(to, self.count);
+    }
+
+    /// The head, and what follows it.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let mut fields = Fields(bytes);
+        Some((Self { first: number(&mut fields)?, count: number(&mut fields)? }, fields.0))
+    }
+}
+
+/// Appends a number, 7 bits in each byte, the least first.
+fn put_number(to: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        to.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+fn number(fields: &mut Fields<'_>) -> Option<u64> {
+    let (mut number, mut shift) = (0_u64, 0);
+    loop {
+        let [byte] = fields.array()?;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        shift += 7;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+}
+
 /// The number of a task that was lost, and the packed error.
 pub(crate) fn decode_lost(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut fields = Fields(bytes);
@@ -225,6 +267,14 @@ mod tests {
         run.encode(b"xyz", &mut bytes);
         assert!((0..bytes.len()).all(|len| NodeRun::decode(&bytes[..len], 0).is_none()));
         assert_eq!(NodeRun::decode(&bytes, 0), Some((run, &b"xyz"[..], &[][..])));
+
+        let mut bytes = Vec::new();
+        ValuesHead { first: u64::MAX, count: 300 }.encode(&mut bytes);
+        assert_eq!(bytes.len(), 10 + 2);
+        assert!((0..bytes.len()).all(|len| ValuesHead::decode(&bytes[..len]).is_none()));
+        let (head, rest) = ValuesHead::decode(&bytes).unwrap();
+        assert_eq!((head.first, head.count, rest), (u64::MAX, 300, &[][..]));
+        assert!(ValuesHead::decode(&[0xff; 20]).is_none());
 
         assert_eq!(decode_numbers(&encode_numbers(&[1, 2])), Some(vec![1, 2]));
         assert_eq!(decode_numbers(&[0; 9]), None);

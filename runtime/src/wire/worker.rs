@@ -14,17 +14,20 @@
 //!                  length of its arguments, 7 bits in each byte, the least first, and the arguments
 //! Answer   8 bytes number of the task, 1 byte: 0 for a value and 1 for an error, and that
 //! Bell     nothing: there are answers in the memory that both share
+//! Event    8 bytes number of the task that runs, or `u64::MAX` for none, and the event
 //! ```
 //! Tasks are numbered from 0 in the order in which a worker is given them. Numbers are little-endian.
 
 use super::bytes::{Fields, put_sized};
 
-/// What a worker may use; all zero is everything.
+/// What a worker may use, where all zero is everything, and what it is to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WorkerHead {
     pub(crate) memory: Option<u64>,
     pub(crate) niceness: Option<i32>,
     pub(crate) processors: Vec<u32>,
+    /// Up to which level it sends the events of its tasks; 0 is none.
+    pub(crate) events: u8,
 }
 
 impl WorkerHead {
@@ -33,6 +36,7 @@ impl WorkerHead {
         to.extend_from_slice(&self.niceness.unwrap_or(i32::MAX).to_le_bytes());
         to.extend_from_slice(&(self.processors.len() as u32).to_le_bytes());
         self.processors.iter().for_each(|processor| to.extend_from_slice(&processor.to_le_bytes()));
+        to.push(self.events);
     }
 
     /// The head, and what follows it.
@@ -48,6 +52,7 @@ impl WorkerHead {
             memory: (memory != u64::MAX).then_some(memory),
             niceness: (niceness != i32::MAX).then_some(niceness),
             processors,
+            events: fields.array::<1>()?[0],
         };
         Some((head, fields.0))
     }
@@ -188,13 +193,32 @@ impl AnswerHead {
     }
 }
 
+/// The start of an event: the task that ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(crate) struct EventHead(pub(crate) Option<u64>);
+
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+impl EventHead {
+    pub(crate) fn encode(self) -> [u8; 8] {
+        self.0.unwrap_or(u64::MAX).to_le_bytes()
+    }
+
+    /// The head, and what follows it.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let mut fields = Fields(bytes);
+        let task = fields.array().map(u64::from_le_bytes)?;
+        Some((Self((task != u64::MAX).then_some(task)), fields.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn heads_survive_and_damaged_ones_are_none() {
-        let worker = WorkerHead { memory: Some(1 << 30), niceness: Some(-3), processors: vec![1, 2] };
+        let worker = WorkerHead { memory: Some(1 << 30), niceness: Some(-3), processors: vec![1, 2], events: 3 };
         let mut bytes = Vec::new();
         worker.encode(&mut bytes);
         assert_eq!(WorkerHead::decode(&bytes), Some((worker, &[][..])));
@@ -219,6 +243,10 @@ mod tests {
         let answer = AnswerHead { task: 9, failed: true };
         assert_eq!(AnswerHead::decode(&answer.encode()), Some((answer, &[][..])));
         assert_eq!(AnswerHead::decode(&[0, 0, 0, 0, 0, 0, 0, 0, 2]), None);
+        for event in [EventHead(Some(5)), EventHead(None)] {
+            assert_eq!(EventHead::decode(&event.encode()), Some((event, &[][..])));
+        }
+        assert_eq!(EventHead::decode(&[0; 7]), None);
         let tasks = TasksHead { first: 3, count: 4 };
         assert_eq!(TasksHead::decode(&tasks.encode()), Some((tasks, &[][..])));
     }

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::handle;
 use crate::inherit::{self, Values};
 use crate::launch::{self, Environment};
-use crate::link::{Answer, Answers, Frame, Inbox, Outbox, Progress};
+use crate::link::{Frame, Inbox, Outbox, Progress};
 use crate::pool::Pool;
 use crate::pool::builder::{InitializerCall, Settings};
 use crate::pool::common::Common;
@@ -26,8 +26,8 @@ use crate::pool::job::Bundle;
 use crate::pool::letters::{Content, Letter};
 use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry::{self, Entry};
-use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
-use crate::wire::node::{Hello, MAGIC, NodeRun, Orders, decode_numbers, encode_numbers};
+use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Receive, Stdio};
+use crate::wire::node::{Hello, MAGIC, NodeRun, Orders, ValuesHead, decode_numbers, encode_numbers};
 use crate::wire::{
     AnswerHead, Blob, CallHead, EntryHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, TaskRecord,
     WorkerHead,
@@ -240,7 +240,8 @@ fn initializer(
         index: head.index,
         items: Arc::new(arguments.to_vec()),
         blobs: blobs.into_iter().map(|blob| Arc::new(Blob::from(blob))).collect(),
-        judge: Box::new(move |items, blobs| {
+        attachments: Vec::new(),
+        judge: Box::new(move |items, blobs, _| {
             // What it has returned can be understood where its type is known. That it is the `Err` of a `Result`, the
             // only failure that an initializer may return, can be seen from outside: a map of one, with this name.
             if !items.starts_with(b"\xa1\x63Err") {
@@ -368,7 +369,7 @@ fn answer(common: &Common, mail: &Mail, output: &Output, silence: Duration) -> !
             output.send(match value {
                 Some((items, blobs)) => {
                     let blobs = blobs.into_iter().map(Blob::from).collect();
-                    Outbox::new(Kind::Value, &[], Packed { items, blobs })
+                    Outbox::new(Kind::Value, &[], Packed { items, blobs, ..Packed::default() })
                 }
                 None => Outbox::new(Kind::Failure, &[], child::pack_error(&error)),
             });
@@ -407,7 +408,7 @@ impl Output {
     /// Sends a frame. Where nobody listens there is nothing left to do.
     fn send(&self, mut frame: Outbox) {
         let mut file = self.file();
-        if frame.pump(|pieces| file.write_vectored(pieces)).is_err() {
+        if frame.pump(|pieces, _| file.write_vectored(pieces)).is_err() {
             exit(EXIT_ABANDONED);
         }
     }
@@ -423,21 +424,29 @@ impl Output {
             runs.ended(first, count);
             match content {
                 Content::Values { answers, mut at, .. } => {
-                    for number in (first..).take(count) {
-                        let Some((answer, next)) = answers.get(at) else { break };
+                    ValuesHead { first, count: count as u64 }.encode(&mut bytes);
+                    for _ in 0..count {
+                        let (answer, next) = answers.get(at).expect("it was there when the letter was written");
                         at = next;
-                        Answers::put(Answer { task: number as u32, ..answer }, &mut bytes);
+                        TaskRecord(answer.body).encode(&mut bytes);
                     }
+                }
+                Content::Long { attachments, .. } if !attachments.is_empty() => {
+                    self.send_error(first, &texts::result_not_carried());
                 }
                 // Its head is that of an answer of the worker.
                 Content::Long { mut items, start: AnswerHead::LEN, blobs, .. } => {
                     items[..AnswerHead::LEN].copy_from_slice(&AnswerHead { task: first, failed: false }.encode());
                     let blobs = blobs.into_iter().map(Blob::from).collect();
-                    self.send(Outbox::new(Kind::Node(NodeKind::Long), &[], Packed { items, blobs }));
+                    self.send(Outbox::new(
+                        Kind::Node(NodeKind::Long),
+                        &[],
+                        Packed { items, blobs, ..Packed::default() },
+                    ));
                 }
                 Content::Long { items, start, blobs, .. } => {
                     let blobs = blobs.into_iter().map(Blob::from).collect();
-                    let packed = Packed { items: items[start..].to_vec(), blobs };
+                    let packed = Packed { items: items[start..].to_vec(), blobs, ..Packed::default() };
                     let head = AnswerHead { task: first, failed: false }.encode();
                     self.send(Outbox::new(Kind::Node(NodeKind::Long), &head, packed));
                 }
@@ -509,6 +518,9 @@ impl Heard {
 }
 
 struct Hearing(File, Arc<Heard>);
+
+/// No handles come this way.
+impl Receive for BufReader<Hearing> {}
 
 impl Read for Hearing {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {

@@ -6,16 +6,13 @@ use std::sync::Arc;
 use super::texts;
 use crate::error::Error;
 use crate::handle;
-use crate::link::{Answers, Frame};
+use crate::link::{Answer, Answers, Frame};
 use crate::pool::common::Common;
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Deliveries};
 use crate::registry::Entry;
-use crate::wire::node::{NodeRun, decode_lost};
-use crate::wire::{AnswerHead, Blob, EntryHead, NodeKind, RunHead};
-
-/// An answer says the lower half of a number. That is enough for as long as those that the node has are not so far apart.
-const FARTHEST: u64 = 1 << 31;
+use crate::wire::node::{NodeRun, ValuesHead, decode_lost};
+use crate::wire::{AnswerHead, Blob, EntryHead, NodeKind, RunHead, TaskRecord};
 
 /// The tasks of a node.
 #[derive(Debug, Default)]
@@ -44,11 +41,6 @@ pub(super) struct From<'a> {
 impl Flight {
     pub(super) fn len(&self) -> usize {
         self.open
-    }
-
-    /// Whether another task would be too far from one that has not ended for very long.
-    pub(super) fn is_stretched(&self) -> bool {
-        self.runs.first_key_value().is_some_and(|(first, _)| self.next - first >= FARTHEST)
     }
 
     /// Takes tasks in, and gives the part of a frame that tells the node of them.
@@ -130,27 +122,31 @@ impl Flight {
         match kind {
             NodeKind::Lost => return self.accept_lost(frame, from, deliveries),
             NodeKind::Long => self.accept_long(frame, deliveries)?,
-            _ => self.accept_short(&Arc::new(Answers::of_bytes(&frame.items)?), deliveries)?,
+            _ => self.accept_short(&frame.items, deliveries)?,
         }
         Some(Vec::new())
     }
 
-    fn accept_short(&mut self, answers: &Arc<Answers>, deliveries: &mut Deliveries) -> Option<()> {
-        let mut at = 0;
-        while !answers.is_end(at) {
-            let (answer, next) = answers.get(at)?;
-            let number = self.number_of(answer.task)?;
-            if answer.failed {
-                let error = handle::failure(answer.body, Vec::new());
-                self.end(number, 1, Content::Failed(error), deliveries)?;
-                at = next;
-                continue;
+    fn accept_short(&mut self, mut bytes: &[u8], deliveries: &mut Deliveries) -> Option<()> {
+        let (mut answers, mut runs) = (Answers::none(), Vec::new());
+        while !bytes.is_empty() {
+            let (head, mut records) = ValuesHead::decode(bytes)?;
+            let mut at = None;
+            for task in 0..head.count {
+                let (TaskRecord(body), rest) = TaskRecord::decode(records)?;
+                records = rest;
+                let place = answers.push(Answer { task: head.first.wrapping_add(task) as u32, failed: false, body });
+                at.get_or_insert(place);
             }
-            let (job, before) = self.find(number)?;
-            let (entry, most) = (job.bundle.entry, job.len() - before);
-            let (count, next) = values_from(number, most, answers, next);
-            self.end(number, count, Content::Values { entry, answers: Arc::clone(answers), at }, deliveries)?;
-            at = next;
+            bytes = records;
+            runs.push((head, at?));
+        }
+        let answers = Arc::new(answers);
+        for (ValuesHead { first, count }, at) in runs {
+            // What was one run for the node may be several here, where some have been answered before.
+            let entry = self.find(first)?.0.bundle.entry;
+            let content = Content::Values { entry, answers: Arc::clone(&answers), at };
+            self.end(first, usize::try_from(count).ok()?, content, deliveries)?;
         }
         Some(())
     }
@@ -161,7 +157,13 @@ impl Flight {
             true => Content::Failed(handle::failure(body, frame.blobs)),
             false => {
                 let entry = self.find(head.task)?.0.bundle.entry;
-                Content::Long { entry, items: frame.items, start: AnswerHead::LEN, blobs: frame.blobs }
+                Content::Long {
+                    entry,
+                    items: frame.items,
+                    start: AnswerHead::LEN,
+                    blobs: frame.blobs,
+                    attachments: Vec::new(),
+                }
             }
         };
         self.end(head.task, 1, content, deliveries)
@@ -178,12 +180,6 @@ impl Flight {
         let note = texts::worker_lost(from.node, from.common.attempt(&job));
         deliveries.push(job.end_with_error(error.with_note(&note)));
         Some(Vec::new())
-    }
-
-    /// The number of a task that the node has, of which it says the lower half.
-    fn number_of(&self, half: u32) -> Option<u64> {
-        let first = *self.runs.first_key_value()?.0;
-        Some(first + u64::from(half.wrapping_sub(first as u32)))
     }
 
     /// The numbers of runs of tasks that are to be stopped, and of those that need not begin, each once.
@@ -208,20 +204,4 @@ impl Flight {
         self.open = 0;
         std::mem::take(&mut self.runs).into_values().map(|flying| flying.job).collect()
     }
-}
-
-/// How many answers, of which the first is a value and ends at `next`, are for tasks that follow each other, at most so
-/// many, and are values as well; and where the others begin.
-fn values_from(number: u64, most: usize, answers: &Answers, mut next: usize) -> (usize, usize) {
-    let mut count = 1;
-    while count < most {
-        match answers.get(next) {
-            Some((answer, after)) if !answer.failed && answer.task == (number as u32).wrapping_add(count as u32) => {
-                count += 1;
-                next = after;
-            }
-            _ => break,
-        }
-    }
-    (count, next)
 }

@@ -42,6 +42,8 @@ pub(super) use node::run;
 pub(super) use place::Place;
 pub(super) use texts::{not_carried, not_resized};
 
+use crate::wire::Attachment;
+
 use crate::error::Error;
 
 /// The environment variable that [`Engine::from_env`] reads.
@@ -156,6 +158,14 @@ impl Engine {
     /// One for each node.
     pub(super) fn places(&self) -> Result<Vec<Place>, Error> {
         place::places(self)
+    }
+}
+
+/// Whether what a call refers to besides its bytes can go to another machine: it cannot.
+pub(super) fn check_carried(attachments: &[Attachment]) -> Result<(), Error> {
+    match attachments.first() {
+        None => Ok(()),
+        Some(attachment) => Err(texts::argument_not_carried(attachment.argument())),
     }
 }
 

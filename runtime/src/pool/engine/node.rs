@@ -133,9 +133,10 @@ fn orders(common: &Common, place: &Place, values: &Values) -> Outbox {
         arguments: std::env::args_os().map(std::ffi::OsString::into_encoded_bytes).collect(),
     };
     let mut pieces = vec![Piece::Owned(orders.encode())];
-    let (start, blobs) = seat::beginning(settings, values);
+    // What workers tell of themselves stays there.
+    let (start, blobs, _) = seat::beginning(settings, values, &settings.confinement);
     pieces.extend(start);
-    Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs)
+    Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs, Vec::new())
 }
 
 /// Why nothing more is to be expected of a node.
@@ -292,7 +293,7 @@ impl Node<'_> {
             }
             (Kind::Value, _) => match &self.common.settings.initializer {
                 // The initializer has failed in a worker of the node; what it said can only be understood here.
-                Some(initializer) => match (initializer.judge)(&frame.items, frame.blobs) {
+                Some(initializer) => match (initializer.judge)(&frame.items, frame.blobs, Vec::new()) {
                     Err(error) => Err(End::Unfit(error.in_entry(initializer.entry.name()))),
                     Ok(()) => Err(damaged()),
                 },
@@ -327,7 +328,7 @@ impl Node<'_> {
         if self.flight.len() > depth / 2 && self.flight.len() >= workers {
             return;
         }
-        while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN && !self.flight.is_stretched() {
+        while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
             let open = self.flight.len();
             let mut jobs = Vec::new();
             // With a worker free it is as idle as any.
@@ -354,7 +355,7 @@ impl Node<'_> {
         let (tasks, blobs) = self.flight.board(jobs, id);
         items.push(Piece::Owned(tasks));
         self.beat = Instant::now();
-        self.remote.send(Outbox::of_shared(Kind::Node(NodeKind::Jobs), items, blobs));
+        self.remote.send(Outbox::of_shared(Kind::Node(NodeKind::Jobs), items, blobs, Vec::new()));
     }
 
     /// Has the node give back what waits there while another one has nothing to do.

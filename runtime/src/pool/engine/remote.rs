@@ -16,7 +16,7 @@ use super::texts;
 use crate::error::Error;
 use crate::link::{Frame, Inbox, Outbox, Progress};
 use crate::pool::common::Seat;
-use crate::sys;
+use crate::sys::{self, Receive};
 use crate::wire::node::{MAGIC, MAGIC_OF_A_TERMINAL};
 
 /// How much a shell may greet before it counts as all there is.
@@ -173,6 +173,9 @@ impl Drop for Remote {
 /// Notes when something comes.
 struct Heard<'a>(ChildStdout, &'a Shared);
 
+/// No handles come this way.
+impl Receive for BufReader<Heard<'_>> {}
+
 impl Read for Heard<'_> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let count = self.0.read(buf)?;
@@ -232,7 +235,7 @@ fn write(mut stdin: ChildStdin, frames: &mpsc::Receiver<Outbox>, shared: &Shared
     while let Ok(mut frame) = frames.recv() {
         let len = frame.len();
         // A link that is cut is the reader's to tell.
-        if frame.pump(|pieces| stdin.write_vectored(pieces)).is_err() {
+        if frame.pump(|pieces, _| stdin.write_vectored(pieces)).is_err() {
             return;
         }
         if shared.unwritten.fetch_sub(len, Ordering::AcqRel) == len {

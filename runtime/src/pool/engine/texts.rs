@@ -139,3 +139,21 @@ pub(super) fn unknown_entry() -> Error {
         "the program on the node has no entry of this name; is the crate that defines it linked into the program?",
     )
 }
+
+pub(super) fn argument_not_carried(argument: &str) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!(
+            "its argument `{argument}` has an open handle, shared memory or the end of a channel in it, which no engine carries \
+             to other machines; nothing was sent; pass a path, an address or the values themselves"
+        ),
+    )
+}
+
+pub(super) fn result_not_carried() -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        "its result has an open handle, shared memory or the end of a channel in it, which no engine carries from other \
+         machines; return a path, an address or the values themselves",
+    )
+}

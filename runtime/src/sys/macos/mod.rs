@@ -2,6 +2,7 @@
 //! small as it can be.
 
 mod build;
+mod confine;
 mod identity;
 mod kqueue;
 pub(in crate::sys) mod lifeline;
@@ -10,11 +11,13 @@ mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod segment;
 mod spawn;
 
 #[cfg(feature = "engines")]
 pub(crate) use build::build_id as portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
+pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
@@ -22,8 +25,10 @@ pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use segment::{Segment, SegmentMut};
 pub(in crate::sys) use spawn::{
-    NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
+    NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,
+    protect, socket_pair,
 };
 
 #[cfg(feature = "engines")]
@@ -32,7 +37,12 @@ pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
-pub(crate) use super::unshared::{Shared, confine};
+#[cfg(test)]
+pub(crate) use super::unix::{Canary, both_ends, canary};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
 
 use super::Stream;
@@ -25,7 +25,7 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if let Some(shared) = shared {
         check_type(shared, FileType::RegularFile).ok_or("it names a descriptor that is no shared memory")?;
     }
-    check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
+    let identity = check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
     check_type(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
     // process alone; what ran before (constructors, at most) has no reason to own it.
@@ -47,7 +47,6 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    let identity = identity(&connection).ok_or("the connection has no identity")?;
     Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
 }
 
@@ -69,8 +68,8 @@ pub(crate) struct Adopted {
     pub(crate) stream: Stream,
     /// The memory that it shares with its parent, if the parent asked for some.
     pub(crate) shared: Option<Shared>,
-    /// The device and number of the socket.
-    identity: (i128, i128),
+    /// Of the socket.
+    identity: Identity,
     process: u32,
     mark: Option<&'static AtomicU32>,
 }
@@ -96,8 +95,15 @@ impl Adopted {
     }
 }
 
-fn identity(fd: &impl AsFd) -> Option<(i128, i128)> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev.into(), stat.st_ino.into()))
+/// The device and number of a file.
+type Identity = (i128, i128);
+
+fn identity(fd: &impl AsFd) -> Option<Identity> {
+    rustix::fs::fstat(fd).ok().map(|stat| identity_in(&stat))
+}
+
+fn identity_in(stat: &Stat) -> Identity {
+    (stat.st_dev.into(), stat.st_ino.into())
 }
 
 /// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
@@ -118,12 +124,12 @@ pub(in crate::sys) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
     Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
-fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {
+fn check_type(fd: RawFd, wanted: FileType) -> Option<Identity> {
     // SAFETY: the borrow does not outlive this function, and the only use of it is to ask what the number is: if
     // nothing is open there, fstat(2) says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == wanted).then_some(())
+    (FileType::from_raw_mode(stat.st_mode) == wanted).then(|| identity_in(&stat))
 }
 
 /// What std does on the way to `main`, and has not done yet in a process that never gets there.

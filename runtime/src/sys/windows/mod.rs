@@ -3,7 +3,9 @@
 
 mod adopt;
 mod build;
+mod confine;
 mod handle;
+mod handles;
 mod job;
 mod memory;
 mod operation;
@@ -13,6 +15,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod segment;
 mod spawn;
 mod stream;
 mod streams;
@@ -23,6 +26,7 @@ pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_
 pub(crate) use build::build_id;
 #[cfg(feature = "engines")]
 pub(crate) use build::build_id as portable_build_id;
+pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
@@ -36,7 +40,12 @@ pub(crate) use streams::take_streams;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
-pub(crate) use super::unshared::{Shared, confine};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use segment::{Segment, SegmentMut};
+
+pub(crate) use super::unshared::{Inherited, Shared, Streams, at_exit, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
