@@ -66,6 +66,7 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, a channel's ends as well, and an entry can be an `async fn` |
+//! | `engines` | no | [`Engine`]: the workers of a [`Pool`] on other machines, over ssh, Slurm or any command |
 //! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
 //! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; [`PoolBuilder::forward_events`] |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
@@ -81,6 +82,10 @@ pub mod guide {
 
     #[doc = include_str!("docs/start_up.md")]
     pub mod start_up {}
+
+    #[cfg(feature = "engines")]
+    #[doc = include_str!("docs/clusters.md")]
+    pub mod clusters {}
 }
 
 // The names are those of the generated code's contract.
@@ -117,6 +122,8 @@ pub use handle::{Call, Child, prewarm};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
 pub use passed::Handle;
+#[cfg(feature = "engines")]
+pub use pool::Engine;
 pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
 #[cfg(feature = "progress")]
 pub use pool::{Finished, WithProgress};

@@ -20,6 +20,8 @@ pub use ::std;
 
 /// The first statement of `main`.
 pub fn enter_main() {
+    #[cfg(feature = "engines")]
+    crate::pool::enter_agent();
     crate::child::enter_main();
 }
 

@@ -14,3 +14,5 @@ mod zygote;
 #[cfg(feature = "tokio")]
 pub use asynchronous::{Flavor, block_on};
 pub(crate) use boot::enter_main;
+#[cfg(feature = "engines")]
+pub(crate) use reply::{complain, pack_error};

@@ -104,6 +104,8 @@ impl Arguments {
     /// Notes how the packing of the argument `name` went. What fails surfaces when the call is started.
     #[inline]
     pub fn packed(&mut self, name: &'static str, done: Result<(), CodecError>) {
+        #[cfg(feature = "engines")]
+        self.packer.ends_argument(name);
         if let (Err(error), None) = (done, &self.fault) {
             self.fault = Some(Box::new(Fault::argument(name, error)));
         }

@@ -17,6 +17,8 @@ use std::time::Instant;
 
 pub(crate) use environment::Environment;
 pub(crate) use exec::Exec;
+#[cfg(feature = "engines")]
+pub(crate) use exec::set_arguments;
 
 use crate::link::Outbox;
 use crate::registry::Dispatch;

@@ -53,6 +53,9 @@ pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, 
 pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
+// Being the agent of a node.
+#[cfg(feature = "engines")]
+pub(crate) use imp::{portable_build_id, take_streams};
 // What tests need.
 #[cfg(all(test, any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 pub(crate) use imp::{Canary, both_ends, canary};
@@ -66,6 +69,9 @@ pub use stdio::Stdio;
 
 /// Tells a process that it is a child, and how to reach its parent. Gone before the entry runs.
 pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
+
+/// Tells a process that it is the agent of a node, which has its orders on standard input. Its children do not see it.
+pub(crate) const AGENT_VARIABLE: &str = "SPAWNSAFE_AGENT";
 
 /// What to start; the program is always this one.
 #[derive(Debug)]

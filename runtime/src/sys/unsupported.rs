@@ -328,6 +328,16 @@ pub(crate) fn build_id() -> u64 {
     0
 }
 
+#[cfg(feature = "engines")]
+pub(crate) fn portable_build_id() -> u64 {
+    0
+}
+
+#[cfg(feature = "engines")]
+pub(crate) fn take_streams() -> io::Result<(std::fs::File, std::fs::File)> {
+    unsupported()
+}
+
 pub(crate) fn can_start_again() -> bool {
     true
 }

@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Between a pool and the agent on a node: see `node`.
+    Node(NodeKind),
     /// Worker to parent: something that a task has told of itself.
     Event,
     /// Parent to child: be ready; the call comes later. The items are what the process is called meanwhile.
@@ -63,6 +65,40 @@ pub(crate) enum Kind {
     /// Parent to a zygote's child: this is what an executed child would have found.
     Surroundings,
 }
+
+/// What a frame between a pool and the agent on a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    Orders,
+    Hello,
+    Jobs,
+    Answers,
+    Long,
+    Lost,
+    Stop,
+    Forget,
+    Yield,
+    Yielded,
+    Leave,
+    Beat,
+}
+
+/// By the number that stands for each, from [`FIRST_NODE_KIND`] on.
+const NODE_KINDS: [NodeKind; 12] = [
+    NodeKind::Orders,
+    NodeKind::Hello,
+    NodeKind::Jobs,
+    NodeKind::Answers,
+    NodeKind::Long,
+    NodeKind::Lost,
+    NodeKind::Stop,
+    NodeKind::Forget,
+    NodeKind::Yield,
+    NodeKind::Yielded,
+    NodeKind::Leave,
+    NodeKind::Beat,
+];
+const FIRST_NODE_KIND: u8 = 64;
 
 /// The first 16 bytes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +138,7 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Node(kind) => FIRST_NODE_KIND + kind as u8,
             Kind::Event => 9,
             Kind::Spare => 10,
             Kind::Zygote => 11,
@@ -131,6 +168,10 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (FIRST_NODE_KIND.., 0) => {
+                let number = usize::from(kind - FIRST_NODE_KIND);
+                Kind::Node(*NODE_KINDS.get(number).ok_or(FrameError::Kind(kind))?)
+            }
             (9, 0) => Kind::Event,
             (10, 0) => Kind::Spare,
             (11, 0) => Kind::Zygote,

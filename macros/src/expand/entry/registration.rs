@@ -78,6 +78,7 @@ impl Entry<'_> {
     /// An entry as data, and its registration.
     pub(in crate::expand) fn registered(&self, name: &TokenStream, run: &TokenStream) -> TokenStream {
         let (private, named, anonymous) = (&self.private, self.options.name.is_some(), self.options.anonymous);
+        let retries = self.options.on_loss.retries();
         quote! {
             static __SPAWNSAFE_ENTRY: #private::Entry = #private::Entry::new(
                 #name,
@@ -86,6 +87,7 @@ impl Entry<'_> {
                     named: #named,
                     anonymous: #anonymous,
                     tested: #private::core::cfg!(test),
+                    retries: #retries,
                 },
                 #run,
             );

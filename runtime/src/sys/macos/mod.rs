@@ -14,6 +14,8 @@ mod reactor;
 mod segment;
 mod spawn;
 
+#[cfg(feature = "engines")]
+pub(crate) use build::build_id as portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
@@ -30,6 +32,8 @@ pub(in crate::sys) use spawn::{
 };
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+#[cfg(feature = "engines")]
+pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
     Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable,
     os_string, prepare_before_main, start, start_hint, with_signals_blocked,

@@ -11,6 +11,8 @@ mod rehearsal;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
+#[cfg(feature = "engines")]
+mod streams;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -27,6 +29,8 @@ pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::{FileActions, Source};
 pub(crate) use spawn::{Piped, start, start_hint};
 pub(crate) use stream::{Handover, Stream, connection};
+#[cfg(feature = "engines")]
+pub(crate) use streams::take_streams;
 
 /// An open descriptor that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::fd::OwnedFd;

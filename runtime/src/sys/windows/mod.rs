@@ -24,6 +24,8 @@ mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
 pub(crate) use build::build_id;
+#[cfg(feature = "engines")]
+pub(crate) use build::build_id as portable_build_id;
 pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
@@ -32,6 +34,8 @@ pub(crate) use reactor::AsyncWait;
 pub(crate) use spawn::{start, start_hint};
 pub(crate) use stream::{Handover, Stream, connection};
 pub(crate) use streams::Piped;
+#[cfg(feature = "engines")]
+pub(crate) use streams::take_streams;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
