@@ -22,8 +22,9 @@ const WRITTEN: usize = 8;
 const READ: usize = 16;
 const DATA: usize = 32;
 
-/// How much memory a worker shares with its pool: some thousand small answers.
-const WORDS: usize = DATA + (32 << 10);
+/// How much memory a worker shares with its pool: some thousand small answers. A whole number of pages, whatever their size,
+/// as some systems count memory in them.
+const WORDS: usize = 32 << 10;
 
 const WORD: usize = size_of::<u64>();
 

@@ -19,8 +19,6 @@ mod imp;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
-#[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
-mod unshared;
 
 use std::time::Instant;
 

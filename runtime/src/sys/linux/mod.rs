@@ -5,11 +5,11 @@ mod confine;
 mod identity;
 pub(in crate::sys) mod lifeline;
 mod memory;
+mod object;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
-mod shared;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
@@ -17,18 +17,18 @@ pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
+pub(in crate::sys) use object::{may_be_memory_object, memory_object, memory_object_len};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
-pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
 };
 
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 
 /// Has the system call `$function` before `main`.

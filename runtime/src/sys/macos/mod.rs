@@ -2,10 +2,12 @@
 //! small as it can be.
 
 mod build;
+mod confine;
 mod identity;
 mod kqueue;
 pub(in crate::sys) mod lifeline;
 mod memory;
+mod object;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
@@ -13,9 +15,11 @@ mod reactor;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
+pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
+pub(in crate::sys) use object::{may_be_memory_object, memory_object, memory_object_len};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
@@ -25,10 +29,9 @@ pub(in crate::sys) use spawn::{
 };
 
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
-pub(crate) use super::unshared::{Shared, confine};
 
 /// Has the system call `$function` before `main`.
 ///

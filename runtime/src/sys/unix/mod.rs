@@ -2,6 +2,7 @@
 //! of that system, and is used from here by its name there.
 
 mod adopt;
+mod shared;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
@@ -11,6 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
+pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod build;
+mod confine;
 mod handle;
 mod job;
 mod memory;
@@ -13,6 +14,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod shared;
 mod spawn;
 mod stream;
 mod streams;
@@ -21,18 +23,18 @@ mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
 pub(crate) use build::build_id;
+pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};
 use stream::Handover;
 pub(crate) use stream::{Stream, connection};
 pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
-
-pub(crate) use super::unshared::{Shared, confine};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

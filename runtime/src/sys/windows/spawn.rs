@@ -22,7 +22,7 @@ use windows_sys::Win32::System::Threading::{
 use super::handle::{check, duplicate, opened};
 use super::streams::{Piped, Source, Target};
 use super::strings::{command_line, environment_block, wide};
-use super::{Handover, Process, job, program};
+use super::{Handover, Process, Shared, job, program};
 use crate::sys::{CHILD_VARIABLE, Command, Started};
 
 /// Starts this program with one end of a connection.
@@ -31,7 +31,7 @@ use crate::sys::{CHILD_VARIABLE, Command, Started};
 /// which are open for the time of the start and are listed for this child alone. None gets into another child of this
 /// library. Into one that is started just then by other means, without a list, they do: that is how Windows is, and the
 /// end of a process is noticed all the same.
-pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Started> {
     let job = job::new()?;
     let connection = duplicate(handover.0.as_handle(), true)?;
     let sources = [
@@ -39,15 +39,21 @@ pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started>
         Source::of(&command.stdout, Target::Output)?,
         Source::of(&command.stderr, Target::Error)?,
     ];
-    let place = format!("{};{}", command.token, connection.as_raw_handle() as usize);
-    let streams = sources.each_ref().map(Source::child);
+    let shared = command.shared.as_ref().and_then(Shared::handle);
+    let shared = shared.map(|section| duplicate(section, true)).transpose()?;
     let mut inherited = vec![connection.as_raw_handle()];
+    inherited.extend(shared.iter().map(|section| section.as_raw_handle()));
+    let numbers: Vec<_> = inherited.iter().map(|&handle| format!(";{}", handle as usize)).collect();
+    let place = format!("{}{}", command.token, numbers.concat());
+    let streams = sources.each_ref().map(Source::child);
     inherited.extend(streams.iter().filter(|handle| !handle.is_null()));
     let (process, id) = create_process(&command, &place, streams, &inherited, &job)?;
-    drop((connection, handover));
+    drop((connection, shared, handover));
+    let mut shared = command.shared.take();
+    shared.iter_mut().for_each(Shared::handed_over);
     let [stdin, stdout, stderr] = sources.map(Source::into_parent_end);
     let piped = Piped { stdin: stdin.map(Into::into), stdout: stdout.map(Into::into), stderr: stderr.map(Into::into) };
-    Ok(Started { process: Process::new(id, process, job), piped, shared: command.shared })
+    Ok(Started { process: Process::new(id, process, job), piped, shared })
 }
 
 fn create_process(
