@@ -11,7 +11,7 @@ use crate::inherit;
 use crate::link::{self, Frame};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted};
-use crate::wire::{CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
+use crate::wire::{Arrived, CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
 
 /// The exit status of a process that panicked, as Rust has it.
 const EXIT_PANICKED: i32 = 101;
@@ -37,18 +37,23 @@ pub(super) fn answer(call: Frame, adopted: Arc<Adopted>) -> ! {
 }
 
 fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
-    let Frame { items, blobs, .. } = call;
+    let Frame { items, blobs, attachments, .. } = call;
     let (head, rest) = CallHead::decode(&items)
         .ok_or_else(|| Error::new(ErrorKind::Protocol, "the call cannot be read: its head is damaged"))?;
     let entry = prepare(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
     panic::watch_for(adopted);
     panic::now_runs(entry.name());
-    guarded(entry, || call_with(entry, inherit::restore(rest)?, blobs))
+    guarded(entry, || call_with(entry, inherit::restore(rest)?, blobs, attachments))
 }
 
 /// Runs the entry with these arguments.
-pub(super) fn call_with(entry: &Entry, arguments: &[u8], blobs: Vec<Vec<u8>>) -> Result<Packed, Error> {
-    let mut unpacker = link::unpacker(arguments, blobs);
+pub(super) fn call_with(
+    entry: &Entry,
+    arguments: &[u8],
+    blobs: Vec<Vec<u8>>,
+    attachments: Vec<Arrived>,
+) -> Result<Packed, Error> {
+    let mut unpacker = link::unpacker(arguments, blobs).with_attachments(attachments);
     entry.run(&mut unpacker).map_err(|fault| fault_error(&fault))
 }
 

@@ -83,7 +83,7 @@ pub(super) fn pack_error(error: &Error) -> Packed {
 fn write(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -> bool {
     let mut outbox = Outbox::new(kind, head, packed);
     adopted.stream.prepare_to_write(outbox.len());
-    outbox.pump(|pieces| adopted.stream.write(pieces)).is_ok()
+    outbox.pump(|pieces, handles| adopted.stream.write(pieces, handles)).is_ok()
 }
 
 /// Tells the person at the terminal. Unlike `eprintln!`, it does not panic where nobody reads.

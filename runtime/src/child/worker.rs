@@ -53,7 +53,7 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
 
 /// Confines the process, puts inherited statics in place and runs the initializer, whose result is given.
 fn begin(frame: Frame) -> Result<Packed, Error> {
-    let Frame { items, blobs, .. } = frame;
+    let Frame { items, blobs, attachments, .. } = frame;
     let damaged = || Error::new(ErrorKind::Protocol, "the worker's orders cannot be read");
     let (head, rest) = CallHead::decode(&items).ok_or_else(damaged)?;
     let (WorkerHead { memory, niceness, processors }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
@@ -72,7 +72,7 @@ fn begin(frame: Frame) -> Result<Packed, Error> {
     }
     let entry = invoke::find(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
     panic::now_runs(entry.name());
-    invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs))
+    invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs, attachments))
 }
 
 struct Worker {
@@ -95,7 +95,8 @@ impl Worker {
             complain(format_args!("a worker of a pool is replaced: {error}"));
             exit(EXIT_REFUSED);
         }
-        let mut blobs = frame.blobs.into_iter();
+        let (mut blobs, mut attachments) = (frame.blobs.into_iter(), frame.attachments);
+        let last = first.wrapping_add(count.into()).wrapping_sub(1);
         for task in (first..).take(count as usize) {
             let (head, arguments, after) = TaskHead::decode(rest, self.entries.len() as u32)?;
             rest = after;
@@ -104,15 +105,21 @@ impl Worker {
                 self.entries.push(found);
             }
             let blobs: Vec<_> = blobs.by_ref().take(head.blobs.into()).collect();
+            let attachments = if task == last { std::mem::take(&mut attachments) } else { Vec::new() };
             if self.ring.as_ref().is_some_and(|ring| !ring.begin(task)) {
                 // The pool may wait for a sign that this process runs.
                 self.unrung += 1;
                 continue;
             }
+            if !attachments.is_empty() {
+                // The pool holds copies of the handles until it knows that this task will not go to another worker.
+                self.unrung += 1;
+                self.ring_the_bell();
+            }
             let answer = match &self.entries[head.entry as usize] {
                 Ok(entry) => {
                     panic::now_runs(entry.name());
-                    invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs))
+                    invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs, attachments))
                 }
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
             };
@@ -134,7 +141,7 @@ impl Worker {
         let failed = answer.is_err();
         let packed = answer.unwrap_or_else(|error| reply::pack_error(&error));
         let head = AnswerHead { task, failed }.encode();
-        let is_small = packed.blobs.is_empty();
+        let is_small = packed.blobs.is_empty() && packed.attachments.is_empty();
         if is_small && self.ring.as_mut().is_some_and(|ring| ring.push(&head, &packed.items)) {
             self.unrung += 1;
         } else {

@@ -111,7 +111,7 @@ impl<R> Child<R> {
 
     pub(super) fn value(&self, answer: Answer) -> Result<R, Error> {
         let frame = answer?;
-        let mut unpacker = link::unpacker(&frame.items, frame.blobs);
+        let mut unpacker = link::unpacker(&frame.items, frame.blobs).with_attachments(frame.attachments);
         (self.unpack)(&mut unpacker)
             .and_then(|value| unpacker.finish().map(|()| value))
             .map_err(|error| ending::undecodable(&error).in_entry(self.running.entry()))

@@ -221,9 +221,14 @@ impl Running {
     /// Writes and reads what the connection allows.
     fn exchange(&mut self, has_ended: bool) {
         let Self { outbox, peer, .. } = self;
-        if !outbox.is_empty() && outbox.pump(|pieces| peer.get().write(pieces)).is_err() {
-            // The child reads no more: it has failed, and may have said why.
+        if let Err(error) = outbox.pump(|pieces, handles| peer.get().write(pieces, handles)) {
             *outbox = Outbox::default();
+            // A child that reads no more has failed, and may have said why.
+            if !link::is_closed(&error) {
+                // It would wait for the rest of its arguments.
+                let _ = self.peer.get().kill();
+                return self.answer(Err(ending::not_sent(error).in_entry(self.entry)));
+            }
         }
         self.has_more = false;
         loop {

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use super::{Launched, Launcher, Order, Peer};
 use crate::registry::Dispatch;
-use crate::sys::{self, Command, Ended, Interest, Process, Ready, Started, Stream, Watch};
+use crate::sys::{
+    self, Command, Ended, Interest, OwnedHandle, Process, Ready, Receive, Received, Started, Stream, Watch,
+};
 
 /// See [`StartMethod::Exec`](super::StartMethod::Exec).
 #[derive(Debug)]
@@ -30,7 +32,7 @@ impl Launcher for Exec {
         let (stream, handover) = sys::connection()?;
         stream.prepare_to_write(outbox.len());
         // Before the child exists: arguments that fit into the buffer are there when it asks for them.
-        outbox.pump(|pieces| stream.write(pieces))?;
+        outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
         let Started { process, piped, shared } = sys::start(command, handover)?;
         Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
     }
@@ -54,13 +56,19 @@ impl Read for Executed {
     }
 }
 
+impl Receive for Executed {
+    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(buf, handles)
+    }
+}
+
 impl Peer for Executed {
     fn id(&self) -> u32 {
         self.process.id()
     }
 
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream()?.write(pieces)
+    fn write(&mut self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
+        self.stream()?.write(pieces, handles)
     }
 
     fn hang_up(&mut self) {

@@ -12,7 +12,7 @@ use crate::handle::{self, Call};
 use crate::launch::{Environment, StartMethod};
 use crate::registry::{Dispatch, Entry};
 use crate::sys::Stdio;
-use crate::wire::{Blob, Unpacker, WorkerHead};
+use crate::wire::{Attachment, Blob, Unpacker, WorkerHead};
 
 /// How long a worker may take until it is ready, unless it is said otherwise.
 const INITIALIZER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -64,6 +64,7 @@ pub(super) struct InitializerCall {
     pub(super) index: u32,
     pub(super) items: Arc<Vec<u8>>,
     pub(super) blobs: Vec<Arc<Blob>>,
+    pub(super) attachments: Vec<Attachment>,
     pub(super) judge: Judge,
 }
 
@@ -142,6 +143,7 @@ impl PoolBuilder {
             index: task.index,
             items: Arc::new(task.packed.items),
             blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
+            attachments: task.packed.attachments,
             judge: Box::new(move |unpacker| {
                 let value = (task.unpack)(unpacker)
                     .and_then(|value| unpacker.finish().map(|()| value))

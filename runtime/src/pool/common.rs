@@ -224,12 +224,13 @@ impl Common {
                 answers.push(job.fails(texts::cancelled(None)));
                 continue;
             }
-            if to.first().is_some_and(|first| !Arc::ptr_eq(&first.origin.values, &job.origin.values)) {
+            let must_wait = !job.attachments.is_empty() && open + to.len() >= MOST_WITH_HANDLES;
+            if must_wait || to.first().is_some_and(|first| !Arc::ptr_eq(&first.origin.values, &job.origin.values)) {
                 state.queue.push_front(job);
                 break;
             }
             bytes += job.items.len() + job.blobs.iter().map(|blob| blob.len()).sum::<usize>();
-            let is_alone = !job.blobs.is_empty();
+            let is_alone = !job.blobs.is_empty() || !job.attachments.is_empty();
             to.push(job);
             left -= 1;
             if is_alone {
@@ -425,6 +426,9 @@ impl Common {
 
 /// How many bytes of arguments a worker is given at once, at most; it always gets one task.
 const MOST_BYTES: usize = 128 << 10;
+
+/// With fewer tasks than that, a worker is given one with handles: the system limits how many are on their way.
+const MOST_WITH_HANDLES: usize = 4;
 
 impl Stage {
     /// Why it takes no more tasks.

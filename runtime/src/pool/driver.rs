@@ -15,10 +15,10 @@ use crate::error::Error;
 use crate::handle;
 use crate::inherit::{Changes, Values};
 use crate::launch::{Launched, Peer};
-use crate::link::{Frame, Inbox, Outbox, Piece, Progress, Ring};
+use crate::link::{self, Frame, Inbox, Outbox, Piece, Progress, Ring};
 use crate::registry::Entry;
 use crate::sys::{Ended, Interest};
-use crate::wire::{AnswerHead, EntryHead, Kind, TaskHead, TasksHead};
+use crate::wire::{AnswerHead, Arrived, EntryHead, Kind, TaskHead, TasksHead};
 
 /// How much is read before other things are looked at.
 const BUDGET: usize = 4 << 20;
@@ -37,6 +37,8 @@ pub(super) enum End {
     TimedOut(Duration),
     Cancelled,
     Stuck,
+    /// The system refuses to send it what it needs.
+    Unsendable(std::io::Error),
     Unwatchable(std::io::Error),
     /// It could not begin.
     Unfit(Error),
@@ -154,6 +156,7 @@ impl Driver {
         }
         let read = self.read(deliveries);
         let drained = self.drain(deliveries);
+        self.let_go();
         let count = deliveries.len() - before;
         if count > 0 {
             let now = Instant::now();
@@ -181,11 +184,16 @@ impl Driver {
 
     fn write(&mut self) {
         while let Some(outbox) = self.outboxes.front_mut() {
-            match outbox.pump(|pieces| self.peer.write(pieces)) {
+            match outbox.pump(|pieces, handles| self.peer.write(pieces, handles)) {
                 Ok(true) => drop(self.outboxes.pop_front()),
                 Ok(false) => return,
-                // It reads no more: its end says why.
-                Err(_) => self.outboxes.clear(),
+                Err(error) => {
+                    self.outboxes.clear();
+                    // If it reads no more, its end says why.
+                    if !link::is_closed(&error) {
+                        self.note(End::Unsendable(error));
+                    }
+                }
             }
         }
     }
@@ -216,7 +224,7 @@ impl Driver {
             Kind::Answer => {
                 self.drain(deliveries)?;
                 // Of any length.
-                self.accept(&Arc::new(frame.items), (0, u32::MAX), frame.blobs, deliveries)
+                self.accept(&Arc::new(frame.items), (0, u32::MAX), (frame.blobs, frame.attachments), deliveries)
             }
             Kind::LastWords if self.last_words.is_none() => {
                 self.last_words = Some(handle::failure(&frame.items, frame.blobs));
@@ -249,7 +257,7 @@ impl Driver {
         let bytes = Arc::new(bytes);
         deliveries.reserve(parts.len());
         for part in parts {
-            self.accept(&bytes, part, Vec::new(), deliveries)?;
+            self.accept(&bytes, part, Default::default(), deliveries)?;
         }
         popped
     }
@@ -258,7 +266,7 @@ impl Driver {
         &mut self,
         bytes: &Arc<Vec<u8>>,
         (start, end): (u32, u32),
-        blobs: Vec<Vec<u8>>,
+        (blobs, attachments): (Vec<Vec<u8>>, Vec<Arrived>),
         deliveries: &mut Deliveries,
     ) -> Result<(), End> {
         let damaged = || End::Garbage("an answer of it cannot be read".into());
@@ -275,7 +283,10 @@ impl Driver {
         let part = (start + AnswerHead::LEN as u32, end);
         let answer = match head.failed {
             true => Err(handle::failure(body, blobs).in_entry(job.entry.name())),
-            false => Ok(Reply { entry: job.entry, bytes: Arc::clone(bytes), part, blobs: blobs.into() }),
+            false => {
+                let (blobs, attachments) = (blobs.into(), attachments.into());
+                Ok(Reply { entry: job.entry, bytes: Arc::clone(bytes), part, blobs, attachments })
+            }
         };
         deliveries.push(job.ends_with(answer));
         Ok(())
@@ -336,8 +347,10 @@ impl Driver {
         }
         let head = TasksHead { first: self.end_number(), count: jobs.len() as u32 };
         let mut tasks = Vec::with_capacity(jobs.iter().map(|job| job.items.len() + 16).sum());
-        let mut blobs = Vec::new();
+        let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
         for job in jobs.iter() {
+            // Of a frame's tasks only the last one has some: `Common::take` sees to that.
+            attachments.extend_from_slice(&job.attachments);
             job.span.runs_in(self.id);
             let (entry, new) = self.entry(job.entry, job.index);
             let own = job.blobs.len() as u16;
@@ -347,7 +360,7 @@ impl Driver {
         let mut items = vec![Piece::Owned(head.encode().to_vec())];
         items.extend(statics);
         items.push(Piece::Owned(tasks));
-        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs));
+        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs, attachments));
         self.open += jobs.len();
         self.given += jobs.len() as u64;
         self.flight.extend(jobs.drain(..).map(Some));
@@ -381,6 +394,16 @@ impl Driver {
     fn running(&self) -> Option<u64> {
         let has_begun = self.ring.as_ref().is_none_or(|ring| ring.next() > self.first);
         self.head().filter(|_| has_begun).map(|_| self.first)
+    }
+
+    /// Drops the handles of the task that runs: the worker has them, and whoever waits at their other ends would wait for
+    /// this process as well. One that may run again needs them.
+    fn let_go(&mut self) {
+        let has_them = self.running().is_some() && self.outboxes.is_empty();
+        let head = self.flight.front_mut().and_then(Option::as_mut);
+        if let Some(head) = head.filter(|head| has_them && head.retries == 0) {
+            head.attachments = Vec::new();
+        }
     }
 
     /// When [`check`](Self::check) may have something to say.

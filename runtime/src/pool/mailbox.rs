@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::inherit::Values;
 use crate::registry::Entry;
 use crate::trace::Span;
-use crate::wire::Blob;
+use crate::wire::{Arrived, Attachment, Blob};
 
 /// A task on its way to a worker, and for as long as it may have to be given to another one.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Job {
     pub(super) index: u32,
     pub(super) items: Vec<u8>,
     pub(super) blobs: Vec<Arc<Blob>>,
+    /// Empty as soon as no other worker will need them, so that handles are not open here for longer than they must.
+    pub(super) attachments: Vec<Attachment>,
     pub(super) timeout: Option<Duration>,
     /// How often it may run again if its worker dies.
     pub(super) retries: u32,
@@ -64,6 +66,7 @@ pub(super) struct Reply {
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) part: (u32, u32),
     pub(super) blobs: Box<[Vec<u8>]>,
+    pub(super) attachments: Box<[Arrived]>,
 }
 
 impl Reply {

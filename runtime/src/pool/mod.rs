@@ -160,6 +160,7 @@ impl Pool {
             index: task.index,
             items: task.packed.items,
             blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
+            attachments: task.packed.attachments,
             timeout: task.timeout.or(self.common.settings.task_timeout),
             retries: self.common.settings.retries,
             origin,

@@ -82,10 +82,11 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
     settings.confinement().encode(&mut start);
     let mut items = vec![Piece::Owned(start)];
     items.extend(values.section());
-    let mut blobs = Vec::new();
+    let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
     if let Some(initializer) = &settings.initializer {
         items.push(Piece::Shared(Arc::clone(&initializer.items)));
         blobs.extend(initializer.blobs.iter().map(Arc::clone));
+        attachments.extend_from_slice(&initializer.attachments);
     }
     let order = Order {
         dispatch: settings.dispatch,
@@ -93,7 +94,7 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         stdin: settings.stdin.duplicate().map_err(handle::not_started)?,
         stdout: settings.stdout.duplicate().map_err(handle::not_started)?,
         stderr: settings.stderr.duplicate().map_err(handle::not_started)?,
-        outbox: Outbox::of_shared(Kind::Worker, items, blobs),
+        outbox: Outbox::of_shared(Kind::Worker, items, blobs, attachments),
         shared: Ring::memory(),
     };
     let launched = settings.start_method.launcher().launch(order).map_err(handle::not_started)?;
@@ -202,7 +203,7 @@ impl Life<'_> {
             let begun = match (frame.kind, &self.common.settings.initializer) {
                 (Kind::Value, None) => Ok(()),
                 (Kind::Value, Some(initializer)) => {
-                    let mut unpacker = link::unpacker(&frame.items, frame.blobs);
+                    let mut unpacker = link::unpacker(&frame.items, frame.blobs).with_attachments(frame.attachments);
                     (initializer.judge)(&mut unpacker)
                 }
                 _ => Err(handle::failure(&frame.items, frame.blobs)),

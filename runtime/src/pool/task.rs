@@ -110,7 +110,8 @@ impl<R> Task<R> {
 pub(super) fn value<R>(answer: Answer, unpack: Unpack<R>) -> Result<R, Error> {
     let mut reply = answer?;
     let blobs = std::mem::take(&mut reply.blobs).into_vec();
-    let mut unpacker = link::unpacker(reply.value(), blobs);
+    let attachments = std::mem::take(&mut reply.attachments).into_vec();
+    let mut unpacker = link::unpacker(reply.value(), blobs).with_attachments(attachments);
     unpack(&mut unpacker)
         .and_then(|value| unpacker.finish().map(|()| value))
         .map_err(|error| handle::undecodable(&error).in_entry(reply.entry.name()))

@@ -8,13 +8,16 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 use super::encode::{ONE_BYTE, SOME_PREFIX};
 use super::numbers::{self, Kind, Number, Run};
 use super::stack::StackGuard;
-use super::{CodecError, Memory, tag};
+use super::{Arrived, Attachment, CodecError, Memory, attach, tag};
 
 /// Unpacks values, one after another, from a frame's content.
 #[derive(Debug)]
 pub struct Unpacker<'de> {
     items: &'de [u8],
     blobs: Vec<Option<Vec<u8>>>,
+    attachments: Vec<Option<Arrived>>,
+    /// Those that serde keeps in a buffer.
+    kept: Vec<attach::Place>,
     /// The numbers that are the elements of the list that is being read.
     run: Option<Run<'de>>,
     memory: Memory,
@@ -26,7 +29,13 @@ type Res<T> = Result<T, CodecError>;
 impl<'de> Unpacker<'de> {
     pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, memory: Memory) -> Self {
         let guard = StackGuard::new(memory.stack_end);
-        Self { items, blobs: blobs.into_iter().map(Some).collect(), run: None, memory, guard }
+        let blobs = blobs.into_iter().map(Some).collect();
+        Self { items, blobs, attachments: Vec::new(), kept: Vec::new(), run: None, memory, guard }
+    }
+
+    /// With what has arrived beside the bytes.
+    pub(crate) fn with_attachments(self, attachments: Vec<Arrived>) -> Self {
+        Self { attachments: attachments.into_iter().map(Some).collect(), ..self }
     }
 
     /// Takes the next value.
@@ -82,8 +91,11 @@ impl<'de> Unpacker<'de> {
         }
     }
 
-    /// Checks that nothing is left over.
-    pub fn finish(&self) -> Res<()> {
+    /// Checks that nothing is left over. Handles that no value has claimed are closed now, and not only when whatever
+    /// comes next is over.
+    pub fn finish(&mut self) -> Res<()> {
+        self.attachments.clear();
+        self.kept.clear();
         match self.items.len() {
             0 => Ok(()),
             1 => Err(CodecError::new("there is one byte too many")),
@@ -117,6 +129,21 @@ impl<'de> Unpacker<'de> {
             .ok()
             .and_then(|number| self.blobs.get_mut(number)?.take())
             .ok_or_else(|| CodecError::new(format!("blob {number} is missing, or referred to twice")))
+    }
+
+    /// Takes the attachment whose number follows.
+    fn attachment(&mut self) -> Res<Attachment> {
+        let Header::Positive(number) = self.header()? else {
+            return Err(CodecError::new("the number of an open handle is missing"));
+        };
+        let arrived = usize::try_from(number).ok().and_then(|number| self.attachments.get_mut(number)?.take());
+        match arrived {
+            Some(Some(attachment)) => Ok(attachment),
+            Some(None) => Err(CodecError::new(
+                "an open handle of it was lost on the way: this process may not have more of them (`ulimit -n`)",
+            )),
+            None => Err(CodecError::new(format!("open handle {number} is missing, or referred to twice"))),
+        }
     }
 
     fn big(&mut self) -> Res<u128> {
@@ -262,6 +289,13 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
             Header::Tag(tag::TEXT) => visitor.visit_string(
                 String::from_utf8(self.blob()?).map_err(|_| CodecError::new("a text is not valid UTF-8"))?,
             ),
+            Header::Tag(tag::HANDLE) => {
+                // Whoever asks so puts it into a buffer, or wants something else.
+                let place = attach::Place::on(self.attachment()?);
+                let shown = place.show(visitor);
+                self.kept.push(place);
+                shown
+            }
             Header::Tag(tag::BIG_POSITIVE) => visitor.visit_u128(self.big()?),
             Header::Tag(tag::BIG_NEGATIVE) => match i128::try_from(self.big()?) {
                 Ok(inverted) => visitor.visit_i128(!inverted),
@@ -286,7 +320,16 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         self.nested(|unpacker| visitor.visit_some(unpacker))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Res<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Res<V::Value> {
+        if attach::is_attachment(name) {
+            if let Some(run) = &mut self.run {
+                return run.visit(visitor);
+            }
+            return match self.header()? {
+                Header::Tag(tag::HANDLE) => attach::Place::once(self.attachment()?).show(visitor),
+                header => Err(unexpected(header, &visitor)),
+            };
+        }
         self.nested(|unpacker| visitor.visit_newtype_struct(unpacker))
     }
 

@@ -6,7 +6,7 @@ use serde::ser::{self, Serialize};
 use super::numbers::Blob;
 use super::run::Run;
 use super::stack::StackGuard;
-use super::{BLOB_MIN, CodecError, Memory, Packed, tag};
+use super::{BLOB_MIN, CodecError, MAX_ATTACHMENTS, Memory, Packed, attach, tag};
 
 /// `null`, the encoding of `None`, of `()` and of unit structs.
 const NULL: u8 = 0xf6;
@@ -27,6 +27,7 @@ pub struct Packer {
     pub(super) memory: Memory,
     guard: StackGuard,
     max_blobs: usize,
+    max_attachments: usize,
 }
 
 type Done = Result<(), CodecError>;
@@ -36,13 +37,14 @@ impl Packer {
     pub(crate) fn new(memory: Memory) -> Self {
         // The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
         let max_blobs = usize::from(u16::MAX);
+        let max_attachments = MAX_ATTACHMENTS;
         let guard = StackGuard::new(memory.stack_end);
-        Self { packed: Packed::default(), run: None, mark: None, memory, guard, max_blobs }
+        Self { packed: Packed::default(), run: None, mark: None, memory, guard, max_blobs, max_attachments }
     }
 
-    /// Packs everything into the items, long strings as well.
-    pub(crate) fn without_blobs(self) -> Self {
-        Self { max_blobs: 0, ..self }
+    /// Packs everything into the items, long strings as well; what cannot go there is an error.
+    pub(crate) fn items_only(self) -> Self {
+        Self { max_blobs: 0, max_attachments: 0, ..self }
     }
 
     /// What was packed.
@@ -107,6 +109,21 @@ impl Packer {
         self.header(Header::Tag(tag));
         self.header(Header::Positive(self.packed.blobs.len() as u64));
         self.packed.blobs.push(bytes);
+        Ok(())
+    }
+
+    /// Appends what [`attach`](attach::attach) has left.
+    fn attachment(&mut self) -> Done {
+        let attachment = attach::offered().ok_or_else(|| CodecError::new("an open handle is missing"))?;
+        let number = self.packed.attachments.len();
+        if self.max_attachments == 0 {
+            return Err(CodecError::new("an open handle cannot travel with it; pass the handle as an argument"));
+        } else if number >= self.max_attachments {
+            return Err(CodecError::new(format!("it has more than {} open handles", self.max_attachments)));
+        }
+        self.header(Header::Tag(tag::HANDLE));
+        self.header(Header::Positive(number as u64));
+        self.packed.attachments.push(attachment);
         Ok(())
     }
 
@@ -299,7 +316,10 @@ impl<'a> ser::Serializer for &'a mut Packer {
         self.text(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Done {
+        if attach::is_attachment(name) {
+            return self.attachment();
+        }
         self.nested(|packer| value.serialize(packer))
     }
 

@@ -9,15 +9,17 @@
 //! reader can read it: structs are maps with text keys, enums are a text or a map of one. `ciborium-ll` reads and
 //! writes the item headers; the serde layer above it is ours, because ciborium's own does not always return what it
 //! was given (`Some(())` and `Some(None)` come back as `None`, byte strings of 4 KiB and more fail, and so does
-//! nesting of more than 256 levels). Numbers of one type, side by side, are a typed array of [RFC 8746]. Ours adds two
+//! nesting of more than 256 levels). Numbers of one type, side by side, are a typed array of [RFC 8746]. Ours adds three
 //! things to plain CBOR:
 //! - tag [`tag::SOME`] on a `Some` whose content would itself read as `None`;
 //! - tag [`tag::BYTES`] or [`tag::TEXT`] on the number of a *blob*: a byte or text string of [`BLOB_MIN`] and more,
-//!   which travels behind the item in the same frame, so that neither side copies it once more.
+//!   which travels behind the item in the same frame, so that neither side copies it once more;
+//! - tag [`tag::HANDLE`] on the number of an *attachment*: an open handle, which travels beside the bytes (see `attach`).
 //!
 //! [RFC 8746]: https://www.rfc-editor.org/rfc/rfc8746
 //! [RFC 8949]: https://www.rfc-editor.org/rfc/rfc8949
 
+mod attach;
 mod bytes;
 mod call;
 mod decode;
@@ -34,6 +36,7 @@ mod worker;
 
 use std::ops::Range;
 
+pub(crate) use attach::{ATTACHMENTS_AT_ONCE, Arrived, Attachment, MAX_ATTACHMENTS, attach, claim};
 pub(crate) use call::CallHead;
 pub use decode::Unpacker;
 pub use encode::Packer;
@@ -57,6 +60,8 @@ mod tag {
     pub(super) const BYTES: u64 = 0x5351;
     /// The number of a blob that holds a text string.
     pub(super) const TEXT: u64 = 0x5352;
+    /// The number of an attachment.
+    pub(super) const HANDLE: u64 = 0x5353;
     /// RFC 8949, 3.4.3: an unsigned integer as a byte string.
     pub(super) const BIG_POSITIVE: u64 = 2;
     /// RFC 8949, 3.4.3: a negative integer as a byte string.
@@ -84,11 +89,12 @@ impl Memory {
     }
 }
 
-/// What one frame carries: CBOR items, one after another, and the blobs that they refer to.
+/// What one frame carries: CBOR items, one after another, and the blobs and attachments that they refer to.
 #[derive(Debug, Default)]
 pub struct Packed {
     pub(crate) items: Vec<u8>,
     pub(crate) blobs: Vec<Blob>,
+    pub(crate) attachments: Vec<Attachment>,
 }
 
 #[cfg(test)]

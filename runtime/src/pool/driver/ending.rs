@@ -1,5 +1,6 @@
 //! The end of a worker: what becomes of its tasks, and what those are told.
 
+use std::io;
 use std::time::Instant;
 
 use super::{Driver, End};
@@ -20,8 +21,13 @@ impl Driver {
         let mut again = Vec::new();
         for (number, job) in (first..).zip(std::mem::take(&mut self.flight)) {
             let Some(mut job) = job else { continue };
+            let is_refused = matches!(end, End::Unsendable(_)) && !job.attachments.is_empty();
             if let End::Dismissed(error) = end {
                 deliveries.push(job.fails(error.copy()));
+            } else if is_refused && Some(number) != running {
+                // Another worker could not be sent it either.
+                let error = self.error(end, ended);
+                deliveries.push(job.fails(error));
             } else if Some(number) != running {
                 again.push(job);
             } else if job.retries > 0 && matches!(end, End::Process(_)) {
@@ -48,7 +54,8 @@ impl Driver {
             End::TimedOut(timeout) => texts::timed_out(self.id, *timeout),
             End::Cancelled => texts::cancelled(Some(self.id)),
             End::Stuck => Error::new(ErrorKind::TimedOut, "its worker was stopped and did not run"),
-            End::Unwatchable(error) => texts::cannot_watch(std::io::Error::new(error.kind(), error.to_string())),
+            End::Unsendable(error) => handle::not_sent(copy(error)),
+            End::Unwatchable(error) => texts::cannot_watch(copy(error)),
             End::Unfit(error) | End::Dismissed(error) => error.copy(),
         };
         match ended {
@@ -92,4 +99,9 @@ impl Driver {
         self.peer.hang_up();
         self.ends_soon(until);
     }
+}
+
+/// A system's error is not for copying; what it says and its number are.
+fn copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }

@@ -178,6 +178,7 @@ pub(crate) fn start_hint(error: &io::Error) -> &'static str {
         io::ErrorKind::ArgumentListTooLong => "; the environment, or one variable of it, is too long",
         io::ErrorKind::WouldBlock => "; the limit of processes is reached (`ulimit -u`)",
         _ => match error.raw_os_error() {
+            Some(libc::ETOOMANYREFS) => "; more open files are on their way than `ulimit -n` allows",
             Some(libc::EMFILE | libc::ENFILE) => "; the limit of open files is reached (`ulimit -n`)",
             _ => "",
         },

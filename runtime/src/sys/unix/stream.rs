@@ -4,12 +4,16 @@
 //! and descriptors can travel over it.
 
 use std::borrow::Cow;
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{RecvFlags, SendAncillaryBuffer};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+};
 
-use crate::sys::imp::{SEND_FLAGS, socket_pair};
+use crate::sys::imp::{RECEIVE_FLAGS, SEND_FLAGS, protect, socket_pair};
+use crate::sys::{Receive, Received};
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -26,6 +30,9 @@ const LARGE_BUFFER: usize = 1 << 20;
 /// How much goes through the connection at once: macOS refuses a call with more than 2 GiB, and Linux shortens it.
 const AT_ONCE: usize = 1 << 30;
 
+/// What descriptors take beside the bytes: as many as Linux allows for one message.
+const ANCILLARY_SPACE: usize = rustix::cmsg_space!(ScmRights(253));
+
 /// A new connection. The parent's end does not block.
 pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     let (parent, child) = socket_pair()?;
@@ -38,10 +45,21 @@ impl Stream {
         Self(fd)
     }
 
-    /// Writes what the connection takes. A closed connection is an error, never a signal.
-    pub(crate) fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut nothing = SendAncillaryBuffer::default();
-        Ok(rustix::net::sendmsg(&self.0, &at_most(AT_ONCE, pieces), &mut nothing, SEND_FLAGS)?)
+    /// Writes what the connection takes, and sends copies of the handles, at most 253, with the first of these bytes. A
+    /// closed connection is an error, never a signal.
+    pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedFd]) -> io::Result<usize> {
+        let pieces = &at_most(AT_ONCE, pieces);
+        if handles.is_empty() {
+            let mut nothing = SendAncillaryBuffer::default();
+            return Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?);
+        }
+        let handles: Vec<BorrowedFd<'_>> = handles.iter().map(|handle| handle.as_fd()).collect();
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !ancillary.push(SendAncillaryMessage::ScmRights(&handles)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(rustix::net::sendmsg(&self.0, pieces, &mut ancillary, SEND_FLAGS)?)
     }
 
     /// Prepares for a frame of `len` bytes.
@@ -58,6 +76,23 @@ impl Read for &Stream {
         let len = buf.len().min(AT_ONCE);
         let (count, _) = rustix::net::recv(&self.0, &mut buf[..len], RecvFlags::empty())?;
         Ok(count)
+    }
+}
+
+impl Receive for &Stream {
+    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let message = rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                handles.extend(fds);
+            }
+        }
+        protect(handles)?;
+        // The system had no room for some in this process's table, and has closed them.
+        let lost_handles = message.flags.contains(ReturnFlags::CTRUNC);
+        Ok(Received { count: message.bytes, lost_handles })
     }
 }
 

@@ -5,6 +5,7 @@ mod adopt;
 mod build;
 mod confine;
 mod handle;
+mod handles;
 mod job;
 mod memory;
 mod operation;
@@ -14,6 +15,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod segment;
 mod shared;
 mod spawn;
 mod stream;
@@ -28,6 +30,7 @@ pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};
 use stream::Handover;
