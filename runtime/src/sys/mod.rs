@@ -16,7 +16,7 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
-#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
@@ -40,9 +40,9 @@ pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
 // What tests need.
-#[cfg(all(test, any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
+#[cfg(all(test, any(target_os = "linux", target_os = "macos", windows), not(spawnsafe_unsupported)))]
 pub(crate) use imp::{Canary, both_ends, canary};
-#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
@@ -105,8 +105,10 @@ pub trait HandleSafe: Send + Sync + 'static {
 pub(crate) trait Receive: Read {
     /// Reads as `read` does, and appends the handles that have come with these bytes. With handles, it ends behind the byte
     /// that they have come with; so they come in the order in which they were sent, up to 253 at once. What is read by
-    /// other means loses its handles, which are closed.
-    fn receive(&mut self, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+    /// other means loses its handles, which are closed. `first` if these would be the first bytes of a frame: on Windows
+    /// what stands before them tells of handles.
+    fn receive(&mut self, first: bool, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        let _ = first;
         Ok(Received { count: self.read(buf)?, lost_handles: false })
     }
 }

@@ -26,3 +26,6 @@ pub(in crate::sys) fn memory_object_len(object: &OwnedFd) -> io::Result<usize> {
 pub(in crate::sys) fn may_be_memory_object(kind: FileType) -> bool {
     kind == FileType::RegularFile
 }
+
+/// How sealed memory is mapped: before 6.7 in no other way. As nobody writes to it, no page is ever copied.
+pub(in crate::sys) const READ_ONLY: libc::c_int = libc::MAP_PRIVATE;

@@ -20,7 +20,7 @@ pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
-pub(in crate::sys) use object::{may_be_memory_object, memory_object, memory_object_len};
+pub(in crate::sys) use object::{READ_ONLY, may_be_memory_object, memory_object, memory_object_len};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]

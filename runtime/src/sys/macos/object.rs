@@ -44,3 +44,6 @@ pub(in crate::sys) fn memory_object_len(object: &OwnedFd) -> io::Result<usize> {
 pub(in crate::sys) fn may_be_memory_object(kind: FileType) -> bool {
     !matches!(kind, FileType::Socket | FileType::Fifo | FileType::Directory)
 }
+
+/// How memory is mapped that can only be read: the system refuses to map such an object privately.
+pub(in crate::sys) const READ_ONLY: libc::c_int = libc::MAP_SHARED;

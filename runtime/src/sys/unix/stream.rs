@@ -80,7 +80,7 @@ impl Read for &Stream {
 }
 
 impl Receive for &Stream {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
+    fn receive(&mut self, _: bool, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let message = rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;

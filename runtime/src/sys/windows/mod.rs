@@ -9,18 +9,22 @@ mod handles;
 mod job;
 mod memory;
 mod operation;
+mod passing;
 mod pipe;
 mod process;
 mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+#[cfg(test)]
+mod rehearsal;
 mod segment;
 mod shared;
 mod spawn;
 mod stream;
 mod streams;
 mod strings;
+mod view;
 mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
@@ -30,6 +34,8 @@ pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+#[cfg(test)]
+pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};

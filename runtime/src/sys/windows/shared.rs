@@ -3,35 +3,28 @@
 
 #![allow(unsafe_code)]
 
-use std::fmt;
 use std::io;
-use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle as _, BorrowedHandle, OwnedHandle};
 use std::ptr;
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
-use windows_sys::Win32::System::Memory::{
-    CreateFileMappingW, FILE_MAP_READ, FILE_MAP_WRITE, MEMORY_BASIC_INFORMATION, MEMORY_MAPPED_VIEW_ADDRESS,
-    MapViewOfFile, PAGE_READWRITE, UnmapViewOfFile, VirtualQuery,
-};
+use windows_sys::Win32::System::Memory::{CreateFileMappingW, PAGE_READWRITE};
 
 use super::handle::opened;
+use super::view::View;
 
 /// A fixed number of words, all zero at first, in memory that two processes share.
 ///
 /// Words and not bytes: what another process may change at any time can be read and written by atomic operations only.
+#[derive(Debug)]
 pub(crate) struct Shared {
-    words: *const AtomicU64,
-    len: usize,
+    view: View,
+    words: usize,
     /// Held until the child is started. A child holds none: nothing that its code does to handles reaches this.
     section: Option<OwnedHandle>,
 }
-
-// SAFETY: the memory is mapped until the value is dropped, belongs to no thread, and is reached by atomics only.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
 
 impl Shared {
     /// Memory for that many words, to be handed to one child.
@@ -44,28 +37,21 @@ impl Shared {
             unsafe { CreateFileMappingW(INVALID_HANDLE_VALUE, ptr::null(), PAGE_READWRITE, high, low, ptr::null()) };
         // SAFETY: the handle was just made.
         let section = unsafe { opened(section)? };
-        let start = map(section.as_handle())?;
-        Ok(Self { words: start, len: words, section: Some(section) })
+        Ok(Self { view: View::to_write(section.as_handle())?, words, section: Some(section) })
     }
 
     /// What the parent has handed to this process: the whole section, which the system counts in pages.
     pub(super) fn adopt(section: BorrowedHandle<'_>) -> io::Result<Self> {
-        let start = map(section)?;
-        let mut shared = Self { words: start, len: 0, section: None };
-        let mut info = MEMORY_BASIC_INFORMATION::default();
-        // SAFETY: the call takes any address, and writes at most as many bytes as the structure has.
-        if unsafe { VirtualQuery(start.cast(), &raw mut info, size_of_val(&info)) } == 0 {
-            return Err(io::Error::last_os_error());
-        }
-        shared.len = info.RegionSize / size_of::<AtomicU64>();
-        Ok(shared)
+        let view = View::to_write(section)?;
+        let words = view.len()? / size_of::<AtomicU64>();
+        Ok(Self { view, words, section: None })
     }
 
     /// The words.
     pub(crate) fn words(&self) -> &[AtomicU64] {
         // SAFETY: the view begins at a page boundary, has this many words, each a valid atomic whatever its bits, and stays
-        // until `self` is dropped: no section becomes smaller. Nothing refers to it but as atomics.
-        unsafe { slice::from_raw_parts(self.words, self.len) }
+        // until `self` is dropped. Nothing refers to it but as atomics.
+        unsafe { slice::from_raw_parts(self.view.start().as_ptr().cast(), self.words) }
     }
 
     pub(super) fn handle(&self) -> Option<BorrowedHandle<'_>> {
@@ -75,30 +61,6 @@ impl Shared {
     /// The child has it: the handle is of no use any more.
     pub(super) fn handed_over(&mut self) {
         self.section = None;
-    }
-}
-
-fn map(section: BorrowedHandle<'_>) -> io::Result<*const AtomicU64> {
-    // SAFETY: the view is new, at an address of the system's choice, and of the whole section. The handle is open; of one
-    // that is no section the call says so.
-    let view = unsafe { MapViewOfFile(section.as_raw_handle(), FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0) };
-    if view.Value.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(view.Value.cast_const().cast())
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        let view = MEMORY_MAPPED_VIEW_ADDRESS { Value: self.words.cast_mut().cast() };
-        // SAFETY: the view was made by `map`, and nothing borrows it any more.
-        unsafe { UnmapViewOfFile(view) };
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("words", &self.len).finish_non_exhaustive()
     }
 }
 

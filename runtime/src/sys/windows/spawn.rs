@@ -10,6 +10,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::windows::io::{AsHandle as _, AsRawHandle as _, OwnedHandle};
 use std::ptr;
+use std::sync::PoisonError;
 
 use windows_sys::Win32::Foundation::{ERROR_NO_SYSTEM_RESOURCES, ERROR_TOO_MANY_OPEN_FILES, HANDLE};
 use windows_sys::Win32::System::Threading::{
@@ -20,6 +21,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::handle::{check, duplicate, opened};
+use super::passing::Passing;
 use super::streams::{Piped, Source, Target};
 use super::strings::{command_line, environment_block, wide};
 use super::{Handover, Process, Shared, job, program};
@@ -33,7 +35,7 @@ use crate::sys::{CHILD_VARIABLE, Command, Started};
 /// end of a process is noticed all the same.
 pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Started> {
     let job = job::new()?;
-    let connection = duplicate(handover.0.as_handle(), true)?;
+    let connection = duplicate(handover.pipe.as_handle(), true)?;
     let sources = [
         Source::of(&command.stdin, Target::Input)?,
         Source::of(&command.stdout, Target::Output)?,
@@ -46,8 +48,15 @@ pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Star
     let numbers: Vec<_> = inherited.iter().map(|&handle| format!(";{}", handle as usize)).collect();
     let place = format!("{}{}", command.token, numbers.concat());
     let streams = sources.each_ref().map(Source::child);
+    // What was sent before there was a child, under the numbers that it was sent with.
+    let mut passing = handover.passing.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Passing::Unborn(heirlooms) = &*passing {
+        inherited.extend(heirlooms.iter().map(|handle| handle.as_raw_handle()));
+    }
     inherited.extend(streams.iter().filter(|handle| !handle.is_null()));
     let (process, id) = create_process(&command, &place, streams, &inherited, &job)?;
+    *passing = Passing::Child(duplicate(process.as_handle(), false)?);
+    drop(passing);
     drop((connection, shared, handover));
     let mut shared = command.shared.take();
     shared.iter_mut().for_each(Shared::handed_over);
