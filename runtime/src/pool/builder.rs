@@ -257,15 +257,17 @@ impl PoolBuilder {
     /// How much memory each worker may have, in bytes. A task that needs more ends its worker, and with it itself: an
     /// allocation that fails aborts a Rust program.
     ///
-    /// On Unix this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
-    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need.
+    /// On Linux this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
+    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need. On Windows it is the
+    /// memory that a worker itself may commit (`JOB_OBJECT_LIMIT_PROCESS_MEMORY`); its own children are not limited. macOS
+    /// keeps no such limit: the workers cannot begin, and the tasks end with an error that says so.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.confinement.memory = Some(bytes);
         self
     }
 
     /// On which processors the workers may run, by their numbers; on all, if there is none. Where the system has no such
-    /// thing the workers cannot begin, and the tasks end with an error that says so.
+    /// thing (macOS; on Windows beyond number 63) the workers cannot begin, and the tasks end with an error that says so.
     pub fn processors(mut self, numbers: impl IntoIterator<Item = u32>) -> Self {
         self.settings.confinement.processors = numbers.into_iter().collect();
         self
@@ -273,6 +275,9 @@ impl PoolBuilder {
 
     /// How willingly the workers leave the processors to others: from -20 (not at all; mostly for privileged programs
     /// only) to 19.
+    ///
+    /// On Windows it is a class of priority: high up to -10, above normal up to -1, normal at 0, below normal up to 9, and
+    /// idle from 10 on.
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.confinement.niceness = Some(niceness);
         self
