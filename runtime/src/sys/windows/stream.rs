@@ -83,7 +83,13 @@ impl Stream {
                 let mut together = self.block(pieces, handles)?;
                 let ahead = together.len();
                 gather(pieces, &mut together);
-                written_behind(ahead, self.writing.write(&self.pipe, &together)?)
+                let count = written_behind(ahead, self.writing.write(&self.pipe, &together)?)?;
+                if ahead > 0 {
+                    // The parent fetches what it has read of before it reads on, and can do so only as long as this
+                    // process lives.
+                    pipe::await_reader(&self.pipe);
+                }
+                Ok(count)
             }
         }
     }
