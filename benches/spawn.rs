@@ -76,7 +76,14 @@ fn compare() -> Result<(), spawnsafe::Error> {
 
 fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
     let (floor, bare) = (Floor::new(inherited_environment(), "1"), Floor::new(Vec::new(), "bare"));
-    let names = ["floor", "bare floor", "empty::run()", "small::run(7, \"text\", …)"];
+    let names = [
+        "floor",
+        "bare floor",
+        "empty::run()",
+        "small::run(7, \"text\", …)",
+        "empty::spawn(), join()",
+        "empty::run(), prewarmed",
+    ];
     let mut all = names.map(|_| Times::default());
     for round in 0..WARM_UP + rounds {
         let times = [
@@ -84,6 +91,8 @@ fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
             timed(|| bare.spawn()).0,
             timed_call(empty::run)?,
             timed_call(|| small::run(7, "text", vec![1, 2]))?,
+            timed_call(|| empty::spawn()?.join())?,
+            timed_prewarmed()?,
         ];
         if round >= WARM_UP {
             all.iter_mut().zip(times).for_each(|(all, time)| all.push(time));
@@ -107,6 +116,16 @@ fn timed<T>(action: impl FnOnce() -> T) -> (Duration, T) {
 fn timed_call<T>(call: impl FnOnce() -> Result<T, spawnsafe::Error>) -> Result<Duration, spawnsafe::Error> {
     let (time, value) = timed(call);
     hint::black_box(value?);
+    Ok(time)
+}
+
+/// With one process that waits; another is not started before this is over.
+fn timed_prewarmed() -> Result<Duration, spawnsafe::Error> {
+    spawnsafe::prewarm(1)?;
+    // It has been loaded by then.
+    std::thread::sleep(Duration::from_millis(5));
+    let time = timed_call(empty::run)?;
+    spawnsafe::prewarm(0)?;
     Ok(time)
 }
 

@@ -10,6 +10,9 @@ use spawnsafe_tests::{KillAll, KillOnDrop, eventually, is_running};
 #[cfg(unix)]
 #[path = "promises/posix.rs"]
 mod posix;
+#[cfg(target_os = "linux")]
+#[path = "promises/spares.rs"]
+mod spares;
 #[cfg(windows)]
 #[path = "promises/windows.rs"]
 mod windows;
@@ -111,6 +114,17 @@ fn a_detached_child_outlives_its_parent() {
     assert!(is_running(child.0[0]));
     std::fs::write(&path, "").unwrap();
     eventually("it ends when its entry returns", || (!is_running(child.0[0])).then_some(()));
+}
+
+/// What `run` has not waited for, the end of the program does.
+#[test]
+fn exit_handlers_of_a_child_are_not_cut_off_by_the_end_of_its_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["returns-early", "exits-early"] {
+        let mark = dir.path().join(name);
+        passes(scenario(SCENARIOS, name).arg(&mark));
+        assert_eq!(std::fs::read_to_string(mark).unwrap(), "done", "{name}");
+    }
 }
 
 #[test]

@@ -57,9 +57,10 @@ pub enum ErrorKind {
     NoProcessMain,
     /// The system could not start the process.
     Spawn,
-    /// An argument or an inherited static could not be encoded (nothing was started), or a result could not.
+    /// An argument or an inherited static could not be encoded (nothing was started), or a result or a message could not.
     Encode,
-    /// The child could not rebuild an argument or an inherited static, or the parent could not rebuild the result.
+    /// The child could not rebuild an argument or an inherited static, or the parent could not rebuild the result; or
+    /// a receiver could not rebuild a message.
     Decode,
     /// The child's program has no entry of that name.
     UnknownEntry,
@@ -73,14 +74,17 @@ pub enum ErrorKind {
     Exited,
     /// The process was ended by a signal or a crash: see [`Error::exit_status`].
     Signaled,
-    /// The time limit passed and the child was killed.
+    /// The time limit passed and the child was killed; or a channel had no room for a message within the time given.
     TimedOut,
     /// The child was killed by [`Child::kill`](crate::Child::kill).
     Cancelled,
-    /// There is nothing more to wait for: the result was already taken, or the connection was lost.
+    /// There is nothing more to wait for: the result was already taken, or the connection was lost; or the other ends of
+    /// a channel are gone.
     Closed,
     /// The child sent bytes that are no answer, and was killed.
     Protocol,
+    /// The system refused what a channel needs, such as a descriptor or memory. Nothing was lost.
+    System,
 }
 
 /// What a child reported of the panic that ended its entry.

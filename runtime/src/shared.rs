@@ -97,23 +97,31 @@ fn bytes<T: Plain>(len: usize) -> io::Result<usize> {
     })
 }
 
-impl<T: Plain> SharedBuf<T> {
+// The bounds stand at the methods: so rustc says of a type that does not meet them what is to be said of it, and not that
+// there is no such method.
+impl<T> SharedBuf<T> {
     /// A list of so many elements, all of whose bytes are zero.
     ///
     /// # Errors
     /// If the system has no memory, or no descriptor, for it. On systems that this library does not support:
     /// [`io::ErrorKind::Unsupported`], unless it is empty.
-    pub fn zeroed(len: usize) -> io::Result<Self> {
+    pub fn zeroed(len: usize) -> io::Result<Self>
+    where
+        T: Plain,
+    {
         let bytes = bytes::<T>(len)?;
         let segment = (bytes > 0).then(|| SegmentMut::zeroed(bytes)).transpose()?;
         Ok(Self { segment, elements: PhantomData })
     }
 
-    /// Gives up to write to it, for ever, and for every process.
+    /// Ends the writing, for good and for every process.
     ///
     /// # Errors
     /// If the system refuses, for example because a device still writes into it.
-    pub fn seal(self) -> io::Result<SharedSlice<T>> {
+    pub fn seal(self) -> io::Result<SharedSlice<T>>
+    where
+        T: Plain,
+    {
         let len = self.len();
         let segment = self.segment.map(SegmentMut::seal).transpose()?;
         Ok(SharedSlice { segment: segment.map(Arc::new), start: 0, len, elements: PhantomData })
@@ -134,12 +142,15 @@ impl<T: Plain> DerefMut for SharedBuf<T> {
     }
 }
 
-impl<T: Plain> SharedSlice<T> {
-    /// A copy of these elements, the last one that is made of them.
+impl<T> SharedSlice<T> {
+    /// A copy of these elements: the last one that anybody has to make.
     ///
     /// # Errors
     /// As [`SharedBuf::zeroed`] and [`SharedBuf::seal`].
-    pub fn copy_of(elements: &[T]) -> io::Result<Self> {
+    pub fn copy_of(elements: &[T]) -> io::Result<Self>
+    where
+        T: Plain,
+    {
         let mut buf = SharedBuf::zeroed(elements.len())?;
         buf.copy_from_slice(elements);
         buf.seal()
@@ -150,7 +161,10 @@ impl<T: Plain> SharedSlice<T> {
     /// # Panics
     /// If the range is not within it, as for any slice.
     #[must_use]
-    pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Self
+    where
+        T: Plain,
+    {
         let start = match range.start_bound() {
             Bound::Included(&start) => start,
             Bound::Excluded(&before) => before.saturating_add(1),

@@ -1,6 +1,9 @@
 //! Pools of a test binary, as their users see them.
 
+mod awaiting;
 mod faults;
+#[cfg(target_os = "linux")]
+mod handles;
 mod maps;
 #[cfg(unix)]
 mod posix;

@@ -62,6 +62,53 @@ fn nobody_is_left_after_one_ctrl_c() {
     ends_with(libc::SIGINT, true);
 }
 
+/// Who has this memory: all processes that have it mapped or open.
+#[cfg(target_os = "linux")]
+fn holders(inode: &str) -> Vec<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let all = std::fs::read_dir("/proc").unwrap();
+    let processes = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let is_holder = |&id: &u32| {
+        let maps = std::fs::read_to_string(format!("/proc/{id}/maps")).unwrap_or_default();
+        let is_memory = |line: &str| line.contains("memfd:spawnsafe-shared");
+        let maps_it = maps.lines().any(|line| is_memory(line) && line.split_whitespace().nth(4) == Some(inode));
+        let descriptors = std::fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
+        let has_it_open = descriptors.map(|entry| entry.path()).any(|path| {
+            let is_memory = std::fs::read_link(&path).is_ok_and(|to| is_memory(&to.display().to_string()));
+            is_memory && std::fs::metadata(&path).is_ok_and(|file| file.ino().to_string() == inode)
+        });
+        maps_it || has_it_open
+    };
+    processes.filter(is_holder).collect()
+}
+
+/// With nobody who could still clean up.
+#[test]
+#[cfg(target_os = "linux")]
+fn shared_memory_is_gone_after_everybody_was_killed() {
+    let mut command = Command::new(POOLS);
+    command.arg("shared-slice").stdin(Stdio::null()).stdout(Stdio::piped());
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut parent = KillOnDrop(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(parent.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut words = line.split_whitespace();
+    let inode = words.next().unwrap().to_owned();
+    let mut all: Vec<u32> = words.map(|id| id.parse().unwrap()).chain([parent.0.id()]).collect();
+    all.sort_unstable();
+    assert_eq!(all.len(), 4);
+    eventually("all of them have it", || (holders(&inode) == all).then_some(()));
+    let id = parent.0.id() as i32;
+    #[allow(unsafe_code)]
+    // SAFETY: kill(2) has no preconditions. The process is a child of this one that was not reaped, and leads its group.
+    unsafe {
+        libc::kill(-id, libc::SIGKILL)
+    };
+    eventually("the parent ends", || parent.0.try_wait().unwrap());
+    eventually("nobody has it any more", || holders(&inode).is_empty().then_some(()));
+}
+
 fn passes(arguments: &[&str]) {
     let output = Command::new(POOLS).args(arguments).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

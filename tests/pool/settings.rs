@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use spawnsafe::{ErrorKind, Pool, Stdio, child_entry};
+use spawnsafe::{ErrorKind, Pool, StartMethod, Stdio, child_entry};
 use spawnsafe_tests::eventually;
 
 use super::{begins_and_waits, pool, process_id, square, works};
@@ -93,11 +93,34 @@ fn workers_are_confined() {
     let (processors, class, gets_more) = pool.submit(limits::call()).unwrap().join().unwrap();
     assert_eq!((processors, class), (1, BELOW_NORMAL_PRIORITY_CLASS));
     assert_eq!(gets_more, spawnsafe_tests::is_wine());
-    for number in [63, 64] {
+    for number in [64, 1023] {
         let impossible = Pool::builder().workers(1).processors([number]).build().unwrap();
         let error = impossible.submit(limits::call()).unwrap().join().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Spawn);
         assert!(error.to_string().contains("limits of the pool"), "{error}");
+    }
+}
+
+#[child_entry]
+fn variables() -> Vec<(String, String)> {
+    let is_ours = |name: &str| name.starts_with("POOL_TEST");
+    std::env::vars().filter(|(name, _)| is_ours(name)).collect()
+}
+
+#[test]
+fn the_environment_of_workers_can_be_changed() {
+    let set = [("POOL_TEST_A", "1"), ("POOL_TEST_B", "2"), ("POOL_TEST_C", "3")];
+    let variables = |builder: spawnsafe::PoolBuilder| {
+        let pool = builder.workers(1).start_method(StartMethod::Exec).build().unwrap();
+        let mut found = pool.submit(variables::call()).unwrap().join().unwrap();
+        found.sort();
+        found.into_iter().map(|(name, _)| name.replace("POOL_TEST_", "")).collect::<String>()
+    };
+    assert_eq!(variables(Pool::builder().envs(set)), "ABC");
+    assert_eq!(variables(Pool::builder().envs(set).env_remove("POOL_TEST_B")), "AC");
+    // The dynamic linker of a test binary may need the other variables.
+    if cfg!(target_os = "linux") {
+        assert_eq!(variables(Pool::builder().envs(set).env_clear().env("POOL_TEST_D", "4")), "D");
     }
 }
 

@@ -56,8 +56,13 @@ fn a_panic_with_its_place() {
 #[test]
 fn a_panic_with_a_backtrace_if_it_is_enabled() {
     let with = panics::call(3).stderr(Stdio::null()).env("RUST_BACKTRACE", "1").run().unwrap_err();
-    assert!(with.panic().unwrap().backtrace().unwrap().contains("panics"));
+    let backtrace = with.panic().unwrap().backtrace().unwrap();
+    assert!(backtrace.contains("panics"));
+    assert!(!cfg!(target_os = "linux") || !backtrace.contains("child::boot"), "{backtrace}");
     assert!(format!("{with:?}").contains("backtrace of the child"));
+    let full = panics::call(3).stderr(Stdio::null()).env("RUST_BACKTRACE", "full").run().unwrap_err();
+    let full = full.panic().unwrap().backtrace().unwrap().to_owned();
+    assert!(full.len() > backtrace.len(), "{full}");
     let without = panics::call(3).stderr(Stdio::null()).env("RUST_BACKTRACE", "0").run().unwrap_err();
     assert_eq!(without.panic().unwrap().backtrace(), None);
 }

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use spawnsafe::{Pool, child_entry, process_main};
+use spawnsafe::{Pool, SharedSlice, child_entry, process_main};
 use spawnsafe_tests::{children_of, eventually, open_descriptors, resident, shared_segments, threads};
 
 #[child_entry]
@@ -29,6 +29,7 @@ fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
     match name.as_str() {
         "in-mid-map" => in_mid_map(),
+        "shared-slice" => shared_slice(),
         "many-pools" => many_pools(),
         "many-tasks" => many_tasks(),
         _ => panic!("there is no scenario {name:?}"),
@@ -52,6 +53,36 @@ fn in_mid_map() {
     println!("{}", ids.join(" "));
     std::io::stdout().flush().unwrap();
     assert!(busy.next().unwrap().is_ok());
+}
+
+#[child_entry]
+fn holds(numbers: SharedSlice<u64>) {
+    assert_eq!(numbers[0], 7);
+    sleeps();
+}
+
+/// Says who has the same memory, and keeps it for ever: mapped here and in two workers and a child, and on its way to a
+/// worker that will not take it.
+fn shared_slice() {
+    let numbers = SharedSlice::copy_of(&[7; 1_000_000]).unwrap();
+    let child = holds::spawn(numbers.clone()).unwrap();
+    let pool = Pool::builder().workers(2).build().unwrap();
+    let tasks: Vec<_> = (0..4).map(|_| pool.submit(holds::call(numbers.clone())).unwrap()).collect();
+    while pool.figures().workers < 2 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let ids: Vec<String> = pool.process_ids().into_iter().chain([child.id()]).map(|id| id.to_string()).collect();
+    println!("{} {}", inode_of(&numbers), ids.join(" "));
+    std::io::stdout().flush().unwrap();
+    drop((child.join(), tasks));
+}
+
+/// The memory of a slice, as `/proc` names it.
+fn inode_of(slice: &[u64]) -> String {
+    let address = format!("{:x}-", slice.as_ptr() as usize);
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let line = maps.lines().find(|line| line.starts_with(&address)).unwrap();
+    line.split_whitespace().nth(4).unwrap().to_owned()
 }
 
 /// What pools could leave behind. On Windows the system opens handles and starts threads of its own now and then, and

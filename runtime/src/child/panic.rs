@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
@@ -25,9 +26,21 @@ fn now() -> MutexGuard<'static, Now> {
     NOW.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether there is a last panic.
+static HAS_LAST: AtomicBool = AtomicBool::new(false);
+
 /// Notes which entry is about to run.
 pub(super) fn now_runs(entry: &'static str) {
     *now() = Now { entry, last: None };
+}
+
+/// The same entry is about to run once more: a panic that it has caught before is not its last one.
+pub(super) fn forget_last() {
+    // Only the thread that asks sets it.
+    if HAS_LAST.load(Ordering::Relaxed) {
+        HAS_LAST.store(false, Ordering::Relaxed);
+        now().last = None;
+    }
 }
 
 /// Records panics from now on. Where one is about to abort the process, tells the parent at once.
@@ -47,6 +60,7 @@ pub(super) fn watch_for(adopted: &Arc<Adopted>) {
         } else if std::thread::current().id() == entry_thread {
             let panic = describe(info, message, entry_thread);
             now().last = Some(panic);
+            HAS_LAST.store(true, Ordering::Relaxed);
         }
         previous(info);
     }));
@@ -76,8 +90,32 @@ fn describe(info: &PanicHookInfo<'_>, message: String, entry_thread: ThreadId) -
             None if thread.id() == entry_thread => Some("main".to_owned()),
             None => None,
         },
-        backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+        backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()).map(trimmed),
     }
+}
+
+/// The frames between the panic and the entry, as std prints them: unless all are asked for, and if they are to be seen.
+fn trimmed(backtrace: String) -> String {
+    let is_full = |name| std::env::var_os(name).map(|value| value == "full");
+    if is_full("RUST_LIB_BACKTRACE").or_else(|| is_full("RUST_BACKTRACE")).unwrap_or(false) {
+        return backtrace;
+    }
+    own_frames(&backtrace).map(str::to_owned).unwrap_or(backtrace)
+}
+
+/// Each frame is a line with its number and name, and one with its place, if that is known.
+fn own_frames(backtrace: &str) -> Option<&str> {
+    let line_of = |name| Some(backtrace[..backtrace.find(name)?].rfind('\n').map_or(0, |end| end + 1));
+    let is_place = |line: &str| line.trim_start().starts_with("at ");
+    let after = backtrace.get(line_of("__rust_end_short_backtrace")?..line_of("__rust_begin_short_backtrace")?)?;
+    let mut start = 0;
+    for (count, line) in after.split_inclusive('\n').enumerate() {
+        if count > 0 && !is_place(line) {
+            break;
+        }
+        start += line.len();
+    }
+    Some(after[start..].trim_end())
 }
 
 /// The error for an entry that has panicked with this payload.
@@ -100,5 +138,21 @@ fn message(payload: &(dyn Any + Send)) -> String {
         text.clone()
     } else {
         "Box<dyn Any>".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_frames;
+
+    #[test]
+    fn a_backtrace_ends_where_the_entry_begins() {
+        let backtrace = "   0: hook\n             at /a.rs:1:1\n   1: std::x::__rust_end_short_backtrace\n             at /b.rs:1:1\n   \
+                         2: panic_fmt\n   3: program::entry\n             at ./src/main.rs:16:20\n   4: \
+                         spawnsafe::__rust_begin_short_backtrace\n             at /c.rs:1:1\n   5: main\n";
+        let own = "   2: panic_fmt\n   3: program::entry\n             at ./src/main.rs:16:20";
+        assert_eq!(own_frames(backtrace), Some(own));
+        assert_eq!(own_frames("   0: program::entry\n   1: main\n"), None);
+        assert_eq!(own_frames("__rust_begin_short_backtrace\n__rust_end_short_backtrace\n"), None);
     }
 }

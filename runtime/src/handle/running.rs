@@ -12,14 +12,11 @@ use std::time::{Duration, Instant};
 use super::{ending, reap};
 use crate::error::{Error, ErrorKind};
 use crate::launch::Peer;
+use crate::launch::exiting::{self, GRACE};
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::sys::{Ended, Interest};
 use crate::trace::Span;
 use crate::wire::Kind;
-
-/// How long a process may take to exit after it has answered. What runs then is the user's (exit handlers of C
-/// libraries), and may hang; the answer is there, and is not held back for ever.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// How much is read before limits are looked at again: what `try_join` may take, and an executor may be kept from its
 /// other tasks, is bounded whatever the child sends.
@@ -42,6 +39,8 @@ pub(super) struct Running {
     last_words: Option<Error>,
     /// Whether reading has stopped before the connection was empty.
     has_more: bool,
+    /// Whether the process is to be left to exit by itself when it has given a value.
+    leaves: bool,
     stage: Stage,
 }
 
@@ -80,6 +79,7 @@ impl Running {
             cancelled: false,
             last_words: None,
             has_more: false,
+            leaves: false,
             stage: Stage::Open,
         }
     }
@@ -125,6 +125,36 @@ impl Running {
             if let Err(error) = self.wait_until(until) {
                 return Some(self.give_up(ending::lost(error)));
             }
+        }
+    }
+
+    /// Waits for the answer, and not for the process that has given it: if that is a value, it is left to exit by itself.
+    /// An error says how the process has ended.
+    pub(super) fn settle_for_value(&mut self) -> Answer {
+        // While the child is being loaded there is time for it.
+        exiting::sweep();
+        self.leaves = reap::expect_exit();
+        loop {
+            if let Some(answer) = self.advance() {
+                return answer;
+            }
+            if let (Stage::Answered { answer: Ok(_), .. }, true) = (&self.stage, self.leaves) {
+                if let Ok(reaper) = reap::reaper() {
+                    return self.leave(reaper);
+                }
+            }
+            if let Err(error) = self.wait_until(None) {
+                return self.give_up(ending::lost(error));
+            }
+        }
+    }
+
+    fn leave(&mut self, reaper: &reap::Reaper) -> Answer {
+        reaper.leave(self.peer.give_up());
+        self.span.ends(None);
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Answered { answer, .. } => answer,
+            _ => unreachable!("it is called when the answer is there"),
         }
     }
 
@@ -240,10 +270,12 @@ impl Running {
                         self.last_words = Some(failure(&frame.items, frame.blobs))
                     }
                     Kind::LastWords => return self.distrust("it had last words twice"),
-                    Kind::Call | Kind::Worker | Kind::Tasks => {
+                    Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
-                    Kind::Answer | Kind::Bell => return self.distrust("it answers as a worker of a pool would"),
+                    Kind::Answer | Kind::Bell | Kind::Event => {
+                        return self.distrust("it answers as a worker of a pool would");
+                    }
                 },
                 Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,
@@ -268,8 +300,10 @@ impl Running {
     }
 
     fn answer(&mut self, answer: Answer) {
-        // While the process exits there is time for it.
-        self.peer.get().hang_up();
+        if !self.leaves {
+            // While the process exits there is time for it.
+            self.peer.get().hang_up();
+        }
         self.stage = Stage::Answered { answer, kill_at: Some(Instant::now() + GRACE) };
     }
 
@@ -331,7 +365,7 @@ impl Owned {
         &mut **self.0.as_mut().expect("it is given up only together with what holds it")
     }
 
-    fn give_up(mut self) -> Box<dyn Peer> {
+    fn give_up(&mut self) -> Box<dyn Peer> {
         self.0.take().expect("it is given up once")
     }
 }

@@ -27,6 +27,11 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether it is the parent's without a change.
+    pub(crate) fn is_the_parents(&self) -> bool {
+        !self.cleared && self.changes.is_empty()
+    }
+
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
         for (key, value) in &self.changes {

@@ -4,10 +4,12 @@ use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Launched, Launcher, Order, Peer};
+use super::{Launched, Launcher, Order, Peer, exiting, spares};
+use crate::link::Outbox;
 use crate::registry::Dispatch;
 use crate::sys::{
-    self, Command, Ended, Interest, OwnedHandle, Process, Ready, Receive, Received, Started, Stream, Watch,
+    self, Command, Ended, Interest, OwnedHandle, Piped, Process, Ready, Receive, Received, Shared, Started, Stream,
+    Watch,
 };
 
 /// See [`StartMethod::Exec`](super::StartMethod::Exec).
@@ -15,37 +17,54 @@ use crate::sys::{
 pub(crate) struct Exec;
 
 impl Launcher for Exec {
-    fn launch(&self, order: Order) -> io::Result<Launched> {
-        let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
-        let command = Command {
-            args: std::env::args_os().collect(),
-            env: environment.variables()?,
-            stdin,
-            stdout,
-            stderr,
-            token: match dispatch {
-                Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
-                Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
-            },
-            shared,
-        };
-        let (stream, handover) = sys::connection()?;
-        stream.prepare_to_write(outbox.len());
-        // Before the child exists: arguments that fit into the buffer are there when it asks for them.
-        outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
-        let Started { process, piped, shared } = sys::start(command, handover)?;
-        Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
+    fn launch(&self, mut order: Order) -> io::Result<Launched> {
+        if let Some(launched) = spares::launch(&mut order) {
+            return launched;
+        }
+        let Execution { executed, piped, outbox, shared } = execute(order)?;
+        Ok(Launched { peer: Box::new(executed), piped, outbox, shared })
     }
 }
 
-struct Executed {
+/// As [`Launched`], when it is still known what it is.
+pub(super) struct Execution {
+    pub(super) executed: Executed,
+    pub(super) piped: Piped,
+    pub(super) outbox: Outbox,
+    pub(super) shared: Option<Shared>,
+}
+
+pub(super) fn execute(order: Order) -> io::Result<Execution> {
+    let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
+    let mut command = Command {
+        args: std::env::args_os().collect(),
+        env: environment.variables()?,
+        stdin,
+        stdout,
+        stderr,
+        token: match dispatch {
+            Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
+            Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
+        },
+        shared,
+    };
+    let (stream, handover) = exiting::with_room(sys::connection)?;
+    stream.prepare_to_write(outbox.len());
+    // Before the child exists: arguments that fit into the buffer are there when it asks for them.
+    outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
+    let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
+    Ok(Execution { executed: Executed { process, stream: Some(Arc::new(stream)) }, piped, outbox, shared })
+}
+
+/// A process that was started so, and the connection to it.
+pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
     stream: Option<Arc<Stream>>,
 }
 
 impl Executed {
-    fn stream(&self) -> io::Result<&Stream> {
+    pub(super) fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }

@@ -4,8 +4,10 @@
 
 mod environment;
 mod exec;
+pub(crate) mod exiting;
 #[cfg(test)]
 pub(crate) mod mock;
+pub(crate) mod spares;
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -24,7 +26,8 @@ use crate::sys::{Ended, Interest, OwnedHandle, Piped, Ready, Receive, Shared, St
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StartMethod {
-    /// Execute the program's file again. Works everywhere, and is the default.
+    /// Execute the program's file again, or take a process that was started so ahead of time
+    /// ([`prewarm`](crate::prewarm)). Works everywhere, and is the default.
     #[default]
     Exec,
 }

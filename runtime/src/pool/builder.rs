@@ -56,6 +56,9 @@ pub(super) struct Settings {
     name: Option<String>,
     current_dir: PathBuf,
     confinement: WorkerHead,
+    /// Events of the workers happen here as well.
+    #[cfg(feature = "tracing")]
+    forwards: bool,
 }
 
 /// The call that each worker begins with.
@@ -120,6 +123,8 @@ impl PoolBuilder {
                 name: None,
                 current_dir: PathBuf::new(),
                 confinement: WorkerHead::default(),
+                #[cfg(feature = "tracing")]
+                forwards: false,
             },
         }
     }
@@ -258,28 +263,60 @@ impl PoolBuilder {
     /// allocation that fails aborts a Rust program.
     ///
     /// On Linux this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
-    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need. On Windows it is the
-    /// memory that a worker itself may commit (`JOB_OBJECT_LIMIT_PROCESS_MEMORY`); its own children are not limited. macOS
-    /// keeps no such limit: the workers cannot begin, and the tasks end with an error that says so.
+    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need. On Windows it is what a
+    /// job object lets the process commit; what a task starts is not limited there. On macOS there is no such limit: the
+    /// workers cannot begin, and the tasks end with an error that says so.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.confinement.memory = Some(bytes);
         self
     }
 
     /// On which processors the workers may run, by their numbers; on all, if there is none. Where the system has no such
-    /// thing (macOS; on Windows beyond number 63) the workers cannot begin, and the tasks end with an error that says so.
+    /// thing the workers cannot begin, and the tasks end with an error that says so.
     pub fn processors(mut self, numbers: impl IntoIterator<Item = u32>) -> Self {
         self.settings.confinement.processors = numbers.into_iter().collect();
         self
     }
 
     /// How willingly the workers leave the processors to others: from -20 (not at all; mostly for privileged programs
-    /// only) to 19.
-    ///
-    /// On Windows it is a class of priority: high up to -10, above normal up to -1, normal at 0, below normal up to 9, and
-    /// idle from 10 on.
+    /// only) to 19. On Windows that is one of five priority classes: high below -14, above normal below 0, normal, below
+    /// normal from 1 on, idle from 10 on.
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.confinement.niceness = Some(niceness);
+        self
+    }
+
+    /// Lets events of `tracing` that happen in the workers happen in this process as well, with feature `tracing`; by
+    /// default they go nowhere, as a worker has no subscriber.
+    ///
+    /// Each happens here within the span of the task that ran (or of the worker, where none did), with its level, target,
+    /// place, message and fields, as soon as it has come; the subscriber is that of the thread that makes the pool, or
+    /// else of the program. What a task has told before it crashed is not lost. Only what some subscriber here would
+    /// take when the worker starts is sent, by level; spans of the tasks are not.
+    ///
+    /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Where this process takes no
+    /// events, as when it is stopped, they are lost after a while, and counted, and the task goes on. A subscriber that an
+    /// entry installs for the whole process is refused, as there is one; one for a scope
+    /// (`tracing::subscriber::with_default`) takes the events of that scope.
+    ///
+    /// ```
+    /// use spawnsafe::{Pool, child_entry};
+    ///
+    /// #[child_entry]
+    /// fn count_words(text: &str) -> usize {
+    ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
+    ///     text.split_whitespace().count()
+    /// }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// let pool = Pool::builder().workers(2).forward_events(true).build()?;
+    /// assert_eq!(pool.submit(count_words::call("one two"))?.join()?, 2);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn forward_events(mut self, forward: bool) -> Self {
+        self.settings.forwards = forward;
         self
     }
 
@@ -313,8 +350,17 @@ impl Settings {
         self.current_dir.as_os_str().as_encoded_bytes()
     }
 
-    pub(super) fn confinement(&self) -> &WorkerHead {
-        &self.confinement
+    /// What a worker is told that is started now.
+    #[cfg(feature = "tracing")]
+    pub(super) fn worker_head(&self) -> WorkerHead {
+        let events = if self.forwards { crate::trace::level() } else { 0 };
+        WorkerHead { events, ..self.confinement.clone() }
+    }
+
+    /// What a worker is told.
+    #[cfg(not(feature = "tracing"))]
+    pub(super) fn worker_head(&self) -> WorkerHead {
+        self.confinement.clone()
     }
 }
 

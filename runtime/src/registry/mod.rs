@@ -70,12 +70,21 @@ impl Entry {
     }
 
     pub(crate) fn run(&self, unpacker: &mut Unpacker<'_>) -> Result<Packed, Fault> {
-        (self.run)(unpacker)
+        __rust_begin_short_backtrace(self.run, unpacker)
     }
 
     fn is(&self, name: &str, position: (u32, u32)) -> bool {
         self.position() == position && self.name == name
     }
+}
+
+/// std knows by this name where the program's own code begins, and leaves out of a backtrace what is below.
+#[inline(never)]
+fn __rust_begin_short_backtrace(run: Run, unpacker: &mut Unpacker<'_>) -> Result<Packed, Fault> {
+    let done = run(unpacker);
+    // As a tail call would leave it out itself.
+    std::hint::black_box(());
+    done
 }
 
 impl fmt::Debug for Entry {

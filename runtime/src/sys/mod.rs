@@ -21,6 +21,10 @@ mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod unqueued;
+#[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
+mod unshared;
 
 use std::io::{self, Read};
 use std::time::Instant;
@@ -29,12 +33,18 @@ use crate::error::ExitStatus;
 
 // Starting: a connection, and a process that gets one end of it.
 pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, start, start_hint};
+// What a process that was started before gets later, and what it had from the beginning.
+pub(crate) use imp::{Inherited, Streams, receive_streams};
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Packets between any two processes.
+#[cfg(feature = "tokio")]
+pub(crate) use imp::AsyncEnd;
+pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 // Memory that is written by one process and read by many.
 pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
@@ -44,6 +54,8 @@ pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, proces
 pub(crate) use imp::{Canary, both_ends, canary};
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
+// Its end.
+pub(crate) use imp::{at_exit, thread_count};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;
@@ -74,6 +86,17 @@ pub(crate) struct Started {
     pub(crate) piped: Piped,
     /// What the command asked to share.
     pub(crate) shared: Option<Shared>,
+}
+
+/// What comes to a process that was started before it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // Not where none is.
+pub(crate) enum Arrived {
+    Word(u8),
+    /// They are in place.
+    Streams,
+    /// The connection is closed.
+    End,
 }
 
 /// What a [`Handle`](crate::Handle) can hold: types that own one open file, socket or pipe, and nothing else.
@@ -122,7 +145,6 @@ pub(crate) struct Received {
 }
 
 /// Bytes in memory.
-#[cfg(test)]
 impl Receive for &[u8] {}
 
 /// How a process ended; the system may have told somebody else.
@@ -168,6 +190,25 @@ pub(crate) struct Ready {
     pub(crate) stream: bool,
     /// The process has ended.
     pub(crate) ended: bool,
+}
+
+/// Whether a call waits until it can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Wait,
+    Now,
+}
+
+/// A packet that has come out of a queue.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// How many bytes of the buffer it has filled.
+    pub(crate) len: usize,
+    pub(crate) handles: Vec<OwnedHandle>,
+    /// Some of its handles could not be had.
+    pub(crate) lacks_handles: bool,
+    /// It did not fit into the buffer.
+    pub(crate) is_cut: bool,
 }
 
 /// How long until the deadline; `None` for ever.

@@ -2,15 +2,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, Read};
+use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::{Command, Confinement, Ended, Interest, Ready, Receive, Started};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+use super::{Arrived, Command, Confinement, Ended, Interest, Ready, Receive, Started, Stdio};
 
 /// Nobody makes any of these.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Never {}
 
 /// Whatever converts into a handle elsewhere is closed here: no child will ever have it.
@@ -93,7 +97,7 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     unsupported()
 }
 
-pub(crate) fn start(_: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(_: &mut Command, handover: &Handover) -> io::Result<Started> {
     match handover.0 {}
 }
 
@@ -103,6 +107,11 @@ impl Stream {
     }
 
     pub(crate) fn prepare_to_write(&self, _: usize) {
+        match self.0 {}
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, _: Instant) -> bool {
         match self.0 {}
     }
 }
@@ -249,6 +258,35 @@ impl Adopted {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inherited(Never);
+
+impl Inherited {
+    pub(crate) fn now() -> io::Result<Self> {
+        unsupported()
+    }
+}
+
+pub(crate) struct Streams<'a>(Never, PhantomData<&'a Stdio>);
+
+impl<'a> Streams<'a> {
+    pub(crate) fn of(_: [&'a Stdio; 3]) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn send(&self, _: &Stream) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_parent_ends(self) -> Piped {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn receive_streams(_: &Stream, _: bool) -> io::Result<Arrived> {
+    unsupported()
+}
+
 pub(crate) fn adopt(_: &OsStr) -> Result<Option<Adopted>, String> {
     Err("spawnsafe does not support this system yet".into())
 }
@@ -258,6 +296,14 @@ pub(crate) fn has_raised_privileges() -> bool {
 }
 
 pub(crate) fn prepare_before_main() {}
+
+pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
+    false
+}
+
+pub(crate) fn thread_count() -> Option<u64> {
+    None
+}
 
 pub(crate) fn process_name() -> String {
     String::new()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ciborium_ll::{Decoder, Header, simple};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 
-use super::encode::{ONE_BYTE, SOME_PREFIX};
+use super::encode::{EIGHT_BYTES, FOUR_BYTES, ONE_BYTE, SOME_PREFIX, TWO_BYTES};
 use super::numbers::{self, Kind, Number, Run};
 use super::stack::StackGuard;
 use super::{Arrived, Attachment, CodecError, Memory, attach, tag};
@@ -27,9 +27,11 @@ pub struct Unpacker<'de> {
 type Res<T> = Result<T, CodecError>;
 
 impl<'de> Unpacker<'de> {
+    #[inline]
     pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, memory: Memory) -> Self {
         let guard = StackGuard::new(memory.stack_end);
-        let blobs = blobs.into_iter().map(Some).collect();
+        // Most have none.
+        let blobs = if blobs.is_empty() { Vec::new() } else { blobs.into_iter().map(Some).collect() };
         Self { items, blobs, attachments: Vec::new(), kept: Vec::new(), run: None, memory, guard }
     }
 
@@ -93,11 +95,22 @@ impl<'de> Unpacker<'de> {
 
     /// Checks that nothing is left over. Handles that no value has claimed are closed now, and not only when whatever
     /// comes next is over.
+    #[inline]
     pub fn finish(&mut self) -> Res<()> {
-        self.attachments.clear();
-        self.kept.clear();
+        if !self.attachments.is_empty() {
+            self.attachments.clear();
+            self.kept.clear();
+        }
+        if self.items.is_empty() && self.blobs.is_empty() { Ok(()) } else { self.left_over() }
+    }
+
+    #[inline(never)]
+    fn left_over(&self) -> Res<()> {
         match self.items.len() {
-            0 => Ok(()),
+            0 => match self.blobs.iter().flatten().count() {
+                0 => Ok(()),
+                left => Err(CodecError::new(format!("there are blobs that nothing refers to: {left}"))),
+            },
             1 => Err(CodecError::new("there is one byte too many")),
             left => Err(CodecError::new(format!("there are {left} bytes too many"))),
         }
@@ -248,7 +261,7 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         if let Some(run) = &mut self.run {
             return run.visit(visitor);
         }
-        // Small numbers are frequent. Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a
+        // Numbers are frequent. Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a
         // signalling NaN.
         match *self.items {
             [small @ ..24, ..] => {
@@ -258,6 +271,18 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
             [ONE_BYTE, byte, ..] => {
                 self.items = &self.items[2..];
                 return visitor.visit_u64(byte.into());
+            }
+            [TWO_BYTES, a, b, ..] => {
+                self.items = &self.items[3..];
+                return visitor.visit_u64(u16::from_be_bytes([a, b]).into());
+            }
+            [FOUR_BYTES, a, b, c, d, ..] => {
+                self.items = &self.items[5..];
+                return visitor.visit_u64(u32::from_be_bytes([a, b, c, d]).into());
+            }
+            [EIGHT_BYTES, a, b, c, d, e, f, g, h, ..] => {
+                self.items = &self.items[9..];
+                return visitor.visit_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
             }
             [F32, a, b, c, d, ..] => {
                 self.items = &self.items[5..];

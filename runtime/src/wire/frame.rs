@@ -54,6 +54,10 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Worker to parent: something that a task has told of itself.
+    Event,
+    /// Parent to child: be ready; the call comes later. The items are what the process is called meanwhile.
+    Spare,
 }
 
 /// The first 16 bytes of a frame.
@@ -94,6 +98,8 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Event => 9,
+            Kind::Spare => 10,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         // A length that no frame may have is one that is too long, cut off or not.
@@ -119,6 +125,8 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (9, 0) => Kind::Event,
+            (10, 0) => Kind::Spare,
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]))?;
@@ -156,6 +164,12 @@ pub(crate) const TOKEN_MAIN: &str = "main";
 
 /// … or before `main`, which belongs to a test harness.
 pub(crate) const TOKEN_BEFORE_MAIN: &str = "before-main";
+
+/// To a child that was started before it is needed: a call is about to come …
+pub(crate) const ALERT: u8 = b'A';
+
+/// … and from it: it is awake.
+pub(crate) const READY: u8 = b'R';
 
 /// The exit status of a child that has an answer and no connection to send it through.
 pub(crate) const EXIT_UNREPORTED: i32 = 183;

@@ -27,6 +27,7 @@ mod encode;
 mod fault;
 mod frame;
 mod global;
+mod message;
 mod numbers;
 mod run;
 mod stack;
@@ -46,11 +47,14 @@ pub(crate) use fault::Phase;
 #[cfg(test)]
 pub(crate) use frame::MAX_FRAME;
 pub(crate) use frame::{
-    BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
+    ALERT, BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, READY, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
+pub(crate) use message::{MESSAGE_HEAD_LEN, MessageHead, PACKET_MAX};
 pub(crate) use numbers::Blob;
-pub(crate) use worker::{AnswerHead, EntryHead, TaskHead, TasksHead, WorkerHead};
+#[cfg(feature = "tracing")]
+pub(crate) use worker::EventHead;
+pub(crate) use worker::{AnswerHead, EntryHead, RunHead, TaskRecord, TasksHead, WorkerHead};
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
 mod tag {
@@ -97,9 +101,15 @@ pub struct Packed {
     pub(crate) attachments: Vec<Attachment>,
 }
 
-#[cfg(test)]
 impl Packed {
+    /// Whether the items are all of it.
+    #[inline]
+    pub(crate) fn is_items_only(&self) -> bool {
+        self.blobs.is_empty() && self.attachments.is_empty()
+    }
+
     /// The blobs as they arrive.
+    #[cfg(test)]
     pub(crate) fn arrived_blobs(&self) -> Vec<Vec<u8>> {
         self.blobs.iter().map(|blob| blob.to_vec()).collect()
     }

@@ -359,7 +359,33 @@ fn more_long_strings_than_a_frame_has_blobs() {
     packer.value(&one).unwrap();
     let packed = packer.finish();
     assert_eq!(packed.blobs.len(), usize::from(u16::MAX));
-    assert_eq!(unpack::<String>(packed).unwrap(), one);
+    // The blobs here are nobody's.
+    assert_eq!(Unpacker::new(&packed.items, packed.arrived_blobs(), NO_BOUNDS).value::<String>().unwrap(), one);
+}
+
+#[test]
+fn a_blob_that_nothing_refers_to_is_an_error() {
+    let packed = pack(&("z".repeat(BLOB_MIN), 7_u8)).unwrap();
+    let mut blobs = packed.arrived_blobs();
+    blobs.push(vec![1]);
+    let mut unpacker = Unpacker::new(&packed.items, blobs, NO_BOUNDS);
+    assert_eq!(unpacker.value::<(String, u8)>().unwrap().1, 7);
+    let error = unpacker.finish().unwrap_err().to_string();
+    assert!(error.contains("nothing refers to"), "{error}");
+    // Nor may one be left where there are bytes as well.
+    let mut bytes_left = Unpacker::new(&[1, 2], vec![vec![3]], NO_BOUNDS);
+    assert!(bytes_left.finish().unwrap_err().to_string().contains("2 bytes"));
+}
+
+#[test]
+fn integers_have_the_shortest_form() {
+    for (value, len) in [(23, 1), (24, 2), (255, 2), (256, 3), (65_535, 3), (65_536, 5), (1 << 32, 9), (u64::MAX, 9)] {
+        let packed = pack(&value).unwrap();
+        let mut theirs = Vec::new();
+        ciborium::into_writer(&value, &mut theirs).unwrap();
+        assert_eq!((packed.items.len(), &packed.items), (len, &theirs));
+        assert_eq!(unpack::<u64>(packed).unwrap(), value);
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

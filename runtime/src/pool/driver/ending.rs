@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Instant;
 
-use super::{Driver, End};
+use super::{Driver, End, Flying};
 use crate::error::{Error, ErrorKind};
 use crate::handle;
-use crate::pool::mailbox::{Deliveries, Job};
+use crate::pool::job::Job;
+use crate::pool::letters::Deliveries;
 use crate::pool::texts;
 use crate::sys::Ended;
 
@@ -17,26 +18,31 @@ impl Driver {
             End::Stuck => None,
             _ => self.running(),
         };
-        let first = self.first;
         let mut again = Vec::new();
-        for (number, job) in (first..).zip(std::mem::take(&mut self.flight)) {
-            let Some(mut job) = job else { continue };
-            let is_refused = matches!(end, End::Unsendable(_)) && !job.attachments.is_empty();
+        for Flying { number, mut job } in std::mem::take(&mut self.flight) {
             if let End::Dismissed(error) = end {
-                deliveries.push(job.fails(error.copy()));
-            } else if is_refused && Some(number) != running {
-                // Another worker could not be sent it either.
-                let error = self.error(end, ended);
-                deliveries.push(job.fails(error));
-            } else if Some(number) != running {
+                job.fail(|| error.copy(), deliveries);
+                continue;
+            }
+            if Some(number) != running {
+                if matches!(end, End::Unsendable(_)) && !job.attachments.is_empty() {
+                    // Another worker could not be sent it either.
+                    let error = self.error(end, ended);
+                    job.fail(|| error.copy(), deliveries);
+                    continue;
+                }
                 again.push(job);
-            } else if job.retries > 0 && matches!(end, End::Process(_)) {
+                continue;
+            }
+            let behind = (job.len() > 1).then(|| job.split_off(1));
+            if job.retries > 0 && matches!(end, End::Process(_)) {
                 job.retries -= 1;
                 again.push(job);
             } else {
                 let error = self.error(end, ended);
-                deliveries.push(job.fails(error));
+                deliveries.push(job.end_with_error(error));
             }
+            again.extend(behind);
         }
         self.open = 0;
         again

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 
@@ -116,7 +117,11 @@ impl Process {
         let Watch(Some(ends)) = &self.watch else { return Ok(()) };
         let mut lifeline = ends.lifeline.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = &*lifeline {
-            lifeline::park(fd, stream)?;
+            match lifeline::park(fd, stream) {
+                // It has ended, or is about to: of what ends, the connection closes a moment before.
+                Err(error) if is_closed(&error) && ends_soon(&ends.pidfd) => {}
+                parked => parked?,
+            }
             *lifeline = None;
         }
         Ok(())
@@ -125,6 +130,17 @@ impl Process {
     pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.watch.pidfd()
     }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+/// Whether the process ends within a second.
+fn ends_soon(pidfd: &OwnedFd) -> bool {
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    retry(|| rustix::event::poll(&mut fds, Some(&second))).is_ok_and(|count| count > 0)
 }
 
 /// Again, where a signal has interrupted the call.

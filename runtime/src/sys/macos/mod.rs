@@ -37,6 +37,10 @@ pub(crate) use super::unix::{
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

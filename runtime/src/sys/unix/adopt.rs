@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
 
 use super::{Shared, Stream};
@@ -23,13 +23,11 @@ use crate::sys::imp::{lifeline, maker, mark, may_be_memory_object};
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     let (connection, lifeline, shared) = place.to_str().and_then(numbers).ok_or("it is malformed")?;
     if let Some(shared) = shared {
-        file_type(shared)
-            .filter(|&kind| may_be_memory_object(kind))
-            .ok_or("it names a descriptor that is no shared memory")?;
+        file_of(shared, may_be_memory_object).ok_or("it names a descriptor that is no shared memory")?;
     }
-    let is = |fd, wanted| file_type(fd).filter(|&kind| kind == wanted);
-    is(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
-    is(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
+    let identity = file_of(connection, |kind| kind == FileType::Socket);
+    let identity = identity.ok_or("it names a descriptor that is no connection")?;
+    file_of(lifeline, |kind| kind == FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
     // process alone; what ran before (constructors, at most) has no reason to own it.
     let connection = unsafe { OwnedFd::from_raw_fd(connection) };
@@ -50,7 +48,6 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    let identity = identity(&connection).ok_or("the connection has no identity")?;
     Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
 }
 
@@ -72,8 +69,8 @@ pub(crate) struct Adopted {
     pub(crate) stream: Stream,
     /// The memory that it shares with its parent, if the parent asked for some.
     pub(crate) shared: Option<Shared>,
-    /// The device and number of the socket.
-    identity: (i128, i128),
+    /// Of the socket.
+    identity: Identity,
     process: u32,
     mark: Option<&'static AtomicU32>,
 }
@@ -99,8 +96,15 @@ impl Adopted {
     }
 }
 
-fn identity(fd: &impl AsFd) -> Option<(i128, i128)> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev.into(), stat.st_ino.into()))
+/// The device and number of a file.
+type Identity = (i128, i128);
+
+fn identity(fd: &impl AsFd) -> Option<Identity> {
+    rustix::fs::fstat(fd).ok().map(|stat| identity_in(&stat))
+}
+
+fn identity_in(stat: &Stat) -> Identity {
+    (stat.st_dev.into(), stat.st_ino.into())
 }
 
 /// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
@@ -121,12 +125,13 @@ pub(in crate::sys) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
     Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
-fn file_type(fd: RawFd) -> Option<FileType> {
+/// What the number is open for, if that is of a type as wished.
+fn file_of(fd: RawFd, is_wanted: impl FnOnce(FileType) -> bool) -> Option<Identity> {
     // SAFETY: the borrow does not outlive this function, and the only use of it is to ask what the number is: if
     // nothing is open there, fstat(2) says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
-    Some(FileType::from_raw_mode(stat.st_mode))
+    is_wanted(FileType::from_raw_mode(stat.st_mode)).then(|| identity_in(&stat))
 }
 
 /// What std does on the way to `main`, and has not done yet in a process that never gets there.

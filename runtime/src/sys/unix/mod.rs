@@ -20,7 +20,7 @@ pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
-pub(in crate::sys) use spawn::FileActions;
+pub(in crate::sys) use spawn::{FileActions, Source};
 pub(crate) use spawn::{Piped, start, start_hint};
 use stream::Handover;
 pub(crate) use stream::{Stream, connection};

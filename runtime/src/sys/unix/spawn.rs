@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::ptr;
@@ -30,9 +30,10 @@ pub(crate) struct Piped {
 /// Starts this program with one end of a connection.
 ///
 /// Every descriptor closes when a program is executed, and is handed over in a way that concerns this child alone: one
-/// that another thread starts meanwhile gets none of them.
-pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Started> {
-    let connection = above_stdio(handover.0)?;
+/// that another thread starts meanwhile gets none of them. If it fails, it can be tried again.
+pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<Started> {
+    let moved = moved_above_stdio(&handover.0)?;
+    let connection = moved.as_ref().unwrap_or(&handover.0);
     let (lifeline, held) = pipe()?;
     let lifeline = above_stdio(lifeline)?;
 
@@ -43,7 +44,7 @@ pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Star
     let stderr = Source::of(&command.stderr, 2)?;
     for (source, target) in [(&stdin, 0), (&stdout, 1), (&stderr, 2)] {
         match source.fd() {
-            Some(fd) => actions.duplicate(fd, target)?,
+            Some(fd) => actions.duplicate(fd.as_raw_fd(), target)?,
             None => keep_stream(&mut actions, target)?,
         }
     }
@@ -58,7 +59,7 @@ pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Star
         keep(&mut actions, shared.as_raw_fd())?;
         place = format!("{place};{}", shared.as_raw_fd());
     }
-    let id = posix_spawn(&actions, &arguments(&command)?, &environment(&command, &place)?)?;
+    let id = posix_spawn(&actions, &arguments(command)?, &environment(command, &place)?)?;
     let process = Process::new(id, held)?;
     process.arm(&lifeline)?;
     piped.stdin = stdin.into_parent_end().map(Into::into);
@@ -75,7 +76,7 @@ fn null_handle() -> io::Result<OwnedFd> {
 }
 
 /// Where a standard stream of the child comes from.
-enum Source<'a> {
+pub(in crate::sys) enum Source<'a> {
     Inherited,
     Borrowed(&'a OwnedFd),
     Moved(OwnedFd),
@@ -83,7 +84,7 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
+    pub(in crate::sys) fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
         Ok(match stdio.kind() {
             StdioKind::Inherit => Source::Inherited,
             StdioKind::Null => Source::Moved(above_stdio(null_handle()?)?),
@@ -98,15 +99,16 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn fd(&self) -> Option<RawFd> {
+    /// `None` if it is this process's own.
+    pub(in crate::sys) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Source::Inherited => None,
-            Source::Borrowed(fd) => Some(fd.as_raw_fd()),
-            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_raw_fd()),
+            Source::Borrowed(fd) => Some(fd.as_fd()),
+            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_fd()),
         }
     }
 
-    fn into_parent_end(self) -> Option<OwnedFd> {
+    pub(in crate::sys) fn into_parent_end(self) -> Option<OwnedFd> {
         match self {
             Source::Pipe { parent, .. } => Some(parent),
             _ => None,
@@ -117,7 +119,12 @@ impl<'a> Source<'a> {
 /// The same open file under a number above 2: a program that runs with a closed standard stream gets that stream's
 /// number for the next file it opens, and the child's streams are put there.
 fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+    Ok(moved_above_stdio(&fd)?.unwrap_or(fd))
+}
+
+/// The same, unless its number is above 2 already.
+fn moved_above_stdio(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)) }
 }
 
 /// C strings one after another in one buffer: the environment is copied for every child, and an allocation for each of

@@ -7,7 +7,13 @@ use std::borrow::Cow;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(feature = "tracing")]
+use std::time::Instant;
 
+#[cfg(feature = "tracing")]
+use rustix::event::{PollFd, PollFlags, Timespec};
+#[cfg(feature = "tracing")]
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
 };
@@ -60,6 +66,20 @@ impl Stream {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         Ok(rustix::net::sendmsg(&self.0, pieces, &mut ancillary, SEND_FLAGS)?)
+    }
+
+    /// Whether what is short can be written without waiting; waits for that until the deadline.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, deadline: Instant) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::OUT)];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match rustix::event::poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
+                Err(Errno::INTR) => {}
+                // A connection that is closed has room as well: writing tells.
+                count => return count.is_ok_and(|count| count > 0),
+            }
+        }
     }
 
     /// Prepares for a frame of `len` bytes.

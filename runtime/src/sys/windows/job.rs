@@ -19,39 +19,45 @@ use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::handle::{check, opened};
 
-/// A job without processes, whose closing ends those that are put into it. Its handle cannot be inherited.
+/// A job without processes. Its handle cannot be inherited.
 pub(super) fn new() -> io::Result<OwnedHandle> {
-    let job = empty()?;
-    limit(&job, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, 0)?;
+    // SAFETY: there are no attributes and there is no name, which are the pointers that it could read from.
+    let job = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
+    // SAFETY: the handle was just made.
+    let job = unsafe { opened(job)? };
+    limit(&job, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
     Ok(job)
 }
 
 /// Lets the process in the job live on when the handle is closed.
 pub(super) fn release(job: &OwnedHandle) -> io::Result<()> {
-    limit(job, 0, 0)
+    limit(job, 0)
 }
 
-/// Limits how much memory this process may commit, in a job within its parent's: such a job lives as long as a process is
-/// in it, whoever has a handle. The process's own children are in neither, and not limited.
-pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
-    let job = empty()?;
-    limit(&job, JOB_OBJECT_LIMIT_PROCESS_MEMORY, usize::try_from(bytes).unwrap_or(usize::MAX))?;
-    // SAFETY: it has no preconditions, and returns a constant.
-    let this = unsafe { GetCurrentProcess() };
-    // SAFETY: the handle of the job is open, and the other one is that of this process.
-    check(unsafe { AssignProcessToJobObject(job.as_raw_handle(), this) })
-}
-
-fn empty() -> io::Result<OwnedHandle> {
+/// Lets this process have so much memory: by a job of its own, within the one that its parent has put it into. It lasts
+/// without a handle.
+pub(super) fn limit_memory_of_this_process(bytes: usize) -> io::Result<()> {
     // SAFETY: there are no attributes and there is no name, which are the pointers that it could read from.
     let job = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
     // SAFETY: the handle was just made.
-    unsafe { opened(job) }
+    let job = unsafe { opened(job)? };
+    let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION { ProcessMemoryLimit: bytes, ..Default::default() };
+    set(&job, &mut limits, JOB_OBJECT_LIMIT_PROCESS_MEMORY)?;
+    // SAFETY: the call has no preconditions; what it returns stands for this process and need not be closed.
+    let this = unsafe { GetCurrentProcess() };
+    // SAFETY: both handles are open.
+    check(unsafe { AssignProcessToJobObject(job.as_raw_handle(), this) })
 }
 
-/// Sets what the flags say, and no other limit.
-fn limit(job: &OwnedHandle, flags: JOB_OBJECT_LIMIT, memory: usize) -> io::Result<()> {
-    let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION { ProcessMemoryLimit: memory, ..Default::default() };
+fn limit(job: &OwnedHandle, flags: JOB_OBJECT_LIMIT) -> io::Result<()> {
+    set(job, &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default(), flags)
+}
+
+fn set(
+    job: &OwnedHandle,
+    limits: &mut JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    flags: JOB_OBJECT_LIMIT,
+) -> io::Result<()> {
     limits.BasicLimitInformation.LimitFlags = flags | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
     // SAFETY: the handle is open; the structure is the one that belongs to this class of information, of the size that
     // is given, and borrowed for the call.
@@ -59,8 +65,8 @@ fn limit(job: &OwnedHandle, flags: JOB_OBJECT_LIMIT, memory: usize) -> io::Resul
         SetInformationJobObject(
             job.as_raw_handle(),
             JobObjectExtendedLimitInformation,
-            (&raw const limits).cast(),
-            size_of_val(&limits) as u32,
+            ptr::from_ref(limits).cast(),
+            size_of_val(limits) as u32,
         )
     })
 }

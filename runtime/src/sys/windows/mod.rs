@@ -45,6 +45,11 @@ pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
+
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
 

@@ -33,7 +33,7 @@ use crate::sys::{CHILD_VARIABLE, Command, Started};
 /// which are open for the time of the start and are listed for this child alone. None gets into another child of this
 /// library. Into one that is started just then by other means, without a list, they do: that is how Windows is, and the
 /// end of a process is noticed all the same.
-pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<Started> {
     let job = job::new()?;
     let connection = duplicate(handover.pipe.as_handle(), true)?;
     let sources = [
@@ -54,10 +54,10 @@ pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Star
         inherited.extend(heirlooms.iter().map(|handle| handle.as_raw_handle()));
     }
     inherited.extend(streams.iter().filter(|handle| !handle.is_null()));
-    let (process, id) = create_process(&command, &place, streams, &inherited, &job)?;
+    let (process, id) = create_process(command, &place, streams, &inherited, &job)?;
     *passing = Passing::Child(duplicate(process.as_handle(), false)?);
     drop(passing);
-    drop((connection, shared, handover));
+    drop((connection, shared));
     let mut shared = command.shared.take();
     shared.iter_mut().for_each(Shared::handed_over);
     let [stdin, stdout, stderr] = sources.map(Source::into_parent_end);
