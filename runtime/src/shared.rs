@@ -1,5 +1,7 @@
 //! Lists that lie in memory which many processes share: written by one of them, sealed, and then read by all.
 
+mod recent;
+
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
+
+pub(crate) use recent::{forget, is_kept, keep_until_next_task, next_task};
 
 use crate::link;
 use crate::portable::SpawnSafe;
@@ -72,7 +76,8 @@ pub struct SharedBuf<T> {
 ///
 /// # How long it is there
 /// As long as somebody has it or it is on its way. It has no name and no file: the system frees it with the last process
-/// that has it, however that ends.
+/// that has it, however that ends. A worker of a pool keeps it mapped until its next task, or until it has had nothing to do
+/// for 10 ms: so tasks that get the same one need not map it again.
 ///
 /// # Limits
 /// Each one on its way is an open file for both sides, as a [`Handle`](crate::Handle) is. `#[inherit]` statics cannot carry
@@ -272,10 +277,10 @@ impl<'de, T: Plain> Deserialize<'de> for SharedSlice<T> {
             return Err(invalid());
         }
         bytes::<T>(size / size_of::<T>()).map_err(de::Error::custom)?;
-        let segment = Segment::adopt(handle, size).map_err(|error| {
+        let segment = recent::adopt(handle, size).map_err(|error| {
             de::Error::custom(format_args!("a shared slice of {len} elements cannot be mapped: {error}"))
         })?;
-        Ok(Self { segment: Some(Arc::new(segment)), start, len, elements: PhantomData })
+        Ok(Self { segment: Some(segment), start, len, elements: PhantomData })
     }
 }
 

@@ -211,10 +211,10 @@ fn fails_to_begin(how: u8, kind: ErrorKind, timeout: Duration) -> usize {
     }
     let error = pool.submit(square::call(1)).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
+    // One that was being started when the pool gave up may come to that only now.
+    drop(pool);
     let started = count(dir.path());
     assert!(started <= 7, "{started} workers were started");
-    drop(pool);
-    assert_eq!(count(dir.path()), started);
     started
 }
 

@@ -27,6 +27,11 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether the system can express it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.changes.iter().try_for_each(|(key, value)| check(key, value.as_deref()))
+    }
+
     /// Whether it is the parent's without a change.
     pub(crate) fn is_the_parents(&self) -> bool {
         !self.cleared && self.changes.is_empty()
@@ -34,9 +39,7 @@ impl Environment {
 
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
-        for (key, value) in &self.changes {
-            check(key, value.as_deref())?;
-        }
+        self.check()?;
         let is_own = |key: &OsStr| sys::is_same_variable(key, CHILD_VARIABLE.as_ref());
         let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));
         let mut variables: Vec<_> = inherited.collect();

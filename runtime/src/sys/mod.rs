@@ -16,6 +16,8 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod no_zygote;
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 mod rehearsal;
 mod stdio;
@@ -41,6 +43,8 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Starting by a process that forks.
+pub(crate) use imp::{Forker, Standing, Surroundings, can_fork, request};
 // Packets between any two processes.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncEnd;
@@ -123,6 +127,9 @@ pub trait HandleSafe: Send + Sync + 'static {
     where
         Self: Sized;
 }
+
+/// What tells a [`Segment`] from all others as long as it is there.
+pub(crate) type Identity = [i128; 4];
 
 /// One end of a connection through which open handles travel beside the bytes.
 pub(crate) trait Receive: Read {
@@ -210,6 +217,14 @@ pub(crate) struct Packet {
     /// It did not fit into the buffer.
     pub(crate) is_cut: bool,
 }
+
+/// Whether a handle is in the other process as soon as it is sent, and not only when that reads of it.
+#[cfg(test)]
+pub(crate) const SENT_IS_THERE: bool = cfg!(windows);
+
+/// Whether the system tells the length of shared memory to the byte.
+#[cfg(test)]
+pub(crate) const LENGTHS_ARE_EXACT: bool = cfg!(target_os = "linux");
 
 /// How long until the deadline; `None` for ever.
 fn time_left(deadline: Option<Instant>) -> Option<std::time::Duration> {

@@ -17,6 +17,7 @@ mod segment;
 mod spawn;
 mod stored;
 mod streams;
+mod zygote;
 
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
@@ -38,6 +39,8 @@ pub(in crate::sys) use spawn::{
 };
 pub(crate) use stored::{Stored, store};
 pub(crate) use streams::{Streams, receive_streams};
+
+pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
 
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,

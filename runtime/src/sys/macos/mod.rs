@@ -31,8 +31,9 @@ pub(in crate::sys) use spawn::{
     protect, socket_pair,
 };
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    Adopted, Handover, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
     os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]

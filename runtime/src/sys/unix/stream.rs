@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 #[cfg(feature = "tracing")]
 use std::time::Instant;
 
-#[cfg(feature = "tracing")]
 use rustix::event::{PollFd, PollFlags, Timespec};
 #[cfg(feature = "tracing")]
 use rustix::io::Errno;
@@ -27,7 +27,7 @@ pub(crate) struct Stream(OwnedFd);
 
 /// The end that a child is going to have.
 #[derive(Debug)]
-pub(crate) struct Handover(pub(super) OwnedFd);
+pub(crate) struct Handover(pub(in crate::sys) OwnedFd);
 
 /// What is asked for as the send buffer of a long frame; the system may grant less. Without it the two processes
 /// wake each other for every 200 KiB.
@@ -47,7 +47,7 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
 }
 
 impl Stream {
-    pub(super) fn new(fd: OwnedFd) -> Self {
+    pub(in crate::sys) fn new(fd: OwnedFd) -> Self {
         Self(fd)
     }
 
@@ -80,6 +80,13 @@ impl Stream {
                 count => return count.is_ok_and(|count| count > 0),
             }
         }
+    }
+
+    /// Whether something has come to be read, or does so within this time.
+    pub(crate) fn comes_within(&self, time: Duration) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        // Not being sure is no harm.
+        rustix::event::poll(&mut fds, Timespec::try_from(time).ok().as_ref()).is_ok_and(|count| count > 0)
     }
 
     /// Prepares for a frame of `len` bytes.

@@ -39,12 +39,12 @@ pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};
-use stream::Handover;
-pub(crate) use stream::{Stream, connection};
+pub(crate) use stream::{Handover, Stream, connection};
 pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};

@@ -82,6 +82,10 @@ impl Segment {
         Ok(Self { view, section: Arc::new(section), len })
     }
 
+    pub(crate) fn identity(_: &OwnedHandle, _: usize) -> Option<crate::sys::Identity> {
+        None
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: the view has this length. That nobody writes to it is what `seal` has left it with, in a process that
         // runs this program: see the head of this file.
