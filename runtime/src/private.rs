@@ -27,7 +27,7 @@ pub fn enter_main() {
 #[inline]
 pub fn arguments_done(unpacker: &mut Unpacker<'_>) -> Result<Packer, Fault> {
     unpacker.finish().map_err(|error| Fault::argument("(after the last)", error))?;
-    crate::shared::next_task();
+    crate::shared::arguments_end();
     Ok(crate::link::packer())
 }
 
