@@ -20,7 +20,14 @@ pub use ::std;
 
 /// The first statement of `main`.
 pub fn enter_main() {
+    #[cfg(feature = "engines")]
+    crate::pool::enter_agent();
     crate::child::enter_main();
+}
+
+/// Has children started in this way where nothing else is said, for the tests of this library.
+pub fn set_usual_start_method(method: crate::StartMethod) {
+    method.make_usual();
 }
 
 /// All arguments are unpacked: nothing may be left over. Gives what the result is to be packed with.

@@ -274,10 +274,10 @@ fn an_initializer_that_fails() {
         }
         let error = pool.submit(square::call(1)).unwrap_err();
         assert_eq!(error.kind(), *kind, "{error}");
+        // One that was being started when the pool gave up may come to that only now.
+        drop(pool);
         let started = std::fs::read(&path).unwrap().len();
         assert!((5..=7).contains(&started), "{started} workers were started");
-        drop(pool);
-        assert_eq!(std::fs::read(&path).unwrap().len(), started);
     }
 }
 

@@ -76,6 +76,26 @@ impl Answers {
         Some((Answer { task, failed: head & FAILED != 0, body: &bytemuck::cast_slice(body)[..len] }, next))
     }
 
+    /// None yet.
+    #[cfg(feature = "engines")]
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends an answer that has come by another way, and gives its place.
+    #[cfg(feature = "engines")]
+    pub(crate) fn push(&mut self, answer: Answer<'_>) -> usize {
+        let at = self.0.len();
+        self.0.push(answer.head());
+        let chunks = answer.body.chunks(WORD).map(|chunk| {
+            let mut word = [0; WORD];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        });
+        self.0.extend(chunks);
+        at
+    }
+
     /// Whether this is the place behind the last one.
     pub(crate) fn is_end(&self, at: usize) -> bool {
         at == self.0.len()

@@ -16,6 +16,8 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod no_zygote;
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
 mod rehearsal;
 mod stdio;
@@ -41,6 +43,8 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Starting by a process that forks.
+pub(crate) use imp::{Forker, Standing, Surroundings, can_fork, request};
 // Packets between any two processes.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncEnd;
@@ -49,6 +53,9 @@ pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, 
 pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
+// Being the agent of a node.
+#[cfg(feature = "engines")]
+pub(crate) use imp::{portable_build_id, take_streams};
 // What tests need.
 #[cfg(all(test, any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 pub(crate) use imp::{Canary, both_ends, canary};
@@ -62,6 +69,9 @@ pub use stdio::Stdio;
 
 /// Tells a process that it is a child, and how to reach its parent. Gone before the entry runs.
 pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
+
+/// Tells a process that it is the agent of a node, which has its orders on standard input. Its children do not see it.
+pub(crate) const AGENT_VARIABLE: &str = "SPAWNSAFE_AGENT";
 
 /// What to start; the program is always this one.
 #[derive(Debug)]

@@ -20,6 +20,10 @@ impl Shared {
     pub(crate) fn words(&self) -> &[AtomicU64] {
         match self.0 {}
     }
+
+    pub(crate) fn handed_over(&mut self) {
+        match self.0 {}
+    }
 }
 
 /// What the descriptors of POSIX would be for.
@@ -30,10 +34,6 @@ impl Shared {
     }
 
     pub(in crate::sys) fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        match self.0 {}
-    }
-
-    pub(in crate::sys) fn handed_over(&mut self) {
         match self.0 {}
     }
 }

@@ -17,7 +17,10 @@ mod shared;
 mod spawn;
 mod stored;
 mod streams;
+mod zygote;
 
+#[cfg(feature = "engines")]
+pub(crate) use build::portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
 pub(crate) use end::{at_exit, thread_count};
@@ -39,6 +42,10 @@ pub(in crate::sys) use spawn::{
 pub(crate) use stored::{Stored, store};
 pub(crate) use streams::{Streams, receive_streams};
 
+pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
+
+#[cfg(feature = "engines")]
+pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,

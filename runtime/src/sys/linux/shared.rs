@@ -70,7 +70,7 @@ impl Shared {
     }
 
     /// The child has it: the descriptor is of no use any more.
-    pub(in crate::sys) fn handed_over(&mut self) {
+    pub(crate) fn handed_over(&mut self) {
         self.fd = None;
     }
 }

@@ -14,6 +14,8 @@ mod reactor;
 mod segment;
 mod spawn;
 
+#[cfg(feature = "engines")]
+pub(crate) use build::build_id as portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
@@ -29,9 +31,12 @@ pub(in crate::sys) use spawn::{
     protect, socket_pair,
 };
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+#[cfg(feature = "engines")]
+pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, Handover, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};

@@ -4,12 +4,13 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
+use rustix::process::Pid;
 
 use super::Stream;
 use crate::sys::imp::{Shared, lifeline, maker, mark};
@@ -44,10 +45,11 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     for fd in [&connection, &lifeline] {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     }
+    let number = lifeline.as_raw_fd();
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
+    Ok(Some(Adopted::new(Stream::new(connection), Some(identity), number, shared)))
 }
 
 /// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
@@ -68,17 +70,29 @@ pub(crate) struct Adopted {
     pub(crate) stream: Stream,
     /// The memory that it shares with its parent, if the parent asked for some.
     pub(crate) shared: Option<Shared>,
-    /// Of the socket.
-    identity: Identity,
-    process: u32,
+    /// The number of the lifeline, which is open as long as the process.
+    #[cfg_attr(target_os = "macos", allow(dead_code))] // Of interest to a zygote.
+    pub(in crate::sys) lifeline: RawFd,
+    /// Of the socket; `None` if the system did not tell, and then nothing is it.
+    identity: Option<Identity>,
+    process: Pid,
     mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
+    pub(in crate::sys) fn new(
+        stream: Stream,
+        identity: Option<Identity>,
+        lifeline: RawFd,
+        shared: Option<Shared>,
+    ) -> Self {
+        Self { stream, shared, lifeline, identity, process: rustix::process::getpid(), mark: None }
+    }
+
     /// Whether the stream is still what was adopted. An entry that closes descriptors it does not know may since have
     /// opened a file under the same number, and a result must not be written into that.
     pub(crate) fn is_intact(&self) -> bool {
-        identity(&self.stream) == Some(self.identity)
+        self.identity.is_some() && identity(&self.stream) == self.identity
     }
 
     /// The process will ask often whether it [is ours](Self::is_ours).
@@ -90,15 +104,15 @@ impl Adopted {
     pub(crate) fn is_ours(&self) -> bool {
         match self.mark {
             Some(mark) => mark.load(Ordering::Relaxed) != 0,
-            None => std::process::id() == self.process,
+            None => rustix::process::getpid() == self.process,
         }
     }
 }
 
 /// The device and number of a file.
-type Identity = (i128, i128);
+pub(in crate::sys) type Identity = (i128, i128);
 
-fn identity(fd: &impl AsFd) -> Option<Identity> {
+pub(in crate::sys) fn identity(fd: &impl AsFd) -> Option<Identity> {
     rustix::fs::fstat(fd).ok().map(|stat| identity_in(&stat))
 }
 

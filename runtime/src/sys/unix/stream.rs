@@ -26,7 +26,7 @@ pub(crate) struct Stream(OwnedFd);
 
 /// The end that a child is going to have.
 #[derive(Debug)]
-pub(crate) struct Handover(pub(super) OwnedFd);
+pub(crate) struct Handover(pub(in crate::sys) OwnedFd);
 
 /// What is asked for as the send buffer of a long frame; the system may grant less. Without it the two processes
 /// wake each other for every 200 KiB.
@@ -43,7 +43,7 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
 }
 
 impl Stream {
-    pub(super) fn new(fd: OwnedFd) -> Self {
+    pub(in crate::sys) fn new(fd: OwnedFd) -> Self {
         Self(fd)
     }
 
