@@ -34,7 +34,7 @@ pub fn set_usual_start_method(method: crate::StartMethod) {
 #[inline]
 pub fn arguments_done(unpacker: &mut Unpacker<'_>) -> Result<Packer, Fault> {
     unpacker.finish().map_err(|error| Fault::argument("(after the last)", error))?;
-    crate::shared::next_task();
+    crate::shared::arguments_end();
     Ok(crate::link::packer())
 }
 

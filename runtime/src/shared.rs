@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-pub(crate) use recent::{forget, is_kept, keep_until_next_task, next_task};
+pub(crate) use recent::{arguments_begin, arguments_end, forget, is_kept};
 
 use crate::link;
 use crate::portable::SpawnSafe;

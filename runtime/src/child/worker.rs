@@ -32,7 +32,6 @@ const LINGER: Duration = Duration::from_millis(10);
 
 /// Begins with the initializer, if there is one, and runs tasks until the connection closes.
 pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
-    shared::keep_until_next_task();
     let ring = adopted.shared.take().and_then(Ring::new);
     adopted.prepare_to_stay();
     let adopted = Arc::new(adopted);
@@ -168,6 +167,7 @@ impl Worker {
                     #[cfg(feature = "tracing")]
                     events::now_runs(Some(task));
                     let (blobs, attachments) = (std::mem::take(&mut blobs), std::mem::take(&mut attachments));
+                    shared::arguments_begin();
                     invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs, attachments))
                 }
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),

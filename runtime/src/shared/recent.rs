@@ -5,22 +5,29 @@
 //! slices, a worker keeps what the last task was given until the next one has its arguments, or until it has had nothing
 //! to do for a moment: nobody is to wonder why memory is still there that nobody has any more.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::{Identity, OwnedHandle, Segment};
 
-/// Whether this process keeps something: it is a worker.
-static KEEPS: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// Whether arguments of a task are being unpacked. What a task gets by other ways, of which there may be any number, is
+    /// not kept.
+    static ARGUMENTS: Cell<bool> = const { Cell::new(false) };
+}
 
 static RECENT: Mutex<Vec<Recent>> = Mutex::new(Vec::new());
+
+/// Whether something is kept. Most tasks have no slices, and need not wait for the lock.
+static ANY: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug)]
 struct Recent {
     identity: Identity,
     segment: Arc<Segment>,
-    /// Since the last [`next_task`].
+    /// By the arguments of the task that is about to run.
     is_used: bool,
 }
 
@@ -28,31 +35,34 @@ fn recent() -> MutexGuard<'static, Vec<Recent>> {
     RECENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// This process runs one task after another.
-pub(crate) fn keep_until_next_task() {
-    KEEPS.store(true, Ordering::Relaxed);
+/// In a worker: the arguments of a task are unpacked now.
+pub(crate) fn arguments_begin() {
+    ARGUMENTS.set(true);
 }
 
-/// A task has its arguments: what it was not given goes.
-pub(crate) fn next_task() {
-    if KEEPS.load(Ordering::Relaxed) {
-        recent().retain_mut(|recent| std::mem::take(&mut recent.is_used));
+/// They are unpacked: what is not among them goes.
+pub(crate) fn arguments_end() {
+    if ARGUMENTS.replace(false) && ANY.load(Ordering::Relaxed) {
+        let mut all = recent();
+        all.retain_mut(|recent| std::mem::take(&mut recent.is_used));
+        ANY.store(!all.is_empty(), Ordering::Relaxed);
     }
 }
 
 /// Whether something is kept.
 pub(crate) fn is_kept() -> bool {
-    KEEPS.load(Ordering::Relaxed) && !recent().is_empty()
+    ANY.load(Ordering::Relaxed)
 }
 
 /// Keeps nothing more of what there is.
 pub(crate) fn forget() {
     recent().clear();
+    ANY.store(false, Ordering::Relaxed);
 }
 
 /// The segment that has come, which may be one that is kept.
 pub(super) fn adopt(handle: OwnedHandle, size: usize) -> io::Result<Arc<Segment>> {
-    let identity = Segment::identity(&handle, size).filter(|_| KEEPS.load(Ordering::Relaxed));
+    let identity = if ARGUMENTS.get() { Segment::identity(&handle, size) } else { None };
     let Some(identity) = identity else { return Segment::adopt(handle, size).map(Arc::new) };
     let mut all = recent();
     if let Some(known) = all.iter_mut().find(|recent| recent.identity == identity) {
@@ -61,6 +71,7 @@ pub(super) fn adopt(handle: OwnedHandle, size: usize) -> io::Result<Arc<Segment>
     }
     let segment = Arc::new(Segment::adopt(handle, size)?);
     all.push(Recent { identity, segment: Arc::clone(&segment), is_used: true });
+    ANY.store(true, Ordering::Relaxed);
     Ok(segment)
 }
 
@@ -69,23 +80,23 @@ mod tests {
     use super::*;
     use crate::sys::SegmentMut;
 
+    /// `None` where processes share no memory yet.
+    fn filled(byte: u8) -> Option<Segment> {
+        let mut memory = SegmentMut::zeroed(100).ok()?;
+        memory.bytes_mut().fill(byte);
+        memory.seal().ok()
+    }
+
     #[test]
     fn a_segment_is_kept_for_the_next_task_and_no_longer() {
-        let Ok([one, other]) = [7, 8]
-            .map(|byte| {
-                let mut memory = SegmentMut::zeroed(100)?;
-                memory.bytes_mut().fill(byte);
-                memory.seal()
-            })
-            .into_iter()
-            .collect::<io::Result<Vec<_>>>()
-            .map(|both| <[Segment; 2]>::try_from(both).unwrap())
-        else {
-            return;
-        };
+        let (Some(one), Some(other)) = (filled(7), filled(8)) else { return };
         let arrives = |segment: &Segment| adopt(segment.handle().try_clone().unwrap(), 100).unwrap();
-        assert!(!Arc::ptr_eq(&arrives(&one), &arrives(&one)), "a process that is no worker keeps nothing");
-        keep_until_next_task();
+        assert!(!Arc::ptr_eq(&arrives(&one), &arrives(&one)), "what is no argument is not kept");
+        let next_task = || {
+            arguments_end();
+            arguments_begin();
+        };
+        arguments_begin();
         let first = arrives(&one);
         next_task();
         assert!(is_kept());
@@ -102,6 +113,8 @@ mod tests {
         let kept = arrives(&one);
         forget();
         assert!(!Arc::ptr_eq(&kept, &arrives(&one)));
-        KEEPS.store(false, Ordering::Relaxed);
+        arguments_end();
+        // Not by other ways.
+        assert!(!Arc::ptr_eq(&arrives(&one), &arrives(&one)));
     }
 }
