@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use std::{hint, ptr};
 
 use measure::Times;
-use spawnsafe::child_entry;
+use spawnsafe::{StartMethod, child_entry};
 
 const THIS_PROGRAM: &CStr = c"/proc/self/exe";
 
@@ -79,11 +79,13 @@ fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
     let (floor, bare) = (Floor::new(inherited_environment(), "1"), Floor::new(Vec::new(), "bare"));
     let names = [
         "floor",
-        "bare floor",
+        "empty, zygote",
+        "small, zygote",
         "empty::run()",
         "small::run(7, \"text\", …)",
         "empty::spawn(), join()",
         "empty::run(), prewarmed",
+        "bare floor",
     ];
     let mut all = names.map(|_| Times::default());
     for round in 0..WARM_UP + rounds {
@@ -91,7 +93,7 @@ fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
         // before that is over.
         spawnsafe::prewarm(1)?;
         std::thread::sleep(Duration::from_millis(5));
-        // What each finds in the caches is the same.
+        // What each finds in the caches is the same, and the rest of a process whose end nobody waits for falls to nobody.
         let after = |measured: &dyn Fn() -> Result<Duration, spawnsafe::Error>| {
             floor.spawn();
             measured()
@@ -100,11 +102,13 @@ fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
         spawnsafe::prewarm(0)?;
         let times = [
             after(&|| Ok(timed(|| floor.spawn()).0))?,
-            after(&|| Ok(timed(|| bare.spawn()).0))?,
+            after(&|| timed_call(|| empty::call().start_method(StartMethod::Zygote).run()))?,
+            after(&|| timed_call(|| small::call(7, "text", vec![1, 2]).start_method(StartMethod::Zygote).run()))?,
             after(&|| timed_call(empty::run))?,
             after(&|| timed_call(|| small::run(7, "text", vec![1, 2])))?,
             after(&|| timed_call(|| empty::spawn()?.join()))?,
             prewarmed,
+            after(&|| Ok(timed(|| bare.spawn()).0))?,
         ];
         if round >= WARM_UP {
             all.iter_mut().zip(times).for_each(|(all, time)| all.push(time));
