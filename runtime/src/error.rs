@@ -83,6 +83,9 @@ pub enum ErrorKind {
     Closed,
     /// The child sent bytes that are no answer, and was killed.
     Protocol,
+    /// The node of a cluster that had the task vanished, so that nobody knows whether it has run; and its entry does not say
+    /// that it may run again.
+    Lost,
     /// The system refused what a channel needs, such as a descriptor or memory. Nothing was lost.
     System,
 }
@@ -134,6 +137,19 @@ impl Error {
     pub(crate) fn with_status(mut self, status: ExitStatus) -> Self {
         self.0.exit_status = Some(status);
         self
+    }
+
+    /// Says more behind what it says.
+    #[cfg(feature = "engines")]
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.0.message.push_str(note);
+        self
+    }
+
+    /// Whether it says the same as another one, in whichever entry.
+    #[cfg(feature = "engines")]
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && self.0.message == other.0.message
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -1,7 +1,8 @@
 //! The start method that executes the program's file again.
 
+use std::ffi::OsString;
 use std::io::{self, IoSlice, Read};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::{Launched, Launcher, Order, Peer, exiting, spares};
@@ -37,7 +38,7 @@ pub(super) struct Execution {
 pub(super) fn execute(order: Order) -> io::Result<Execution> {
     let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
     let mut command = Command {
-        args: std::env::args_os().collect(),
+        args: arguments(),
         env: environment.variables()?,
         stdin,
         stdout,
@@ -53,10 +54,24 @@ pub(super) fn execute(order: Order) -> io::Result<Execution> {
     // Before the child exists: arguments that fit into the buffer are there when it asks for them.
     outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
     let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
-    Ok(Execution { executed: Executed { process, stream: Some(Arc::new(stream)) }, piped, outbox, shared })
+    Ok(Execution { executed: Executed::new(process, stream), piped, outbox, shared })
 }
 
-/// A process that was started so, and the connection to it.
+/// What the arguments of children are: those of this process, unless it only stands for another one.
+fn arguments() -> Vec<OsString> {
+    ARGUMENTS.get().cloned().unwrap_or_else(|| std::env::args_os().collect())
+}
+
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// This process is the agent of one that was started with these arguments, which its children are to see.
+#[cfg(feature = "engines")]
+pub(crate) fn set_arguments(arguments: Vec<OsString>) {
+    // An agent has one set of orders.
+    let _ = ARGUMENTS.set(arguments);
+}
+
+/// A process, however it came to be, and the connection to it.
 pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
@@ -64,6 +79,10 @@ pub(super) struct Executed {
 }
 
 impl Executed {
+    pub(super) fn new(process: Process, stream: Stream) -> Self {
+        Self { process, stream: Some(Arc::new(stream)) }
+    }
+
     pub(super) fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -76,8 +95,8 @@ impl Read for Executed {
 }
 
 impl Receive for Executed {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
-        self.stream()?.receive(buf, handles)
+    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(first, buf, handles)
     }
 }
 

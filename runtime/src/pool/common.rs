@@ -1,5 +1,6 @@
 //! What a pool, its tasks and the threads of its workers have in common: the queue, and who has what to do.
 
+mod nodes;
 mod stage;
 
 use std::collections::VecDeque;
@@ -62,6 +63,8 @@ pub(super) struct Seat {
     /// How many tasks its worker has, and its process; 0 if there is none.
     pub(super) tasks: AtomicUsize,
     pub(super) process: AtomicU32,
+    /// How many tasks can run there at a time.
+    pub(super) width: AtomicUsize,
     worker: Mutex<Option<Arc<Mutex<Driver>>>>,
     /// Somebody else than the thread has taken an answer, since the thread has last looked.
     attended: AtomicBool,
@@ -110,6 +113,7 @@ impl Common {
             retired: AtomicBool::new(false),
             tasks: AtomicUsize::new(0),
             process: AtomicU32::new(0),
+            width: AtomicUsize::new(1),
             worker: Mutex::default(),
             attended: AtomicBool::new(false),
         });
@@ -293,10 +297,10 @@ impl Common {
     }
 
     /// Takes the tasks out of the queue whose answers nobody wants any more.
-    pub(super) fn withdraw_abandoned(&self) {
+    pub(super) fn withdraw_unwanted(&self) {
         let mut state = self.state();
         let (gone, kept): (VecDeque<Job>, _) =
-            std::mem::take(&mut state.queue).into_iter().partition(|job| job.bundle.mailbox.is_abandoned());
+            std::mem::take(&mut state.queue).into_iter().partition(|job| job.bundle.mailbox.is_unwanted());
         state.queue = kept;
         state.waiting -= gone.iter().map(Job::len).sum::<usize>();
         drop(state);
@@ -321,9 +325,10 @@ impl Common {
     pub(super) fn figures(&self) -> Figures {
         let state = self.state();
         let tasks = || state.seats.iter().map(|seat| seat.tasks.load(Ordering::Acquire));
-        let running = tasks().filter(|&tasks| tasks > 0).count();
+        let width = |seat: &Arc<Seat>| seat.width.load(Ordering::Acquire);
+        let running = tasks().zip(&state.seats).map(|(tasks, seat)| tasks.min(width(seat))).sum::<usize>();
         Figures {
-            workers: state.seats.iter().filter(|seat| seat.process.load(Ordering::Acquire) != 0).count(),
+            workers: state.seats.iter().filter(|seat| seat.is_at_work()).map(width).sum(),
             queued: state.waiting + tasks().sum::<usize>() - running,
             running,
             done: self.done.load(Ordering::Relaxed),

@@ -130,6 +130,12 @@ impl Job {
         self.bundle.ends[self.tasks.clone()].partition_point(|&end| end <= most).max(1)
     }
 
+    /// What the mailbox knows its first task by.
+    #[cfg(feature = "engines")]
+    pub(super) fn first(&self) -> u64 {
+        self.bundle.first + self.tasks.start as u64
+    }
+
     fn start(&self) -> usize {
         self.tasks.start.checked_sub(1).map_or(0, |before| self.bundle.ends[before])
     }
@@ -197,7 +203,7 @@ mod tests {
     static ENTRY: Entry = Entry::new(
         "entry",
         ("file", 1, 1),
-        Origin { named: false, anonymous: false, tested: false },
+        Origin { named: false, anonymous: false, tested: false, retries: 0 },
         |_| unreachable!(),
     );
 

@@ -128,6 +128,12 @@ impl Packer {
         Ok(())
     }
 
+    /// What was packed since the last time is this argument.
+    #[cfg(feature = "engines")]
+    pub(crate) fn ends_argument(&mut self, name: &'static str) {
+        self.packed.attachments.iter_mut().for_each(|attachment| attachment.belongs_to(name));
+    }
+
     /// Appends what [`attach`](attach::attach) has left.
     fn attachment(&mut self) -> Done {
         let attachment = attach::offered().ok_or_else(|| CodecError::new("an open handle is missing"))?;

@@ -28,6 +28,8 @@ mod fault;
 mod frame;
 mod global;
 mod message;
+#[cfg(feature = "engines")]
+pub(crate) mod node;
 mod numbers;
 mod run;
 mod stack;
@@ -46,6 +48,8 @@ pub use fault::Fault;
 pub(crate) use fault::Phase;
 #[cfg(test)]
 pub(crate) use frame::MAX_FRAME;
+#[cfg(feature = "engines")]
+pub(crate) use frame::NodeKind;
 pub(crate) use frame::{
     ALERT, BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, READY, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
