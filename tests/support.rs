@@ -10,9 +10,8 @@ mod system;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use system::child_connection;
 pub use system::*;
-#[allow(unused_imports)]
-use system::{child_connection, kill};
 
 /// How long a test waits for something that must happen. Generous, as it ends as soon as the fact is there: only a
 /// test that fails takes this long.

@@ -71,8 +71,8 @@ pub struct SharedBuf<T> {
 ///
 /// # Nobody can change it
 /// On Linux the memory is sealed (`F_SEAL_WRITE`), and a process verifies that of what it gets: not even a child that has
-/// gone mad can change it. On macOS, where there are no seals, it is handed out by a descriptor that can only be read, and
-/// the one that could write is closed.
+/// gone mad can change it. On macOS and Windows, where there are no seals, it is handed out by a descriptor or handle that
+/// can only be read, and the one that could write is closed.
 ///
 /// # How long it is there
 /// As long as somebody has it or it is on its way. It has no name and no file: the system frees it with the last process
@@ -108,7 +108,7 @@ impl<T> SharedBuf<T> {
     /// A list of so many elements, all of whose bytes are zero.
     ///
     /// # Errors
-    /// If the system has no memory, or no descriptor, for it. On systems where processes share no memory yet (Windows):
+    /// If the system has no memory, or no descriptor, for it. On systems that this library does not support:
     /// [`io::ErrorKind::Unsupported`], unless it is empty.
     pub fn zeroed(len: usize) -> io::Result<Self>
     where
@@ -314,6 +314,7 @@ impl<T: 'static> SpawnSafe for SharedBuf<T> where for<'never> SharedBuf<T>: Seal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys;
 
     /// `None` where processes share no memory yet.
     fn slice(len: u32) -> Option<SharedSlice<u32>> {
@@ -380,10 +381,15 @@ mod tests {
             (400, 0, 0),
             (u64::MAX, 0, 1),
             (401, 0, 1),
+            (1 << 20, 0, 1),
             (404, 0, 101),
             (396, 0, 1),
             (1 << 63, 0, 1 << 61),
         ] {
+            // Some systems tell in whole pages how long memory is. Zeros are behind it.
+            if (396..=404).contains(&size) && size != 400 && !sys::LENGTHS_ARE_EXACT {
+                continue;
+            }
             let mut packer = link::packer();
             let handle = all.segment.as_ref().unwrap().handle();
             packer.value(&Some((Sent(handle), size, start, len))).unwrap();

@@ -1,10 +1,11 @@
 //! Nodes that vanish, hang, are never there, or are not what they should be.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use spawnsafe::{Engine, Error, ErrorKind, Pool, Stdio};
+use spawnsafe::{Engine, Error, ErrorKind, Handle, Pool, Stdio};
 use spawnsafe_tests::{eventually, is_running};
 
 use super::{begins_and_waits, begins_and_waits_again, command, pool, signal, sleeps, square, works, written_ids};
@@ -212,6 +213,37 @@ fn what_no_engine_carries_is_refused() {
     let pool = pool(&command(1)).build().unwrap();
     assert!(pool.resize(3).unwrap_err().to_string().contains("engine"));
     works(&pool);
+}
+
+#[spawnsafe::child_entry]
+fn reads(name: &str, file: Handle<File>) -> String {
+    name.to_owned() + &std::io::read_to_string(file.into_inner()).unwrap()
+}
+
+#[spawnsafe::child_entry]
+fn opens(path: &Path) -> Handle<File> {
+    File::open(path).unwrap().into()
+}
+
+#[test]
+fn open_handles_stay_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, "content").unwrap();
+    let open = || Handle::from(File::open(&path).unwrap());
+    let pool = pool(&command(1)).build().unwrap();
+    let error = pool.submit(reads::call("a ", open())).unwrap_err();
+    assert_eq!((error.kind(), error.entry()), (ErrorKind::Encode, Some(reads::NAME)));
+    assert!(error.to_string().contains("its argument `file`"), "{error}");
+    let error = pool.map(|()| reads::call("a ", open()), [()]).next().unwrap().unwrap_err();
+    assert!(error.to_string().contains("its argument `file`"), "{error}");
+    let error = pool.submit(opens::call(&path)).unwrap().join().unwrap_err();
+    assert_eq!((error.kind(), error.entry()), (ErrorKind::Encode, Some(opens::NAME)));
+    assert!(error.to_string().contains("its result"), "{error}");
+    works(&pool);
+    // Locally they travel, of course.
+    let local = super::pool(&Engine::local()).build().unwrap();
+    assert_eq!(local.submit(reads::call("a ", open())).unwrap().join().unwrap(), "a content");
 }
 
 #[test]

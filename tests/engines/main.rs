@@ -18,12 +18,25 @@ use spawnsafe_tests::eventually;
 
 /// A prefix that does nothing, on as many nodes.
 fn command(nodes: usize) -> Engine {
-    Engine::command(["sh", "-c", "exec \"$@\"", "--"]).nodes(nodes)
+    let prefixes = vec!["sh -c 'exec \"$@\"' --"; nodes];
+    format!("command:{}", prefixes.join(" ; ")).parse().unwrap()
 }
 
 /// A pool of two workers on each node that keep their complaints to themselves.
 fn pool(engine: &Engine) -> PoolBuilder {
     Pool::builder().engine(engine.clone()).workers(2).stderr(Stdio::null())
+}
+
+/// Waits until all nodes are there, and counts their workers: those of `pool` are two on each.
+#[track_caller]
+fn all_workers(pool: &Pool, engine: &Engine) -> usize {
+    let text = engine.to_string();
+    let nodes = match text.split_once(':').unwrap_or((&text, "")) {
+        ("ssh", rest) => rest.split(',').count(),
+        ("slurm", rest) => rest.split("-N").nth(1).map_or(1, |rest| rest[..1].parse().unwrap()),
+        (_, rest) => rest.split(" ; ").count(),
+    };
+    eventually("all nodes are there", || (pool.figures().workers == 2 * nodes).then_some(2 * nodes))
 }
 
 #[child_entry]

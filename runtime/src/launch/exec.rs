@@ -95,8 +95,8 @@ impl Read for Executed {
 }
 
 impl Receive for Executed {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
-        self.stream()?.receive(buf, handles)
+    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(first, buf, handles)
     }
 }
 

@@ -31,18 +31,25 @@ impl Launcher for Zygote {
         let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
         environment.check()?;
         let command = Command { args: Vec::new(), env: Vec::new(), stdin, stdout, stderr, token: "", shared };
+        let mut refusal = None;
         for _ in 0..ATTEMPTS {
-            let child = exiting::with_room(|| fork(dispatch, &command, &environment, &outbox))?;
-            if let Some(Forked { mut peer, piped, surroundings, written }) = child {
-                finish(surroundings, &mut peer);
-                outbox.skip(written);
-                let mut shared = command.shared;
-                shared.iter_mut().for_each(Shared::handed_over);
-                return Ok(Launched { peer: Box::new(peer), piped, outbox, shared });
+            match exiting::with_room(|| fork(dispatch, &command, &environment, &outbox)) {
+                Ok(Some(Forked { mut peer, piped, surroundings, written })) => {
+                    finish(surroundings, &mut peer);
+                    outbox.skip(written);
+                    let mut shared = command.shared;
+                    shared.iter_mut().for_each(Shared::handed_over);
+                    return Ok(Launched { peer: Box::new(peer), piped, outbox, shared });
+                }
+                Ok(None) => {}
+                // No process more, for this user: one that took up the room may have been reaped since by the thread that does
+                // that.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => refusal = Some(error),
+                Err(error) => return Err(error),
             }
         }
         let message = format!("{ATTEMPTS} of them have ended, one after another, when they were asked for a process");
-        Err(no_zygote(io::ErrorKind::Other, &message))
+        Err(refusal.unwrap_or_else(|| no_zygote(io::ErrorKind::Other, &message)))
     }
 }
 

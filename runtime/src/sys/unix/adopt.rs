@@ -12,8 +12,8 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
 use rustix::process::Pid;
 
-use super::Stream;
-use crate::sys::imp::{Shared, lifeline, maker, mark};
+use super::{Shared, Stream};
+use crate::sys::imp::{lifeline, maker, mark, may_be_memory_object};
 
 /// Takes over the connection that `place` (what follows the token in the variable) describes, and binds the life of
 /// this process to that of its parent. `None` if the parent has ended. The error is for the person who has set the
@@ -24,10 +24,11 @@ use crate::sys::imp::{Shared, lifeline, maker, mark};
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     let (connection, lifeline, shared) = place.to_str().and_then(numbers).ok_or("it is malformed")?;
     if let Some(shared) = shared {
-        check_type(shared, FileType::RegularFile).ok_or("it names a descriptor that is no shared memory")?;
+        file_of(shared, may_be_memory_object).ok_or("it names a descriptor that is no shared memory")?;
     }
-    let identity = check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
-    check_type(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
+    let identity = file_of(connection, |kind| kind == FileType::Socket);
+    let identity = identity.ok_or("it names a descriptor that is no connection")?;
+    file_of(lifeline, |kind| kind == FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
     // process alone; what ran before (constructors, at most) has no reason to own it.
     let connection = unsafe { OwnedFd::from_raw_fd(connection) };
@@ -132,18 +133,19 @@ fn comes_from_parent(connection: &OwnedFd) -> Option<bool> {
 /// Whether the other end of a pipe or socket is closed.
 pub(in crate::sys) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // A hang-up is reported whether or not it is asked for.
-    let mut fds = [PollFd::new(end, PollFlags::empty())];
+    // A hang-up need not be asked for, but macOS looks at no descriptor of which nothing is asked.
+    let mut fds = [PollFd::new(end, PollFlags::IN)];
     rustix::event::poll(&mut fds, Some(&now))?;
     Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
-fn check_type(fd: RawFd, wanted: FileType) -> Option<Identity> {
+/// What the number is open for, if that is of a type as wished.
+fn file_of(fd: RawFd, is_wanted: impl FnOnce(FileType) -> bool) -> Option<Identity> {
     // SAFETY: the borrow does not outlive this function, and the only use of it is to ask what the number is: if
     // nothing is open there, fstat(2) says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == wanted).then(|| identity_in(&stat))
+    is_wanted(FileType::from_raw_mode(stat.st_mode)).then(|| identity_in(&stat))
 }
 
 /// What std does on the way to `main`, and has not done yet in a process that never gets there.

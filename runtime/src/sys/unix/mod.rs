@@ -8,6 +8,7 @@ mod handles;
 pub(in crate::sys) mod mapping;
 #[cfg(test)]
 mod rehearsal;
+mod shared;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
@@ -25,6 +26,7 @@ pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
 pub(in crate::sys) use environment::set_environment;
 #[cfg(test)]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
+pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::{FileActions, Source};
 pub(crate) use spawn::{Piped, start, start_hint};

@@ -3,6 +3,7 @@
 //! A socket and not two pipes: it moves bulk data two to four times as fast, one descriptor serves both directions,
 //! and descriptors can travel over it.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -32,6 +33,9 @@ pub(crate) struct Handover(pub(in crate::sys) OwnedFd);
 /// wake each other for every 200 KiB.
 const LARGE_BUFFER: usize = 1 << 20;
 
+/// How much goes through the connection at once: macOS refuses a call with more than 2 GiB, and Linux shortens it.
+const AT_ONCE: usize = 1 << 30;
+
 /// What descriptors take beside the bytes: as many as Linux allows for one message.
 const ANCILLARY_SPACE: usize = rustix::cmsg_space!(ScmRights(253));
 
@@ -50,6 +54,7 @@ impl Stream {
     /// Writes what the connection takes, and sends copies of the handles, at most 253, with the first of these bytes. A
     /// closed connection is an error, never a signal.
     pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedFd]) -> io::Result<usize> {
+        let pieces = &at_most(AT_ONCE, pieces);
         if handles.is_empty() {
             let mut nothing = SendAncillaryBuffer::default();
             return Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?);
@@ -95,17 +100,14 @@ impl Stream {
 
 impl Read for &Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let (count, _) = rustix::net::recv(&self.0, buf, RecvFlags::empty())?;
+        let len = buf.len().min(AT_ONCE);
+        let (count, _) = rustix::net::recv(&self.0, &mut buf[..len], RecvFlags::empty())?;
         Ok(count)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::readv(&self.0, bufs)?)
     }
 }
 
 impl Receive for &Stream {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
+    fn receive(&mut self, _: bool, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let message = rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
@@ -124,5 +126,35 @@ impl Receive for &Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// The first pieces, no longer than that in all.
+fn at_most<'a>(limit: usize, pieces: &'a [IoSlice<'a>]) -> Cow<'a, [IoSlice<'a>]> {
+    let mut room = limit;
+    for (index, piece) in pieces.iter().enumerate() {
+        match room.checked_sub(piece.len()) {
+            Some(left) => room = left,
+            None => {
+                let mut fitting: Vec<_> = pieces[..index].to_vec();
+                fitting.push(IoSlice::new(&piece[..room]));
+                return fitting.into();
+            }
+        }
+    }
+    pieces.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_system_takes_is_offered_at_once() {
+        let pieces = [&b"ab"[..], b"", b"cde", b"f"].map(IoSlice::new);
+        for limit in 1..8 {
+            let offered: Vec<u8> = at_most(limit, &pieces).iter().flat_map(|piece| piece.to_vec()).collect();
+            assert_eq!(offered, b"abcdef"[..limit.min(6)]);
+        }
     }
 }
