@@ -15,8 +15,12 @@ use crate::sys::Piped;
 use crate::trace::Span;
 use crate::wire::{AnswerHead, Kind, Packed};
 
-static ENTRY: Entry =
-    Entry::new("entry", ("file", 1, 1), Origin { named: false, anonymous: false, tested: false }, |_| unreachable!());
+static ENTRY: Entry = Entry::new(
+    "entry",
+    ("file", 1, 1),
+    Origin { named: false, anonymous: false, tested: false, retries: 0 },
+    |_| unreachable!(),
+);
 
 /// That many tasks, which the mailbox knows by numbers from `first` on.
 fn job(first: u64, count: u64, values: &Arc<Values>) -> Job {
