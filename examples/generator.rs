@@ -5,7 +5,7 @@
 //! The child works ahead as far as the channel has room, and then waits. When this process has seen enough it drops its
 //! end: the child's next `send` fails, and the child ends.
 
-use spawnsafe::{Child, Error, ErrorKind, Receiver, Sender, channel, child_entry, process_main};
+use spawnsafe::{Error, ErrorKind, Sender, channel, child_entry, process_main};
 
 #[child_entry]
 fn primes(from: u64, found: Sender<u64>) -> Result<u64, Error> {
@@ -24,17 +24,12 @@ fn primes(from: u64, found: Sender<u64>) -> Result<u64, Error> {
     Ok(sent)
 }
 
-/// Looks like any function that returns many values; they are computed in another process, while the caller works.
-fn all_primes(from: u64) -> Result<(Child<Result<u64, Error>>, Receiver<u64>), Error> {
-    let (sender, receiver) = channel()?;
-    Ok((primes::spawn(from, sender)?, receiver))
-}
-
 #[process_main]
 fn main() -> Result<(), Error> {
-    let (child, numbers) = all_primes(1_000_000)?;
+    let (found, numbers) = channel()?;
+    let child = primes::spawn(1_000_000, found)?;
     for number in numbers.into_iter().take(5) {
-        println!("{}", number?);
+        println!("{}", number?); // the child is looking for the next ones meanwhile
     }
     // `numbers` is gone, so the child ends by itself.
     let sent = child.join()??;

@@ -48,6 +48,10 @@
 //! processes see which were given it, without a copy; [`SharedBuf`] is what it is before it is sealed. Both travel wherever
 //! a value does, but for `#[inherit]` statics, on Linux and macOS.
 //!
+//! # Messages
+//! [`channel`] makes a [`Sender`] and a [`Receiver`] that travel to any process, for a stream of results, for requests and
+//! replies, for children that talk to each other.
+//!
 //! # In tests
 //! Entries work in `#[test]` functions as they are, under `cargo test` and cargo-nextest: a child of a test binary runs
 //! its entry, and nothing of the test harness. Only a test crate that defines no entry of its own and calls another
@@ -61,7 +65,7 @@
 //! # Features
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
+//! | `tokio` | no | a [`Child`] can be awaited, a channel's ends as well, and an entry can be an `async fn` |
 //! | `engines` | no | [`Engine`]: the workers of a [`Pool`] on other machines, over ssh, Slurm or any command |
 //! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
 //! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; [`PoolBuilder::forward_events`] |
@@ -75,6 +79,9 @@ pub mod guide {
     #[cfg_attr(not(doctest), doc = include_str!("docs/refusals.md"))]
     #[cfg_attr(doctest, doc = "Tested elsewhere.")]
     pub mod refusals {}
+
+    #[doc = include_str!("docs/start_up.md")]
+    pub mod start_up {}
 
     #[cfg(feature = "engines")]
     #[doc = include_str!("docs/clusters.md")]

@@ -150,3 +150,22 @@ fn sends_at_the_limit() -> Result<(), Error> {
 fn what_cannot_be_sent_comes_back() {
     sends_at_the_limit::run().unwrap().unwrap();
 }
+
+/// Beyond the limit of the size of files, which is that of memory files as well, there is a signal that would end it.
+#[child_entry]
+fn sends_with_small_files() -> Result<(), Error> {
+    let hard = getrlimit(Resource::Fsize).maximum;
+    setrlimit(Resource::Fsize, Rlimit { current: Some(100_000), maximum: hard }).unwrap();
+    let (sender, receiver) = channel::<Vec<u8>>()?;
+    sender.send(vec![1; 90_000])?;
+    assert_eq!(receiver.recv()?.len(), 90_000);
+    let error = sender.send(vec![1; 100_000]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::System);
+    assert!(error.to_string().contains("`ulimit -f`"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn the_limit_of_files_is_an_error() {
+    sends_with_small_files::run().unwrap().unwrap();
+}

@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use spawnsafe::{ErrorKind, Handle, Pool, SharedBuf, SharedSlice, child_entry};
-use spawnsafe_tests::eventually;
+use spawnsafe_tests::{eventually, kill};
 
-use super::{begins_and_waits, pool, process_id, signal, works, written_id};
+use super::{begins_and_waits, pool, process_id, works, written_id};
 
 fn rest_of(mut from: impl std::io::Read) -> String {
     let mut text = String::new();
@@ -88,7 +88,7 @@ fn tasks_with_handles_behind_one_that_is_killed() {
     let (ours, theirs): (Vec<_>, Vec<_>) = (0..10).map(|_| UnixStream::pair().unwrap()).unzip();
     let tasks: Vec<_> =
         theirs.into_iter().map(|stream| pool.submit(says::call(stream.into(), "here")).unwrap()).collect();
-    signal(id, libc::SIGKILL);
+    kill(id);
     assert_eq!(slow.join().unwrap_err().kind(), ErrorKind::Signaled);
     tasks.into_iter().for_each(|task| drop(task.join().unwrap()));
     assert!(ours.into_iter().map(rest_of).all(|said| said == "here"));
@@ -246,7 +246,7 @@ fn each_worker_begins_with_the_same_memory() {
         let ids = eventually("there are two workers", || Some(pool.process_ids()).filter(|ids| ids.len() == 2));
         assert!(ids.iter().all(|&id| mappings(id, &inode) == 1), "round {round}");
         // Those that replace them as well.
-        ids.iter().for_each(|&id| signal(id, libc::SIGKILL));
+        ids.iter().for_each(|&id| kill(id));
         eventually("others replace them", || {
             let now = pool.process_ids();
             (now.len() == 2 && now.iter().all(|id| !ids.contains(id))).then_some(())

@@ -62,44 +62,43 @@ fn workers_are_confined() {
     assert!(error.to_string().contains("limits of the pool"), "{error}");
 }
 
+/// The processors and the class of priority of this process, and whether it gets more memory than it may have.
 #[cfg(windows)]
 #[child_entry]
-fn takes(bytes: usize) -> u32 {
-    drop(std::hint::black_box(vec![1_u8; bytes]));
-    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetPriorityClass};
+fn limits() -> (usize, u32, bool) {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetPriorityClass, GetProcessAffinityMask};
+
     #[allow(unsafe_code)]
-    // SAFETY: the call has no preconditions; what it returns stands for this process.
+    // SAFETY: it has no preconditions, and returns a constant.
     let this = unsafe { GetCurrentProcess() };
+    let (mut processors, mut all) = (0, 0);
+    #[allow(unsafe_code)]
+    // SAFETY: the call writes to the two variables.
+    let done = unsafe { GetProcessAffinityMask(this, &raw mut processors, &raw mut all) };
+    assert_ne!(done, 0);
     #[allow(unsafe_code)]
     // SAFETY: the handle is that of this process.
-    unsafe {
-        GetPriorityClass(this)
-    }
+    let class = unsafe { GetPriorityClass(this) };
+    assert!(Vec::<u8>::new().try_reserve_exact(100 << 20).is_ok());
+    (processors, class, Vec::<u8>::new().try_reserve_exact(2 << 30).is_ok())
 }
 
+/// Wine takes the limit of memory, and does not keep it.
 #[cfg(windows)]
 #[test]
 fn workers_are_confined() {
     use windows_sys::Win32::System::Threading::BELOW_NORMAL_PRIORITY_CLASS;
-    let pool = Pool::builder().workers(1).stderr(Stdio::null());
-    let pool = pool.memory_limit(512 << 20).niceness(5).processors([0]).build().unwrap();
-    assert_eq!(pool.submit(takes::call(1 << 20)).unwrap().join().unwrap(), BELOW_NORMAL_PRIORITY_CLASS);
-    // Wine takes the limit and does not keep it.
-    if !spawnsafe_tests::is_wine() {
-        assert!(pool.submit(takes::call(1 << 30)).unwrap().join().is_err());
-    }
-    let impossible = Pool::builder().workers(1).processors([1023]).build().unwrap();
-    let error = impossible.submit(square::call(2)).unwrap().join().unwrap_err();
-    assert!(error.to_string().contains("limits of the pool"), "{error}");
-}
 
-#[cfg(target_os = "macos")]
-#[test]
-fn a_system_that_cannot_confine_says_so() {
-    let pool = Pool::builder().workers(1).memory_limit(1 << 30).build().unwrap();
-    let error = pool.submit(square::call(2)).unwrap().join().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Spawn);
-    assert!(error.to_string().contains("limits of the pool"), "{error}");
+    let pool = Pool::builder().workers(1).memory_limit(1 << 30).niceness(5).processors([0]).build().unwrap();
+    let (processors, class, gets_more) = pool.submit(limits::call()).unwrap().join().unwrap();
+    assert_eq!((processors, class), (1, BELOW_NORMAL_PRIORITY_CLASS));
+    assert_eq!(gets_more, spawnsafe_tests::is_wine());
+    for number in [64, 1023] {
+        let impossible = Pool::builder().workers(1).processors([number]).build().unwrap();
+        let error = impossible.submit(limits::call()).unwrap().join().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Spawn);
+        assert!(error.to_string().contains("limits of the pool"), "{error}");
+    }
 }
 
 #[child_entry]

@@ -30,6 +30,8 @@ mod prewarmed;
 mod surroundings;
 #[cfg(windows)]
 mod windows;
+#[cfg(windows)]
+mod windows_handles;
 
 /// A number of the size of a process id, which no other process has while the child lives.
 #[spawnsafe::child_entry]

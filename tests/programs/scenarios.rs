@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use spawnsafe::{ErrorKind, Stdio, child_entry, process_main};
-use spawnsafe_tests::{children_of, is_abort, open_descriptors};
+use spawnsafe_tests::{children_of, is_abort, open_descriptors, zygotes};
 
 #[cfg(target_os = "linux")]
 #[path = "scenarios/spares.rs"]
@@ -188,8 +188,9 @@ fn leaks() {
 fn settled() -> BTreeMap<u32, String> {
     spawnsafe_tests::eventually("all children are reaped and let go", || {
         let descriptors = open_descriptors();
-        let is_watched = descriptors.values().any(|target| system::is_watched(target));
-        (!is_watched && children_of(std::process::id()).is_empty()).then_some(descriptors)
+        let watched = descriptors.values().filter(|target| system::is_watched(target)).count();
+        let children = children_of(std::process::id()).len();
+        (watched == zygotes() && children == zygotes()).then_some(descriptors)
     })
 }
 

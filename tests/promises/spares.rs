@@ -3,9 +3,16 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use spawnsafe_tests::{KillAll, KillOnDrop, eventually, is_running};
+use spawnsafe_tests::{KillAll, KillOnDrop, START_METHOD_VARIABLE, eventually, is_running};
 
-use super::{SCENARIOS, passes, scenario};
+use super::{SCENARIOS, passes};
+
+/// These processes are executed, whatever other tests are run with.
+fn scenario(program: &str, name: &str) -> std::process::Command {
+    let mut command = super::scenario(program, name);
+    command.env_remove(START_METHOD_VARIABLE);
+    command
+}
 
 #[test]
 fn a_process_that_waits_is_taken_for_one_call() {

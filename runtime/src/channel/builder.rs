@@ -79,6 +79,8 @@ impl ChannelBuilder {
     ///
     /// # Errors
     /// As for [`channel`].
+    // An alias would hide that it is two ends.
+    #[allow(clippy::type_complexity)]
     pub fn duplex<A, B>(&self) -> Result<(Duplex<A, B>, Duplex<B, A>), Error>
     where
         Duplex<A, B>: SpawnSafe,
@@ -107,6 +109,7 @@ where
 ///
 /// # Errors
 /// As for [`channel`].
+#[allow(clippy::type_complexity)] // As above.
 pub fn duplex<A, B>() -> Result<(Duplex<A, B>, Duplex<B, A>), Error>
 where
     Duplex<A, B>: SpawnSafe,

@@ -6,7 +6,7 @@ use std::process::exit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reply::complain;
-use super::{invoke, worker};
+use super::{invoke, worker, zygote};
 use crate::link::{Frame, Inbox, Progress};
 use crate::registry;
 use crate::sys::{self, Adopted, Arrived, CHILD_VARIABLE};
@@ -16,7 +16,7 @@ use crate::wire::{ALERT, Kind, READY, TOKEN_BEFORE_MAIN};
 const EXIT_NOT_A_CHILD: i32 = 64;
 
 /// The exit status of a child whose parent is gone: nobody reads it.
-const EXIT_ABANDONED: i32 = 1;
+pub(super) const EXIT_ABANDONED: i32 = 1;
 
 /// The first statement of every `main` with `#[process_main]`. Returns in the root process only.
 ///
@@ -55,7 +55,13 @@ fn become_child(value: OsString) -> ! {
         registry::set_process_main();
     }
     let Some(adopted) = adopted else { exit(EXIT_ABANDONED) };
-    match receive(&adopted) {
+    begin(adopted)
+}
+
+fn begin(adopted: Adopted) -> ! {
+    match receive(&adopted, &[Kind::Call, Kind::Worker, Kind::Zygote]) {
+        // What returns from there is a copy of this process.
+        Some(frame) if frame.kind == Kind::Zygote => begin(zygote::serve(&frame, adopted)),
         Some(frame) if frame.kind == Kind::Worker => worker::serve(frame, adopted),
         Some(call) => invoke::answer(call, Arc::new(adopted)),
         None => exit(EXIT_ABANDONED),
@@ -107,14 +113,12 @@ fn wait_for_orders(spare: &Frame, adopted: &Adopted) -> Option<()> {
     }
 }
 
-/// The call, or a worker's orders; `None` if the parent has gone away or what came is none.
-fn receive(adopted: &Adopted) -> Option<Frame> {
+/// The call, or other orders of these kinds; `None` if the parent has gone away or what came is none.
+pub(super) fn receive(adopted: &Adopted, kinds: &[Kind]) -> Option<Frame> {
     let mut inbox = Inbox::default();
     loop {
         match inbox.pump(&mut &adopted.stream, usize::MAX) {
-            Ok(Progress::Complete(frame)) if matches!(frame.kind, Kind::Call | Kind::Worker) => {
-                return Some(frame);
-            }
+            Ok(Progress::Complete(frame)) if kinds.contains(&frame.kind) => return Some(frame),
             Ok(Progress::Complete(frame)) if frame.kind == Kind::Spare => wait_for_orders(&frame, adopted)?,
             Ok(Progress::Pending | Progress::More) => {}
             Ok(Progress::Closed { partial: false }) => return None,

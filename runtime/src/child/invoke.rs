@@ -18,7 +18,7 @@ use crate::wire::{Arrived, CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase
 const EXIT_PANICKED: i32 = 101;
 
 /// The exit status of a child that could not run its entry.
-const EXIT_REFUSED: i32 = 70;
+pub(super) const EXIT_REFUSED: i32 = 70;
 
 /// Runs the call and ends the process. What the entry has printed is out before the parent goes on: with a value it does
 /// so at once, and with an error when this process is gone, which flushes on its way out as any program does.

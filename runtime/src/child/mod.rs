@@ -9,6 +9,7 @@ mod invoke;
 mod panic;
 mod reply;
 mod worker;
+mod zygote;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{Flavor, block_on};

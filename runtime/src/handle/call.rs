@@ -65,7 +65,7 @@ struct Plan {
     stdout: Stdio,
     stderr: Stdio,
     timeout: Option<Duration>,
-    start_method: StartMethod,
+    start_method: Option<StartMethod>,
     /// What was set that concerns the process, and not the call.
     altered: Option<&'static str>,
 }
@@ -202,7 +202,7 @@ impl<R> Call<R> {
 
     /// How the process comes to be.
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.altered("start_method").start_method = method;
+        self.altered("start_method").start_method = Some(method);
         self
     }
 
@@ -323,7 +323,7 @@ fn order(
         outbox: Outbox::with_pieces(Kind::Call, &head.encode(), inherit::snapshot()?, packed),
         shared: None,
     };
-    Ok((order, plan.start_method, plan.timeout))
+    Ok((order, plan.start_method.unwrap_or_else(StartMethod::usual), plan.timeout))
 }
 
 /// What this process is called: a child would be called after the link that it was started from.

@@ -5,8 +5,8 @@ use super::ending::not_started;
 use crate::error::Error;
 use crate::launch::spares;
 
-/// Keeps `count` processes of this program started, which wait for an entry to run: a call that finds one starts in about a
-/// tenth of the time. In place of each that is taken another is started in the background. `prewarm(0)` ends them.
+/// Keeps `count` processes of this program started, which wait for an entry to run: a call that finds one takes about a
+/// seventh of the time. In place of each that is taken another is started in the background. `prewarm(0)` ends them.
 ///
 /// ```
 /// use spawnsafe::{child_entry, prewarm};
@@ -39,6 +39,7 @@ use crate::launch::spares;
 ///
 /// Each costs the memory of a program that has only just started, less than 1 MB for most. They end with this process,
 /// however it ends. One that dies while it waits is replaced. Pools do not need them: their workers stay.
+/// [`guide::start_up`](crate::guide::start_up) has numbers, and what else makes a start fast.
 ///
 /// On Linux; on other systems no process is kept, and calls start theirs as ever.
 ///

@@ -270,7 +270,7 @@ impl Running {
                         self.last_words = Some(failure(&frame.items, frame.blobs))
                     }
                     Kind::LastWords => return self.distrust("it had last words twice"),
-                    Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare => {
+                    Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare | Kind::Zygote | Kind::Surroundings => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
                     Kind::Answer | Kind::Bell | Kind::Event | Kind::Node(_) => {

@@ -31,6 +31,11 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether the system can express it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.changes.iter().try_for_each(|(key, value)| check(key, value.as_deref()))
+    }
+
     /// Whether it begins empty, and the changes; for a process that is to make them elsewhere.
     #[cfg(feature = "engines")]
     pub(crate) fn changes(&self) -> (bool, Vec<Change>) {
@@ -45,9 +50,7 @@ impl Environment {
 
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
-        for (key, value) in &self.changes {
-            check(key, value.as_deref())?;
-        }
+        self.check()?;
         let is_own =
             |key: &OsStr| [CHILD_VARIABLE, AGENT_VARIABLE].iter().any(|own| sys::is_same_variable(key, own.as_ref()));
         let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));

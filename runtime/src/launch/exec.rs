@@ -54,7 +54,7 @@ pub(super) fn execute(order: Order) -> io::Result<Execution> {
     // Before the child exists: arguments that fit into the buffer are there when it asks for them.
     outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
     let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
-    Ok(Execution { executed: Executed { process, stream: Some(Arc::new(stream)) }, piped, outbox, shared })
+    Ok(Execution { executed: Executed::new(process, stream), piped, outbox, shared })
 }
 
 /// What the arguments of children are: those of this process, unless it only stands for another one.
@@ -71,7 +71,7 @@ pub(crate) fn set_arguments(arguments: Vec<OsString>) {
     let _ = ARGUMENTS.set(arguments);
 }
 
-/// A process that was started so, and the connection to it.
+/// A process, however it came to be, and the connection to it.
 pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
@@ -79,6 +79,10 @@ pub(super) struct Executed {
 }
 
 impl Executed {
+    pub(super) fn new(process: Process, stream: Stream) -> Self {
+        Self { process, stream: Some(Arc::new(stream)) }
+    }
+
     pub(super) fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -91,8 +95,8 @@ impl Read for Executed {
 }
 
 impl Receive for Executed {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
-        self.stream()?.receive(buf, handles)
+    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(first, buf, handles)
     }
 }
 

@@ -217,10 +217,11 @@ impl Spare {
     fn hand_over(&mut self, call: &mut Outbox, streams: Streams<'_>) -> Option<io::Result<Launched>> {
         let stream = self.executed.as_ref()?.stream().ok()?;
         streams.send(stream).ok()?;
-        lock().wake_keeper();
         let mut outbox = std::mem::take(call);
         stream.prepare_to_write(outbox.len());
-        match outbox.pump(|pieces, handles| stream.write(pieces, handles)) {
+        let sent = outbox.pump(|pieces, handles| stream.write(pieces, handles));
+        lock().wake_keeper();
+        match sent {
             // From here on it is a child that has died.
             Err(error) if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
                 return Some(Err(error));

@@ -393,7 +393,7 @@ impl Settings {
             stdin: Stdio::null(),
             stdout: Stdio::inherit(),
             stderr: Stdio::inherit(),
-            start_method: StartMethod::default(),
+            start_method: StartMethod::usual(),
             name: None,
             current_dir: PathBuf::new(),
             confinement: WorkerHead::default(),

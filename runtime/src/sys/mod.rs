@@ -16,7 +16,9 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
-#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod no_zygote;
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
@@ -41,6 +43,8 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Starting by a process that forks.
+pub(crate) use imp::{Forker, Standing, Surroundings, can_fork, request};
 // Packets between any two processes.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncEnd;
@@ -53,9 +57,9 @@ pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, proces
 #[cfg(feature = "engines")]
 pub(crate) use imp::{portable_build_id, take_streams};
 // What tests need.
-#[cfg(all(test, any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
+#[cfg(all(test, any(target_os = "linux", target_os = "macos", windows), not(spawnsafe_unsupported)))]
 pub(crate) use imp::{Canary, both_ends, canary};
-#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 // Its end.
 pub(crate) use imp::{at_exit, thread_count};
@@ -130,12 +134,17 @@ pub trait HandleSafe: Send + Sync + 'static {
         Self: Sized;
 }
 
+/// What tells a [`Segment`] from all others as long as it is there.
+pub(crate) type Identity = [i128; 4];
+
 /// One end of a connection through which open handles travel beside the bytes.
 pub(crate) trait Receive: Read {
     /// Reads as `read` does, and appends the handles that have come with these bytes. With handles, it ends behind the byte
     /// that they have come with; so they come in the order in which they were sent, up to 253 at once. What is read by
-    /// other means loses its handles, which are closed.
-    fn receive(&mut self, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+    /// other means loses its handles, which are closed. `first` if these would be the first bytes of a frame: on Windows
+    /// what stands before them tells of handles.
+    fn receive(&mut self, first: bool, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        let _ = first;
         Ok(Received { count: self.read(buf)?, lost_handles: false })
     }
 }
@@ -214,6 +223,14 @@ pub(crate) struct Packet {
     /// It did not fit into the buffer.
     pub(crate) is_cut: bool,
 }
+
+/// Whether a handle is in the other process as soon as it is sent, and not only when that reads of it.
+#[cfg(test)]
+pub(crate) const SENT_IS_THERE: bool = cfg!(windows);
+
+/// Whether the system tells the length of shared memory to the byte.
+#[cfg(test)]
+pub(crate) const LENGTHS_ARE_EXACT: bool = cfg!(target_os = "linux");
 
 /// How long until the deadline; `None` for ever.
 fn time_left(deadline: Option<Instant>) -> Option<std::time::Duration> {

@@ -58,7 +58,7 @@ pub(crate) fn wait_to_receive(ends: &[&PacketEnd], _: Option<Instant>) -> io::Re
     ends.first().map_or(Ok(Vec::new()), |end| match end.0 {})
 }
 
-pub(crate) fn store<'a>(_: impl Iterator<Item = &'a [u8]>) -> io::Result<OwnedHandle> {
+pub(crate) fn store<'a>(_: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<OwnedHandle> {
     unsupported()
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
@@ -106,6 +107,10 @@ impl Stream {
         match self.0 {}
     }
 
+    pub(crate) fn comes_within(&self, _: std::time::Duration) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn prepare_to_write(&self, _: usize) {
         match self.0 {}
     }
@@ -160,6 +165,10 @@ impl Shared {
     pub(crate) fn words(&self) -> &[AtomicU64] {
         match self.0 {}
     }
+
+    pub(crate) fn handed_over(&mut self) {
+        match self.0 {}
+    }
 }
 
 impl SegmentMut {
@@ -183,6 +192,10 @@ impl SegmentMut {
 impl Segment {
     pub(crate) fn adopt(_: OwnedHandle, _: usize) -> io::Result<Self> {
         unsupported()
+    }
+
+    pub(crate) fn identity(_: &OwnedHandle, _: usize) -> Option<crate::sys::Identity> {
+        None
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -60,6 +60,10 @@ pub(crate) enum Kind {
     Event,
     /// Parent to child: be ready; the call comes later. The items are what the process is called meanwhile.
     Spare,
+    /// Parent to child: be a zygote.
+    Zygote,
+    /// Parent to a zygote's child: this is what an executed child would have found.
+    Surroundings,
 }
 
 /// What a frame between a pool and the agent on a node is.
@@ -137,6 +141,8 @@ impl Header {
             Kind::Node(kind) => FIRST_NODE_KIND + kind as u8,
             Kind::Event => 9,
             Kind::Spare => 10,
+            Kind::Zygote => 11,
+            Kind::Surroundings => 12,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         // A length that no frame may have is one that is too long, cut off or not.
@@ -168,6 +174,8 @@ impl Header {
             }
             (9, 0) => Kind::Event,
             (10, 0) => Kind::Spare,
+            (11, 0) => Kind::Zygote,
+            (12, 0) => Kind::Surroundings,
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]))?;

@@ -38,10 +38,7 @@ impl Process {
     pub(in crate::sys) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
         let pid = pid(id)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => {
-                let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
-                Ok(Self { id, watch: Watch(Some(Arc::new(ends))), ended: None })
-            }
+            Ok(pidfd) => Ok(Self::known(id, pidfd, lifeline)),
             Err(Errno::SRCH) => Ok(Self { id, watch: Watch(None), ended: Some(Ended::Unknown) }),
             Err(error) => {
                 // Without a descriptor it could not be waited for. Its id is still its own, unless somebody else has
@@ -54,6 +51,12 @@ impl Process {
                 Err(error.into())
             }
         }
+    }
+
+    /// The process of that id and descriptor.
+    pub(in crate::sys) fn known(id: u32, pidfd: OwnedFd, lifeline: OwnedFd) -> Self {
+        let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
+        Self { id, watch: Watch(Some(Arc::new(ends))), ended: None }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -95,9 +98,11 @@ impl Process {
     pub(in crate::sys) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
         let armed = match pid(self.id) {
             Ok(pid) if self.watch.0.is_some() => lifeline::arm(lifeline, pid),
-            // It has ended.
             _ => Ok(()),
         };
+        // It has ended, and somebody else has reaped it.
+        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+        let armed = armed.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) });
         armed.inspect_err(|_| self.kill_and_reap())
     }
 

@@ -262,8 +262,7 @@ impl Attributes {
         let mut attributes = Self(unsafe { attributes.assume_init() });
         let object = &raw mut *attributes.0;
         let none = signals([]);
-        let defaults =
-            signals([libc::SIGPIPE, libc::SIGCHLD].into_iter().chain(NEVER_IGNORED).chain(imp::more_never_ignored()));
+        let defaults = signals(never_ignored());
         // SAFETY: the object is initialized, and the set is copied into it.
         check(unsafe { libc::posix_spawnattr_setsigmask(object, &raw const none) })?;
         // SAFETY: as above.
@@ -280,6 +279,11 @@ impl Drop for Attributes {
         // SAFETY: the object was initialized by `new` and is destroyed once.
         unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
     }
+}
+
+/// The signals for which a child starts with the default action.
+pub(in crate::sys) fn never_ignored() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGPIPE, libc::SIGCHLD].into_iter().chain(NEVER_IGNORED).chain(imp::more_never_ignored())
 }
 
 /// Faults of the program itself, and signals that do nothing by default.
