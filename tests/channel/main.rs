@@ -1,12 +1,13 @@
 //! Channels between processes, as their users see them.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bulk;
 mod directions;
 mod ends;
+#[cfg(target_os = "linux")]
 mod limits;
 
 use spawnsafe::{Error, Receiver, Sender, child_entry};
