@@ -9,6 +9,7 @@ mod handles;
 mod job;
 mod memory;
 mod mutex;
+mod offers;
 mod operation;
 mod packet;
 mod passing;

@@ -5,9 +5,13 @@
 //!
 //! ```text
 //! offset 0   4 bytes  "spq" and the version of this format
-//!        4   4 bytes  length of the packet, little-endian
+//!        4   4 bytes  length of the packet, little-endian as all that follows
 //!        8   8 bytes  which of what was stored goes with it; 0 if nothing does
-//!        16           the packet, and zeros up to 256 bytes: what the system does not count, but uses
+//!        16  4 bytes  the process that offers handles
+//!        20  4 bytes  how many numbers it tells for that; 0 if it offers none
+//!        24  8 bytes  when that process began
+//!        32           the packet; the numbers, 4 bytes each; and zeros up to 256 bytes: what the system does not count,
+//!                     but uses
 //! ```
 //!
 //! **What was stored goes through a second pipe**, which takes all that is written to it; the first one keeps the account, in
@@ -19,8 +23,8 @@
 //!
 //! **Room cannot be waited for**, except by a write that then is one. Whoever waits with a limit looks again now and then.
 //!
-//! **Other handles do not travel.** One is put into a process, or fetched from one, and there is none that surely has it
-//! meanwhile: who will receive a packet is not known when it is sent, and its sender may be gone when it is received.
+//! **Other handles are fetched from their sender** (`offers`), as who will receive a packet is not known when it is sent. A
+//! packet whose sender has ended meanwhile comes without them.
 
 #![allow(unsafe_code)]
 
@@ -35,13 +39,14 @@ use windows_sys::Win32::System::Performance::QueryPerformanceCounter;
 
 use super::handle::check;
 use super::mutex::SharedMutex;
+use super::offers::{self, Owner};
 use super::operation::Operation;
 use super::pipe::{self, Purpose};
 use super::stored::{self, Leaving};
 use super::wait::wait_for_any;
 use crate::sys::{Packet, Patience, time_left};
 
-/// How many handles one packet could have.
+/// How many handles one packet can have.
 pub(crate) const PACKET_HANDLES: usize = 253;
 
 /// The least room of a queue, and the most, in bytes.
@@ -50,11 +55,8 @@ const ROOM: std::ops::RangeInclusive<usize> = 4608..=1 << 30;
 /// What is counted for a short packet.
 const LEAST: usize = 256;
 
-/// The room for what was stored: more than can wait.
-const ROOM_BESIDE: u32 = u32::MAX;
-
 const MARK: [u8; 4] = *b"spq\x01";
-const HEAD: usize = 16;
+const HEAD: usize = 32;
 
 /// How long whoever waits for room with a limit sleeps before it looks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(2);
@@ -93,7 +95,7 @@ impl PacketEnd {
         // Twice, as on Linux: whoever counts on what that holds finds it here.
         let room = capacity.saturating_mul(2).clamp(*ROOM.start(), *ROOM.end());
         let (to, from) = pipe::pair(Purpose::Messages(room as u32))?;
-        let (beside_to, beside_from) = pipe::pair(Purpose::Messages(ROOM_BESIDE))?;
+        let (beside_to, beside_from) = pipe::pair(Purpose::Watched)?;
         let sending = SharedMutex::new()?;
         let receiving = Receiving::new(SharedMutex::new()?)?;
         let sender = Inner::new(from, beside_from, room, sending.share(), None);
@@ -124,31 +126,26 @@ impl PacketEnd {
     }
 
     /// Sends one packet, which must not be empty. `WouldBlock` if there is no room, `BrokenPipe` if nobody can receive
-    /// it, `FileTooLarge` if no packet of this queue can be that long. The only handle that it can have is that of what was
-    /// stored.
+    /// it, `FileTooLarge` if no packet of this queue can be that long.
     pub(crate) fn send(&self, packet: &[u8], handles: &[Arc<OwnedHandle>], patience: Patience) -> io::Result<()> {
-        let stored = match handles {
-            [] => None,
-            [one] => Some(Leaving::of(one).ok_or_else(handles_stay)?),
-            _ => return Err(handles_stay()),
-        };
-        let message = encode(packet, 0);
-        if message.len() > self.0.room {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        let stored = handles.first().and_then(|first| Leaving::of(first));
+        let others = if stored.is_some() { &handles[1..] } else { handles };
+        let mut message = Message { packet, stored: 0, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() };
+        if others.is_empty() {
+            return self.0.send(message, stored, patience);
         }
-        let Some(mut stored) = stored else { return self.0.write(&self.0.packets, &message, patience) };
-        loop {
-            match self.0.send_stored(packet, &mut stored) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience == Patience::Wait => {
-                    thread::sleep(AGAIN);
-                }
-                done => return done,
-            }
+        message.owner = Owner::this()?;
+        let offered = offers::offer(others, &self.0.beside)?;
+        message.numbers.clone_from(&offered.numbers);
+        let sent = self.0.send(message, stored, patience);
+        if sent.is_err() {
+            offered.take_back();
         }
+        sent
     }
 
     /// Takes the next packet into the buffer. `None` if there is none, and nobody is left who could send one;
-    /// `WouldBlock` if there is none yet.
+    /// `WouldBlock` if there is none yet. What cannot be had of its handles is lost, and the rest as well.
     pub(crate) fn receive(&self, buffer: &mut [u8], patience: Patience) -> io::Result<Option<Packet>> {
         loop {
             let taken = {
@@ -229,17 +226,33 @@ impl Inner {
         }
     }
 
-    fn send_stored(&self, packet: &[u8], stored: &mut Leaving) -> io::Result<()> {
+    fn send(&self, message: Message<'_>, stored: Option<Leaving>, patience: Patience) -> io::Result<()> {
+        let encoded = message.encode();
+        if encoded.len() > self.room {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let Some(mut stored) = stored else { return self.write(&self.packets, &encoded, patience) };
+        loop {
+            match self.send_stored(message.clone(), &mut stored) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience == Patience::Wait => {
+                    thread::sleep(AGAIN);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn send_stored(&self, message: Message<'_>, stored: &mut Leaving) -> io::Result<()> {
         let _held = self.sending.lock()?;
         let id = now()?;
-        self.write(&self.packets, &encode(packet, id), Patience::Now)?;
+        self.write(&self.packets, &Message { stored: id, ..message }.encode(), Patience::Now)?;
         self.write(&self.beside, stored.message(id), Patience::Wait)
     }
 
     /// Takes a packet, and what goes with it. No other receiver reads meanwhile.
     fn take(&self, receiving: &Receiving, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
         let mut scratch = receiving.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        scratch.resize(HEAD + buffer.len().max(LEAST), 0);
+        scratch.resize(HEAD + buffer.len().max(LEAST) + 4 * (PACKET_HANDLES + 1), 0);
         loop {
             match pipe::available(&self.packets)? {
                 None => return Ok(None),
@@ -248,7 +261,7 @@ impl Inner {
             }
             // Unless its sender, which has waited for room, takes it back now.
             let message = match self.operate(|operation| operation.read_now(&self.packets, &mut scratch)) {
-                Ok(count) => decode(&scratch[..count]),
+                Ok(count) => Message::decode(&scratch[..count]),
                 Err(error) if pipe::is_part(&error) => {
                     self.drop_rest(&self.packets)?;
                     return Ok(Some(Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut: true }));
@@ -257,19 +270,26 @@ impl Inner {
                 Err(error) => return Err(error),
             };
             // What is none of ours goes on as one that is none either.
-            let (packet, id) = message.unwrap_or((&[], 0));
-            let is_cut = packet.len() > buffer.len();
-            let len = packet.len().min(buffer.len());
-            buffer[..len].copy_from_slice(&packet[..len]);
+            let Some(message) = message else {
+                return Ok(Some(Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut: false }));
+            };
+            let len = message.packet.len().min(buffer.len());
+            buffer[..len].copy_from_slice(&message.packet[..len]);
+            let is_cut = len < message.packet.len();
             let mut packet = Packet { len, handles: Vec::new(), lacks_handles: false, is_cut };
-            match id {
-                0 => return Ok(Some(packet)),
-                id => match self.take_stored(id) {
+            if message.stored != 0 {
+                match self.take_stored(message.stored) {
                     Ok(Some(stored)) => packet.handles.push(stored),
                     // It was never sent.
                     Ok(None) => continue,
                     Err(_) => packet.lacks_handles = true,
-                },
+                }
+            }
+            if !message.numbers.is_empty() {
+                match offers::fetch(message.owner, &message.numbers) {
+                    Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
+                    _ => packet.lacks_handles = true,
+                }
             }
             return Ok(Some(packet));
         }
@@ -328,12 +348,6 @@ impl Drop for Inner {
     }
 }
 
-fn handles_stay() -> io::Error {
-    let message = "spawnsafe cannot send open handles, ends of channels or shared memory through a channel on Windows yet: \
-                   pass them as arguments or results";
-    io::Error::new(io::ErrorKind::Unsupported, message)
-}
-
 /// Later than whatever any process has had before, as only one at a time asks, and does much in between.
 fn now() -> io::Result<u64> {
     let mut count = 0;
@@ -342,23 +356,46 @@ fn now() -> io::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-fn encode(packet: &[u8], id: u64) -> Vec<u8> {
-    let mut message = Vec::with_capacity((HEAD + packet.len()).max(LEAST));
-    message.extend_from_slice(&MARK);
-    message.extend_from_slice(&(packet.len() as u32).to_le_bytes());
-    message.extend_from_slice(&id.to_le_bytes());
-    message.extend_from_slice(packet);
-    message.resize(message.len().max(LEAST), 0);
-    message
+/// What goes through the first pipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Message<'a> {
+    packet: &'a [u8],
+    /// Which of what was stored goes with it, or 0.
+    stored: u64,
+    owner: Owner,
+    /// What the owner offers; none if it offers nothing.
+    numbers: Vec<u32>,
 }
 
-/// The packet, and the number of what goes with it. `None` for what is no message of ours.
-fn decode(message: &[u8]) -> Option<(&[u8], u64)> {
-    let (head, rest) = message.split_first_chunk::<HEAD>()?;
-    let [m0, m1, m2, m3, l0, l1, l2, l3, id @ ..] = *head;
-    let packet = rest.get(..u32::from_le_bytes([l0, l1, l2, l3]) as usize)?;
-    let is_consistent = message.len() == (HEAD + packet.len()).max(LEAST);
-    ([m0, m1, m2, m3] == MARK && is_consistent).then_some((packet, u64::from_le_bytes(id)))
+impl<'a> Message<'a> {
+    fn encode(&self) -> Vec<u8> {
+        let Self { packet, stored, owner, numbers } = self;
+        let mut message = Vec::with_capacity((HEAD + packet.len() + 4 * numbers.len()).max(LEAST));
+        message.extend_from_slice(&MARK);
+        message.extend_from_slice(&(packet.len() as u32).to_le_bytes());
+        message.extend_from_slice(&stored.to_le_bytes());
+        message.extend_from_slice(&owner.id.to_le_bytes());
+        message.extend_from_slice(&(numbers.len() as u32).to_le_bytes());
+        message.extend_from_slice(&owner.began.to_le_bytes());
+        message.extend_from_slice(packet);
+        message.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        message.resize(message.len().max(LEAST), 0);
+        message
+    }
+
+    /// `None` for what is no message of ours.
+    fn decode(message: &'a [u8]) -> Option<Self> {
+        let (head, rest) = message.split_first_chunk::<HEAD>()?;
+        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let long = |at: usize| u64::from(number(at + 4)) << 32 | u64::from(number(at));
+        let (len, count) = (number(4) as usize, number(20) as usize);
+        let (packet, rest) = rest.split_at_checked(len)?;
+        let numbers = rest.get(..4 * Some(count).filter(|&count| count <= PACKET_HANDLES + 1)?)?;
+        let numbers = numbers.chunks_exact(4).map(|n| u32::from_le_bytes([n[0], n[1], n[2], n[3]])).collect();
+        let is_ours = head[..4] == MARK && message.len() == (HEAD + len + 4 * count).max(LEAST);
+        let owner = Owner { id: number(16), began: long(24) };
+        is_ours.then_some(Self { packet, stored: long(8), owner, numbers })
+    }
 }
 
 /// Waits until there may be room in the queue or nobody can receive any more; or the deadline has passed.
@@ -390,6 +427,10 @@ mod tests {
     use super::super::stored::{Stored, store};
     use super::*;
 
+    fn lost(id: u64) -> Vec<u8> {
+        Message { packet: b"lost", stored: id, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() }.encode()
+    }
+
     fn memory(len: usize) -> Vec<Arc<OwnedHandle>> {
         vec![Arc::new(store([&vec![7; len][..]].into_iter()).unwrap())]
     }
@@ -411,10 +452,10 @@ mod tests {
         inner.write(&inner.beside, &[&id.to_le_bytes()[..], &[1; 100_000]].concat(), wait).unwrap();
         sender.send(b"three", &memory(3), wait).unwrap();
         // A sender was killed, in the middle and at the end.
-        inner.write(&inner.packets, &encode(b"lost", now().unwrap()), wait).unwrap();
+        inner.write(&inner.packets, &lost(now().unwrap()), wait).unwrap();
         sender.send(b"seven..", &memory(7), wait).unwrap();
         sender.send(b"none", &[], wait).unwrap();
-        inner.write(&inner.packets, &encode(b"lost", now().unwrap()), wait).unwrap();
+        inner.write(&inner.packets, &lost(now().unwrap()), wait).unwrap();
         drop(sender);
         assert_eq!(next(&receiver), Some((3, Some(1 << 20))));
         assert_eq!(next(&receiver), Some((5, Some(3))));

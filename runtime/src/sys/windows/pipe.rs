@@ -41,6 +41,8 @@ pub(super) enum Purpose {
     ChildWrites,
     /// Messages that stay whole, with room for so many bytes of them: this process's end reads. Both are overlapped.
     Messages(u32),
+    /// The same with room for all that is written. The other end can be read as well, which tells of the end of this one.
+    Watched,
 }
 
 /// A new pipe: the end of this process, which is overlapped, and the child's. Neither can be inherited.
@@ -61,7 +63,7 @@ fn unused_name(purpose: Purpose) -> String {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let kind = match purpose {
         Purpose::Connection => CONNECTION,
-        Purpose::Messages(_) => "spawnsafe-channel.",
+        Purpose::Messages(_) | Purpose::Watched => "spawnsafe-channel.",
         Purpose::ChildReads | Purpose::ChildWrites => "spawnsafe-stream.",
     };
     format!(r"\\.\pipe\LOCAL\{kind}{}.{count}.{:016x}", std::process::id(), RandomState::new().hash_one(count))
@@ -74,13 +76,16 @@ fn is_taken(error: &io::Error) -> bool {
 
 fn try_pair(purpose: Purpose, name: &str) -> io::Result<(OwnedHandle, OwnedHandle)> {
     let (ours, theirs, flags) = match purpose {
-        Purpose::Connection => (PIPE_ACCESS_DUPLEX, GENERIC_READ | GENERIC_WRITE, FILE_FLAG_OVERLAPPED),
+        Purpose::Connection | Purpose::Watched => {
+            (PIPE_ACCESS_DUPLEX, GENERIC_READ | GENERIC_WRITE, FILE_FLAG_OVERLAPPED)
+        }
         Purpose::ChildReads => (PIPE_ACCESS_OUTBOUND, GENERIC_READ | FILE_WRITE_ATTRIBUTES, 0),
         Purpose::ChildWrites => (PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES, 0),
         Purpose::Messages(_) => (PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES, FILE_FLAG_OVERLAPPED),
     };
     let (mode, capacity) = match purpose {
         Purpose::Messages(room) => (PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, room),
+        Purpose::Watched => (PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, u32::MAX),
         _ => (PIPE_TYPE_BYTE | PIPE_READMODE_BYTE, CAPACITY),
     };
     let name = wide(name);

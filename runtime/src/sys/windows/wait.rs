@@ -114,7 +114,11 @@ impl Waker {
         unsafe { SetEvent(self.0.as_raw_handle()) };
     }
 
-    fn clear(&self) {
+    pub(super) fn event(&self) -> BorrowedHandle<'_> {
+        self.0.as_handle()
+    }
+
+    pub(super) fn clear(&self) {
         // SAFETY: the handle is open.
         unsafe { ResetEvent(self.0.as_raw_handle()) };
     }
