@@ -127,12 +127,12 @@ fn an_agent_that_hears_nothing_ends() {
 }
 
 /// Another writer of the pipe that an agent reads.
-fn copy_of_input(agent: u32) -> Option<std::fs::File> {
+fn copy_of_input(agent: u32) -> Option<File> {
     let pipe = std::fs::read_dir(format!("/proc/{agent}/fd")).ok()?.filter_map(|entry| {
         let path = entry.ok()?.path();
         std::fs::read_link(&path).ok()?.to_str()?.starts_with("pipe:").then_some(path)
     });
-    pipe.filter_map(|path| std::fs::File::options().write(true).open(path).ok()).next()
+    pipe.filter_map(|path| File::options().write(true).open(path).ok()).next()
 }
 
 #[track_caller]
@@ -202,7 +202,7 @@ fn one_node_of_two_is_never_there() {
 #[test]
 fn what_no_engine_carries_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let file = || std::fs::File::create(dir.path().join("file")).unwrap();
+    let file = || File::create(dir.path().join("file")).unwrap();
     for builder in [pool(&command(1)).stdout(file()), pool(&command(1)).stderr(file()), pool(&command(1)).stdin(file())]
     {
         let error = builder.build().unwrap_err();
