@@ -12,7 +12,8 @@ use rustix::net::{
 use rustix::stdio;
 
 use super::{SEND_FLAGS, Stream};
-use crate::sys::unix::{Piped, Source};
+use crate::sys::unix::Piped;
+use crate::sys::unix::spawn::Source;
 use crate::sys::{Arrived, Stdio};
 
 /// A message has to have some byte that the descriptors go with.

@@ -28,7 +28,7 @@ pub(in crate::sys) use environment::set_environment;
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
-pub(in crate::sys) use spawn::{FileActions, Source};
+pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};
 pub(crate) use stream::{Handover, Stream, connection};
 #[cfg(feature = "engines")]

@@ -59,7 +59,7 @@ impl Shared {
     }
 
     /// The child has it: the handle is of no use any more.
-    pub(super) fn handed_over(&mut self) {
+    pub(crate) fn handed_over(&mut self) {
         self.section = None;
     }
 }
