@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use measure::Times;
 use spawnsafe::{Engine, Error, Pool, Stdio, child_entry};
 
-const EMPTY: u64 = 200_000;
+const EMPTY: u64 = 1_000_000;
 const SINGLE: u32 = 300;
 /// Tasks that take ten milliseconds without a processor, as those of real nodes have their own.
 const LONG: usize = 600;

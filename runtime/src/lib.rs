@@ -46,7 +46,7 @@
 //! # What is open, and what is large
 //! A [`Handle`] carries a file, a socket or a pipe to the other process, open. A [`SharedSlice`] is a list in memory that all
 //! processes see which were given it, without a copy; [`SharedBuf`] is what it is before it is sealed. Both travel wherever
-//! a value does, but for `#[inherit]` statics, on Linux and macOS.
+//! a value does, but for `#[inherit]` statics, and for sockets on Windows.
 //!
 //! # Messages
 //! [`channel`] makes a [`Sender`] and a [`Receiver`] that travel to any process, for a stream of results, for requests and
@@ -82,6 +82,9 @@ pub mod guide {
 
     #[doc = include_str!("docs/start_up.md")]
     pub mod start_up {}
+
+    #[doc = include_str!("docs/limits.md")]
+    pub mod limits {}
 
     #[cfg(feature = "engines")]
     #[doc = include_str!("docs/clusters.md")]

@@ -109,7 +109,7 @@ pub fn shared_segments() -> usize {
         if known == 0 {
             return count;
         }
-        let is_shared = info.Type == MEM_MAPPED && info.Protect == PAGE_READWRITE && info.RegionSize == 256 << 10;
+        let is_shared = info.Type == MEM_MAPPED && info.Protect == PAGE_READWRITE && info.RegionSize == 320 << 10;
         count += usize::from(is_shared);
         at = info.BaseAddress.addr() + info.RegionSize;
     }

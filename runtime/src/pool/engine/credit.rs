@@ -42,8 +42,9 @@ impl Credit {
     pub(super) fn answered(&mut self, count: usize, now: Instant) {
         let last = std::mem::replace(&mut self.last, now);
         let each = now.duration_since(last).as_nanos() as f64 / count.max(1) as f64;
-        // Answers come in bunches: what one of them says is not much.
-        self.each = Some(self.each.map_or(each, |before| before * 0.75 + each * 0.25));
+        // Answers come in bunches: what a small one says is not much.
+        let weight = (count as f64 / (4 * self.workers) as f64).clamp(0.25, 0.75);
+        self.each = Some(self.each.map_or(each, |before| before * (1.0 - weight) + each * weight));
     }
 
     /// How many tasks the node may have. As many as it has workers, before it is known how long they take.

@@ -427,7 +427,7 @@ impl Node<'_> {
             End::Late(limit) => Some((String::new(), texts::hello_too_late(&self.name, *limit))),
             End::Lost(why) => {
                 let soon = Instant::now() + SOON;
-                while why.is_empty() && !self.remote.is_over() && Instant::now() < soon {
+                while (why.is_empty() || !has_said_hello) && !self.remote.is_over() && Instant::now() < soon {
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 let status = self.remote.status().map(|status| format!("its command ended ({status})"));

@@ -1,0 +1,192 @@
+//! What an agent says to the pool, and hears of it: the streams that were its standard ones.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Write as _};
+use std::process::exit;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{EXIT_ABANDONED, EXIT_REFUSED};
+use crate::child::{self, complain};
+use crate::error::{Error, ErrorKind};
+use crate::link::{Frame, Inbox, Outbox, Progress};
+use crate::pool::engine::texts;
+use crate::pool::letters::{Content, Letter};
+use crate::pool::mailbox::Mailbox;
+use crate::sys::Receive;
+use crate::wire::node::{MAGIC, ValuesHead};
+use crate::wire::{AnswerHead, Blob, Kind, NodeKind, Packed, TaskRecord};
+
+/// How much of answers goes into one frame.
+const MOST_BYTES: usize = 256 << 10;
+
+/// Whether the worker of the task has vanished, so that nobody knows how far it came.
+fn is_loss(error: &Error) -> bool {
+    // The kinds of what a task has answered are others.
+    matches!(error.kind(), ErrorKind::Exited | ErrorKind::Signaled)
+}
+
+/// What was standard output.
+pub(super) struct Output(pub(super) Mutex<File>);
+
+impl Output {
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write_magic(&self) {
+        if self.file().write_all(&MAGIC).is_err() {
+            exit(EXIT_ABANDONED);
+        }
+    }
+
+    /// Sends a frame. Where nobody listens there is nothing left to do.
+    pub(super) fn send(&self, mut frame: Outbox) {
+        let mut file = self.file();
+        if frame.pump(|pieces, _| file.write_vectored(pieces)).is_err() {
+            exit(EXIT_ABANDONED);
+        }
+    }
+
+    pub(super) fn send_items(&self, kind: NodeKind, items: Vec<u8>) {
+        self.send(Outbox::new(Kind::Node(kind), &[], Packed { items, ..Packed::default() }));
+    }
+
+    /// Many in one frame, but for long ones.
+    pub(super) fn send_answers(&self, letters: Vec<Letter>, runs: &Runs) {
+        let mut bytes = Vec::new();
+        for Letter { first, count, content } in letters {
+            runs.ended(first, count);
+            match content {
+                Content::Values { answers, mut at, .. } => {
+                    ValuesHead { first, count: count as u64 }.encode(&mut bytes);
+                    for _ in 0..count {
+                        let (answer, next) = answers.get(at).expect("it was there when the letter was written");
+                        at = next;
+                        TaskRecord(answer.body).encode(&mut bytes);
+                    }
+                }
+                Content::Long { attachments, .. } if !attachments.is_empty() => {
+                    self.send_error(first, &texts::result_not_carried());
+                }
+                // Its head is that of an answer of the worker.
+                Content::Long { mut items, start: AnswerHead::LEN, blobs, .. } => {
+                    items[..AnswerHead::LEN].copy_from_slice(&AnswerHead { task: first, failed: false }.encode());
+                    let blobs = blobs.into_iter().map(Blob::from).collect();
+                    self.send(Outbox::new(
+                        Kind::Node(NodeKind::Long),
+                        &[],
+                        Packed { items, blobs, ..Packed::default() },
+                    ));
+                }
+                Content::Long { items, start, blobs, .. } => {
+                    let blobs = blobs.into_iter().map(Blob::from).collect();
+                    let packed = Packed { items: items[start..].to_vec(), blobs, ..Packed::default() };
+                    let head = AnswerHead { task: first, failed: false }.encode();
+                    self.send(Outbox::new(Kind::Node(NodeKind::Long), &head, packed));
+                }
+                Content::Failed(error) => self.send_error(first, &error),
+            }
+            if bytes.len() >= MOST_BYTES {
+                self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
+            }
+        }
+        if !bytes.is_empty() {
+            self.send_items(NodeKind::Answers, bytes);
+        }
+    }
+
+    pub(super) fn send_error(&self, number: u64, error: &Error) {
+        let packed = child::pack_error(error);
+        if is_loss(error) {
+            self.send(Outbox::new(Kind::Node(NodeKind::Lost), &number.to_le_bytes(), packed));
+        } else {
+            let head = AnswerHead { task: number, failed: true }.encode();
+            self.send(Outbox::new(Kind::Node(NodeKind::Long), &head, packed));
+        }
+    }
+}
+
+/// The runs of tasks that the pool has sent, so that it can take back what it has said of them.
+#[derive(Debug, Default)]
+pub(super) struct Runs(Mutex<BTreeMap<u64, (usize, Arc<Mailbox>)>>);
+
+impl Runs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (usize, Arc<Mailbox>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin(&self, number: u64, count: usize, mailbox: Arc<Mailbox>) {
+        self.lock().insert(number, (count, mailbox));
+    }
+
+    /// So many tasks of a run have ended, from this number on.
+    pub(super) fn ended(&self, number: u64, count: usize) {
+        let mut runs = self.lock();
+        let Some((&first, (left, _))) = runs.range_mut(..=number).next_back() else { return };
+        *left = left.saturating_sub(count);
+        if *left == 0 {
+            runs.remove(&first);
+        }
+    }
+
+    /// The tasks of the run with this one need not begin; and are stopped if they run.
+    pub(super) fn stop(&self, number: u64, cancels: bool) {
+        if let Some((_, (_, mailbox))) = self.lock().range(..=number).next_back() {
+            if cancels { mailbox.cancel() } else { mailbox.abandon() }
+        }
+    }
+}
+
+/// When something has come from the pool.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) started: Instant,
+    /// In milliseconds from the start.
+    pub(super) last: AtomicU64,
+}
+
+impl Heard {
+    pub(super) fn silence(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Acquire)))
+    }
+}
+
+pub(super) struct Hearing(pub(super) File, pub(super) Arc<Heard>);
+
+/// No handles come this way.
+impl Receive for BufReader<Hearing> {}
+
+impl Read for Hearing {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.read(buf)?;
+        let now = self.1.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.1.last.store(now, Ordering::Release);
+        Ok(count)
+    }
+}
+
+/// What was standard input.
+pub(super) struct Source {
+    pub(super) input: BufReader<Hearing>,
+    pub(super) inbox: Inbox,
+}
+
+impl Source {
+    /// The next frame; `None` if nothing more comes.
+    pub(super) fn next(&mut self) -> Option<Frame> {
+        loop {
+            match self.inbox.pump(&mut self.input, usize::MAX) {
+                Ok(Progress::Complete(frame)) => return Some(frame),
+                Ok(Progress::Pending | Progress::More) => {}
+                Ok(Progress::Closed { .. }) => return None,
+                Err(error) => {
+                    complain(format_args!("the agent of a pool ends: what it was sent cannot be read: {error}"));
+                    exit(EXIT_REFUSED);
+                }
+            }
+        }
+    }
+}
