@@ -7,8 +7,9 @@ mod asynchronous;
 mod bulk;
 mod directions;
 mod ends;
-#[cfg(target_os = "linux")]
 mod limits;
+#[cfg(windows)]
+mod windows;
 
 use spawnsafe::{Error, Receiver, Sender, child_entry};
 
