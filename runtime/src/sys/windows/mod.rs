@@ -8,6 +8,7 @@ mod handle;
 mod handles;
 mod job;
 mod memory;
+mod message;
 mod mutex;
 mod offers;
 mod operation;
@@ -37,7 +38,8 @@ pub(crate) use build::build_id;
 pub(crate) use build::build_id as portable_build_id;
 pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
-pub(crate) use packet::{PACKET_HANDLES, PacketEnd, wait_to_receive, wait_to_send};
+pub(crate) use message::PACKET_HANDLES;
+pub(crate) use packet::{PacketEnd, wait_to_receive, wait_to_send};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::{AsyncEnd, AsyncWait};

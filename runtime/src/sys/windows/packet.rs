@@ -1,18 +1,7 @@
 //! A queue of packets between any processes: a pipe that keeps messages whole, whoever writes beside whom and whoever is
 //! killed meanwhile.
 //!
-//! A packet goes through it as one message:
-//!
-//! ```text
-//! offset 0   4 bytes  "spq" and the version of this format
-//!        4   4 bytes  length of the packet, little-endian as all that follows
-//!        8   8 bytes  which of what was stored goes with it; 0 if nothing does
-//!        16  4 bytes  the process that offers handles
-//!        20  4 bytes  how many numbers it tells for that; 0 if it offers none
-//!        24  8 bytes  when that process began
-//!        32           the packet; the numbers, 4 bytes each; and zeros up to 256 bytes: what the system does not count,
-//!                     but uses
-//! ```
+//! A packet goes through it as one message, whose form is in `message`.
 //!
 //! **What was stored goes through a second pipe**, which takes all that is written to it; the first one keeps the account, in
 //! which each counts as much as the longest packet. A mutex among those who send such makes their order in both pipes the
@@ -38,6 +27,7 @@ use std::time::{Duration, Instant};
 use windows_sys::Win32::System::Performance::QueryPerformanceCounter;
 
 use super::handle::check;
+use super::message::{self, Message};
 use super::mutex::SharedMutex;
 use super::offers::{self, Owner};
 use super::operation::Operation;
@@ -46,17 +36,8 @@ use super::stored::{self, Leaving};
 use super::wait::wait_for_any;
 use crate::sys::{Packet, Patience, time_left};
 
-/// How many handles one packet can have.
-pub(crate) const PACKET_HANDLES: usize = 253;
-
 /// The least room of a queue, and the most, in bytes.
 const ROOM: std::ops::RangeInclusive<usize> = 4608..=1 << 30;
-
-/// What is counted for a short packet.
-const LEAST: usize = 256;
-
-const MARK: [u8; 4] = *b"spq\x01";
-const HEAD: usize = 32;
 
 /// How long whoever waits for room with a limit sleeps before it looks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(2);
@@ -130,7 +111,7 @@ impl PacketEnd {
     pub(crate) fn send(&self, packet: &[u8], handles: &[Arc<OwnedHandle>], patience: Patience) -> io::Result<()> {
         let stored = handles.first().and_then(|first| Leaving::of(first));
         let others = if stored.is_some() { &handles[1..] } else { handles };
-        let mut message = Message { packet, stored: 0, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() };
+        let mut message = Message::new(packet);
         if others.is_empty() {
             return self.0.send(message, stored, patience);
         }
@@ -252,7 +233,7 @@ impl Inner {
     /// Takes a packet, and what goes with it. No other receiver reads meanwhile.
     fn take(&self, receiving: &Receiving, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
         let mut scratch = receiving.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        scratch.resize(HEAD + buffer.len().max(LEAST) + 4 * (PACKET_HANDLES + 1), 0);
+        scratch.resize(message::greatest_len(buffer.len()), 0);
         loop {
             match pipe::available(&self.packets)? {
                 None => return Ok(None),
@@ -356,48 +337,6 @@ fn now() -> io::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// What goes through the first pipe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Message<'a> {
-    packet: &'a [u8],
-    /// Which of what was stored goes with it, or 0.
-    stored: u64,
-    owner: Owner,
-    /// What the owner offers; none if it offers nothing.
-    numbers: Vec<u32>,
-}
-
-impl<'a> Message<'a> {
-    fn encode(&self) -> Vec<u8> {
-        let Self { packet, stored, owner, numbers } = self;
-        let mut message = Vec::with_capacity((HEAD + packet.len() + 4 * numbers.len()).max(LEAST));
-        message.extend_from_slice(&MARK);
-        message.extend_from_slice(&(packet.len() as u32).to_le_bytes());
-        message.extend_from_slice(&stored.to_le_bytes());
-        message.extend_from_slice(&owner.id.to_le_bytes());
-        message.extend_from_slice(&(numbers.len() as u32).to_le_bytes());
-        message.extend_from_slice(&owner.began.to_le_bytes());
-        message.extend_from_slice(packet);
-        message.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        message.resize(message.len().max(LEAST), 0);
-        message
-    }
-
-    /// `None` for what is no message of ours.
-    fn decode(message: &'a [u8]) -> Option<Self> {
-        let (head, rest) = message.split_first_chunk::<HEAD>()?;
-        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let long = |at: usize| u64::from(number(at + 4)) << 32 | u64::from(number(at));
-        let (len, count) = (number(4) as usize, number(20) as usize);
-        let (packet, rest) = rest.split_at_checked(len)?;
-        let numbers = rest.get(..4 * Some(count).filter(|&count| count <= PACKET_HANDLES + 1)?)?;
-        let numbers = numbers.chunks_exact(4).map(|n| u32::from_le_bytes([n[0], n[1], n[2], n[3]])).collect();
-        let is_ours = head[..4] == MARK && message.len() == (HEAD + len + 4 * count).max(LEAST);
-        let owner = Owner { id: number(16), began: long(24) };
-        is_ours.then_some(Self { packet, stored: long(8), owner, numbers })
-    }
-}
-
 /// Waits until there may be room in the queue or nobody can receive any more; or the deadline has passed.
 pub(crate) fn wait_to_send(_: &PacketEnd, deadline: Option<Instant>) -> io::Result<bool> {
     thread::sleep(time_left(deadline).map_or(AGAIN, |left| left.min(AGAIN)));
@@ -428,7 +367,7 @@ mod tests {
     use super::*;
 
     fn lost(id: u64) -> Vec<u8> {
-        Message { packet: b"lost", stored: id, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() }.encode()
+        Message { stored: id, ..Message::new(b"lost") }.encode()
     }
 
     fn memory(len: usize) -> Vec<Arc<OwnedHandle>> {
@@ -467,7 +406,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_a_packet_that_is_none() {
         let (sender, receiver) = PacketEnd::pair(100_000).unwrap();
-        for message in [&b"x"[..], &[0; LEAST], &[0; 5000], &[&MARK[..], &[0xff; 300]].concat()] {
+        for message in [&b"x"[..], &[0; 256], &[0; 5000], &[&b"spq\x01"[..], &[0xff; 300]].concat()] {
             sender.0.write(&sender.0.packets, message, Patience::Now).unwrap();
             let packet = receiver.receive(&mut [0; 1000], Patience::Now).unwrap().unwrap();
             assert!(packet.len == 0 && packet.handles.is_empty());
