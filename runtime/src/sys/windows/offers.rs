@@ -174,3 +174,60 @@ fn copy(process: &OwnedHandle, number: u32) -> Option<OwnedHandle> {
     // SAFETY: the call above has succeeded and made this handle.
     unsafe { opened(copy) }.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, Instant};
+
+    use super::super::pipe::Purpose;
+    use super::*;
+
+    fn file() -> Arc<OwnedHandle> {
+        Arc::new(File::open(std::env::current_exe().unwrap()).unwrap().into())
+    }
+
+    /// That nobody but the test has it any more.
+    fn is_given_up(handle: &Arc<OwnedHandle>) {
+        let limit = Instant::now() + Duration::from_secs(60);
+        while Arc::strong_count(handle) > 1 {
+            assert!(Instant::now() < limit, "it is still kept");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_is_fetched_or_taken_back_or_for_nobody_is_not_kept() {
+        let (receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
+        let (file, pipe) = (file(), Arc::new(pipe));
+        let offered = || offer(&[Arc::clone(&file), Arc::clone(&file)], &pipe).unwrap();
+        let numbers = offered().numbers;
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(Arc::strong_count(&file), 3);
+        assert_eq!(fetch(Owner::this().unwrap(), &numbers).unwrap().len(), 2);
+        is_given_up(&file);
+        offered().take_back();
+        is_given_up(&file);
+        let kept = [offered(), offered()];
+        assert_eq!(Arc::strong_count(&file), 5);
+        drop(receiver);
+        is_given_up(&file);
+        drop(kept);
+        offered();
+        is_given_up(&file);
+    }
+
+    #[test]
+    fn what_nobody_offers_is_not_there() {
+        let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
+        let offered = offer(&[file()], &Arc::new(pipe)).unwrap();
+        let this = Owner::this().unwrap();
+        assert!(fetch(Owner { began: this.began + 1, ..this }, &offered.numbers).is_none());
+        assert!(fetch(Owner { id: 1, ..this }, &offered.numbers).is_none());
+        for wrong in [0, 3, 0x7FFF_FFFC, u32::MAX, u32::MAX - 3] {
+            assert!(fetch(this, &[wrong]).is_none());
+            assert!(fetch(this, &[offered.numbers[0], wrong]).is_none());
+        }
+        assert!(fetch(this, &[]).is_none());
+    }
+}
