@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use spawnsafe_tests::{copy_program, eventually};
+#[cfg(target_os = "linux")]
+use spawnsafe_tests::copy_program;
+use spawnsafe_tests::eventually;
 
 const ZYGOTES: &str = env!("CARGO_BIN_EXE_zygotes");
 

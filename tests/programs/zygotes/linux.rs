@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use spawnsafe::{Call, ErrorKind, StartMethod, child_entry};
-use spawnsafe_tests::{children_of, eventually, is_gone, open_descriptors};
+use spawnsafe_tests::{children_of, eventually, is_gone, open_descriptors, state};
 
 pub(super) fn run(name: &str) {
     match name {
@@ -268,8 +268,9 @@ fn stopped() {
     assert_eq!(zygote(adds::call(1, 2)).run().unwrap(), 3);
     let stopped = only_child();
     signal(stopped, libc::SIGSTOP);
+    eventually("it is stopped", || (state(stopped) == Some('T')).then_some(()));
     assert_eq!(zygote(adds::call(1, 2)).run().unwrap(), 3);
-    assert!(is_gone(stopped));
+    eventually("it is ended and reaped", || is_gone(stopped).then_some(()));
 }
 
 /// A copy of this process has children of its own.

@@ -52,6 +52,11 @@ pub(in crate::sys) const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
 /// No program inherits what arrives.
 pub(in crate::sys) const RECEIVE_FLAGS: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 
+/// Whether it is a socket that listens.
+pub(in crate::sys) fn accepts_connections(socket: &OwnedFd) -> io::Result<Option<bool>> {
+    Ok(Some(rustix::net::sockopt::socket_acceptconn(socket)?))
+}
+
 /// The flag above has done it.
 pub(in crate::sys) fn protect(_: &[OwnedFd]) -> io::Result<()> {
     Ok(())

@@ -29,8 +29,8 @@ pub(crate) use process::{Process, Watch, is_kill};
 pub(crate) use reactor::AsyncWait;
 pub(crate) use segment::{Segment, SegmentMut};
 pub(in crate::sys) use spawn::{
-    NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,
-    protect, socket_pair,
+    NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, accepts_connections, keep, keep_stream, more_never_ignored,
+    pipe, program, protect, socket_pair,
 };
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};

@@ -87,6 +87,11 @@ pub(in crate::sys) const SEND_FLAGS: SendFlags = SendFlags::empty();
 /// There is none that concerns descriptors.
 pub(in crate::sys) const RECEIVE_FLAGS: RecvFlags = RecvFlags::empty();
 
+/// `getsockopt(2)` knows no option that tells whether a socket listens.
+pub(in crate::sys) fn accepts_connections(_: &OwnedFd) -> io::Result<Option<bool>> {
+    Ok(None)
+}
+
 /// No program inherits what has arrived; with the reservation of [`pipe`].
 pub(in crate::sys) fn protect(handles: &[OwnedFd]) -> io::Result<()> {
     handles.iter().try_for_each(|handle| Ok(rustix::io::fcntl_setfd(handle, FdFlags::CLOEXEC)?))

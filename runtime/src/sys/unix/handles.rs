@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use crate::sys::HandleSafe;
+use crate::sys::imp::accepts_connections;
 
 /// What a descriptor must be to become a value of a type.
 #[derive(Clone, Copy, Debug)]
@@ -59,18 +60,21 @@ fn check(handle: &OwnedFd, kind: Kind, name: &str) -> io::Result<()> {
         Kind::Anything => true,
         Kind::NoSocket => FileType::from_raw_mode(rustix::fs::fstat(handle)?.st_mode) != FileType::Socket,
         Kind::Internet(ty, accepts) => {
-            matches!(socket(handle)?, (AddressFamily::INET | AddressFamily::INET6, t, a) if (t, a) == (ty, accepts))
+            matches!(family(handle)?, AddressFamily::INET | AddressFamily::INET6) && is_of(handle, ty, accepts)?
         }
-        Kind::Local(ty, accepts) => socket(handle)? == (AddressFamily::UNIX, ty, accepts),
+        Kind::Local(ty, accepts) => family(handle)? == AddressFamily::UNIX && is_of(handle, ty, accepts)?,
     };
     if is_right { Ok(()) } else { Err(wrong(name)) }
 }
 
-/// What sort of socket it is.
-fn socket(handle: &OwnedFd) -> io::Result<(AddressFamily, SocketType, Accepts)> {
-    let family = rustix::net::getsockname(handle)?.address_family();
-    let ty = sockopt::socket_type(handle)?;
-    Ok((family, ty, ty == SocketType::STREAM && sockopt::socket_acceptconn(handle)?))
+fn family(handle: &OwnedFd) -> io::Result<AddressFamily> {
+    Ok(rustix::net::getsockname(handle)?.address_family())
+}
+
+/// Whether it is this sort of socket. Where the system does not tell whether it accepts, it may be either.
+fn is_of(handle: &OwnedFd, ty: SocketType, accepts: Accepts) -> io::Result<bool> {
+    let told = if ty == SocketType::STREAM { accepts_connections(handle)? } else { None };
+    Ok(sockopt::socket_type(handle)? == ty && told.is_none_or(|told| told == accepts))
 }
 
 fn wrong(name: &str) -> io::Error {
