@@ -1,7 +1,8 @@
 //! What a pool costs, each against a reference of the same run.
 //!
 //! `cargo bench -p spawnsafe-benches --bench pool [-- ROUNDS [PART]]`, where a part is `empty`, `single`, `length` or
-//! `schedule`.
+//! `schedule`; or `only-map`, which measures nothing itself and is for a profiler, or for `time`, which then says how much
+//! processor time so many times half a million tasks take in all processes together.
 //!
 //! Contestants take turns within each round, so that whatever else the machine does meets all alike.
 
@@ -70,7 +71,11 @@ fn compare() -> Result<(), Error> {
     measure::print_machine();
     println!("{rounds} rounds; in brackets the range of the ratio over 8 blocks of rounds\n");
     let pool = Pool::builder().workers(WORKERS).build()?;
-    let part = std::env::args().find(|arg| ["empty", "single", "length", "schedule"].contains(&arg.as_str()));
+    let parts = ["empty", "single", "length", "schedule", "only-map"];
+    let part = std::env::args().find(|arg| parts.contains(&arg.as_str()));
+    if part.as_deref() == Some("only-map") {
+        return (0..rounds).try_for_each(|_| pool.map(empty::call, 0..EMPTY).try_for_each(|result| result.map(drop)));
+    }
     let wanted = |name: &str| part.as_ref().is_none_or(|part| part == name);
     if wanted("empty") {
         empty_tasks(&pool, rounds)?;

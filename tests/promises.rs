@@ -113,6 +113,17 @@ fn a_detached_child_outlives_its_parent() {
     eventually("it ends when its entry returns", || (!is_running(child.0[0])).then_some(()));
 }
 
+/// What `run` has not waited for, the end of the program does.
+#[test]
+fn exit_handlers_of_a_child_are_not_cut_off_by_the_end_of_its_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["returns-early", "exits-early"] {
+        let mark = dir.path().join(name);
+        passes(scenario(SCENARIOS, name).arg(&mark));
+        assert_eq!(std::fs::read_to_string(mark).unwrap(), "done", "{name}");
+    }
+}
+
 #[test]
 fn arguments_and_environment_are_those_of_the_parent() {
     passes(scenario(SCENARIOS, "args-and-env").args(["--flag", "", "with space", "ä\"'\\"]).env("AN_ODD_ONE", "a=b\n"));

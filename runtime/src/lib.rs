@@ -81,10 +81,12 @@ mod handle;
 mod inherit;
 mod launch;
 mod link;
+mod passed;
 mod pool;
 mod portable;
 mod probe;
 mod registry;
+mod shared;
 mod sys;
 mod trace;
 mod wire;
@@ -95,10 +97,12 @@ pub use handle::Join;
 pub use handle::{Call, Child};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
+pub use passed::Handle;
 pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
 #[cfg(feature = "progress")]
 pub use pool::{Finished, WithProgress};
 pub use portable::{LendSafe, SpawnSafe};
+pub use shared::{Plain, SharedBuf, SharedSlice};
 #[doc = include_str!("docs/derive.md")]
 pub use spawnsafe_macros::SpawnSafe;
 #[doc = include_str!("docs/child_entry.md")]
@@ -111,7 +115,7 @@ pub use spawnsafe_macros::process_local;
 pub use spawnsafe_macros::process_main;
 #[doc = include_str!("docs/spawn_safe.md")]
 pub use spawnsafe_macros::spawn_safe;
-pub use sys::Stdio;
+pub use sys::{HandleSafe, Stdio};
 
 /// Lets a test binary that defines no entry of its own start entries of other crates.
 ///

@@ -24,7 +24,8 @@ pub fn enter_main() {
 }
 
 /// All arguments are unpacked: nothing may be left over. Gives what the result is to be packed with.
-pub fn arguments_done(unpacker: &Unpacker<'_>) -> Result<Packer, Fault> {
+#[inline]
+pub fn arguments_done(unpacker: &mut Unpacker<'_>) -> Result<Packer, Fault> {
     unpacker.finish().map_err(|error| Fault::argument("(after the last)", error))?;
     Ok(crate::link::packer())
 }

@@ -2,6 +2,8 @@
 
 // What they do to workers and to whole programs is said in signals.
 #[cfg(unix)]
+mod awaiting;
+#[cfg(unix)]
 mod faults;
 mod maps;
 #[cfg(unix)]

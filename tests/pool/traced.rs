@@ -1,20 +1,31 @@
-//! Children and tasks as spans.
+//! Children, workers and tasks as spans, and events of workers.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use spawnsafe::{ErrorKind, Pool, RemoteError};
 use spawnsafe_tests::eventually;
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use super::{pool, process_id, square};
+use super::{pool, process_id, square, works};
 
 /// The fields of each span, with its name under "span", and whether it was closed.
 type Spans = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
 
-struct Collects(Spans);
+/// Events, with the number of their span under "in".
+type Events = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
+
+#[derive(Clone, Default)]
+struct Collects {
+    spans: Spans,
+    events: Events,
+    level: Option<LevelFilter>,
+}
 
 struct Fields<'a>(&'a mut BTreeMap<String, String>);
 
@@ -26,11 +37,15 @@ impl Visit for Fields<'_> {
 
 impl Subscriber for Collects {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("spawnsafe")
+        metadata.target().starts_with("spawnsafe") || metadata.target().contains("traced")
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.level
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut spans = self.0.lock().unwrap();
+        let mut spans = self.spans.lock().unwrap();
         let mut fields = BTreeMap::from([("span".to_owned(), span.metadata().name().to_owned())]);
         span.record(&mut Fields(&mut fields));
         spans.push(fields);
@@ -38,17 +53,28 @@ impl Subscriber for Collects {
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        let mut spans = self.0.lock().unwrap();
+        let mut spans = self.spans.lock().unwrap();
         values.record(&mut Fields(&mut spans[span.into_u64() as usize - 1]));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, _: &Event<'_>) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        let mut fields = BTreeMap::from([
+            ("target".to_owned(), metadata.target().to_owned()),
+            ("level".to_owned(), metadata.level().to_string()),
+            ("line".to_owned(), metadata.line().unwrap_or(0).to_string()),
+        ]);
+        fields.extend(event.parent().map(|id| ("in".to_owned(), id.into_u64().to_string())));
+        event.record(&mut Fields(&mut fields));
+        self.events.lock().unwrap().push(fields);
+    }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
 
     fn try_close(&self, span: Id) -> bool {
-        self.0.lock().unwrap()[span.into_u64() as usize - 1].insert("closed".into(), String::new());
+        self.spans.lock().unwrap()[span.into_u64() as usize - 1].insert("closed".into(), String::new());
         true
     }
 }
@@ -60,8 +86,8 @@ fn panics() {
 
 #[test]
 fn each_child_and_each_task_is_a_span() {
-    let spans = Spans::default();
-    let collects = Collects(Arc::clone(&spans));
+    let collects = Collects::default();
+    let spans = Arc::clone(&collects.spans);
     let pool = pool().build().unwrap();
     let (in_pool, in_child) = tracing::subscriber::with_default(collects, || {
         let in_pool = pool.submit(process_id::call()).unwrap().join().unwrap();
@@ -80,4 +106,171 @@ fn each_child_and_each_task_is_a_span() {
     is(&spans[1], "task", panics::NAME, 0);
     is(&spans[2], "child", process_id::NAME, in_child);
     assert!(spans[0]["outcome"].contains("value") && spans[1]["outcome"].contains("on purpose"), "{spans:?}");
+}
+
+#[spawnsafe::child_entry]
+fn begins(fails: bool) -> Result<(), RemoteError> {
+    tracing::info!("beginning");
+    if fails { Err(RemoteError::msg("no model")) } else { Ok(()) }
+}
+
+#[test]
+fn each_start_of_a_worker_is_a_span() {
+    let collects = Collects::default();
+    let pool = tracing::subscriber::with_default(collects.clone(), || {
+        pool().workers(1).initializer(begins::call(false)).build().unwrap()
+    });
+    let id = pool.submit(process_id::call()).unwrap().join().unwrap();
+    let is_open = |span: &BTreeMap<String, String>| !span.contains_key("closed");
+    {
+        let spans = collects.spans.lock().unwrap();
+        let [worker] = &spans[..] else { panic!("{spans:?}") };
+        assert_eq!((worker["span"].as_str(), &worker["pid"], is_open(worker)), ("worker", &id.to_string(), true));
+        assert!(worker["entry"].contains(begins::NAME) && worker["outcome"].contains("ready"), "{worker:?}");
+    }
+    drop(pool);
+    assert!(!is_open(&collects.spans.lock().unwrap()[0]), "it is closed when the worker has ended");
+
+    let collects = Collects::default();
+    let unfit = tracing::subscriber::with_default(collects.clone(), || {
+        super::pool().workers(1).initializer(begins::call(true)).build().unwrap()
+    });
+    let error = unfit.submit(square::call(1)).and_then(spawnsafe::Task::join).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Spawn);
+    drop(unfit);
+    let spans = collects.spans.lock().unwrap();
+    assert_eq!(spans.len(), 5, "{spans:?}");
+    assert!(spans.iter().all(|worker| worker["outcome"].contains("no model") && !is_open(worker)), "{spans:?}");
+}
+
+#[spawnsafe::child_entry]
+fn tells(answer: u64, dies: bool) -> u64 {
+    tracing::warn!(answer, name = "a b", ?dies, "the answer is {answer}");
+    tracing::debug!(target: "nobody::listens", "to this");
+    if dies {
+        std::process::abort();
+    }
+    answer
+}
+
+/// A pool whose events go to this subscriber, as do the tasks' spans.
+fn listening(collects: &Collects, forwards: bool) -> Pool {
+    let build = || pool().initializer(begins::call(false)).forward_events(forwards).build().unwrap();
+    tracing::subscriber::with_default(collects.clone(), build)
+}
+
+#[test]
+fn events_of_tasks_happen_here_within_their_spans() {
+    let collects = Collects::default();
+    let pool = listening(&collects, true);
+    let results: Vec<_> =
+        tracing::subscriber::with_default(collects.clone(), || pool.map(|x| tells::call(x, x == 7), 0..20).collect());
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+    let spans = collects.spans.lock().unwrap().clone();
+    let events = collects.events.lock().unwrap().clone();
+    let within = |event: &BTreeMap<String, String>| &spans[event["in"].parse::<usize>().unwrap() - 1];
+    // They are there when the results are, also that of the task that has killed its worker.
+    let told: Vec<_> = events.iter().filter(|event| event.contains_key("answer")).collect();
+    assert_eq!(told.len(), 20, "{events:?}");
+    for (x, result) in results.iter().enumerate() {
+        let event = told.iter().find(|event| event["answer"] == x.to_string()).unwrap();
+        assert_eq!((event["level"].as_str(), event["target"].as_str()), ("WARN", module_path!()));
+        assert_eq!(
+            (event["name"].as_str(), event["dies"].as_str()),
+            ("\"a b\"", if x == 7 { "true" } else { "false" })
+        );
+        assert_eq!(event["message"], format!("the answer is {x}"));
+        assert!(event["line"].parse::<u32>().unwrap() > 100);
+        let span = within(event);
+        assert!(span["span"] == "task" && span["entry"].contains(tells::NAME), "{span:?}");
+        assert_eq!(span["outcome"].contains("value"), result.is_ok());
+    }
+    // Each worker has begun, and told of it within its own span.
+    let begun: Vec<_> = events.iter().filter(|event| event["message"] == "beginning").collect();
+    assert!(begun.len() >= 2 && begun.iter().all(|event| within(event)["span"] == "worker"), "{events:?}");
+    assert_eq!(events.len(), told.len() + begun.len(), "what this subscriber does not take does not happen");
+    works(&pool);
+}
+
+#[spawnsafe::child_entry]
+fn tells_much(count: u64) -> u64 {
+    for number in 0..count {
+        tracing::info!(number, text = "x".repeat(1000), "much");
+    }
+    count
+}
+
+#[test]
+fn many_events_are_in_order_and_none_is_lost_unnoticed() {
+    const COUNT: u64 = 5000;
+    let collects = Collects::default();
+    let pool = listening(&collects, true);
+    assert_eq!(pool.submit(tells_much::call(COUNT)).unwrap().join().unwrap(), COUNT);
+    let events = collects.events.lock().unwrap();
+    let numbers: Vec<u64> =
+        events.iter().filter_map(|event| event.get("number")).map(|number| number.parse().unwrap()).collect();
+    assert!(numbers.is_sorted());
+    let is_lost = |event: &&BTreeMap<String, String>| event["message"].contains("were lost");
+    let lost = events.iter().filter(is_lost).map(|event| event["message"].split(' ').next().unwrap());
+    let lost: u64 = lost.map(|count| count.parse::<u64>().unwrap()).sum();
+    // Those at the very end may be lost without an event after them that says so.
+    assert!(numbers.len() as u64 + lost <= COUNT && numbers.len() > 100, "{} and {lost}", numbers.len());
+    assert!(
+        numbers.len() as u64 + lost == COUNT || numbers.last() < Some(&(COUNT - 1)),
+        "{} and {lost}",
+        numbers.len()
+    );
+}
+
+/// A task that tells without end can be stopped like any other.
+#[test]
+fn a_task_that_only_tells_is_stopped_in_time() {
+    let collects = Collects::default();
+    let build = || pool().forward_events(true).task_timeout(Duration::from_millis(300)).build().unwrap();
+    let pool = tracing::subscriber::with_default(collects.clone(), build);
+    let error = pool.submit(tells_much::call(u64::MAX)).unwrap().join().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    works(&pool);
+}
+
+#[test]
+fn events_stay_where_they_are_unless_they_are_wanted() {
+    let collects = Collects::default();
+    let silent = listening(&collects, false);
+    assert_eq!(silent.submit(tells::call(1, false)).unwrap().join().unwrap(), 1);
+    assert!(collects.events.lock().unwrap().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[spawnsafe::child_entry]
+fn sends_nonsense() {
+    use std::io::Write as _;
+    // What the connection is called is nobody's business; the first socket is it.
+    for fd in 3..64 {
+        if let Ok(path) = std::fs::read_link(format!("/proc/self/fd/{fd}")) {
+            if path.to_string_lossy().starts_with("socket:") {
+                #[allow(unsafe_code)]
+                // SAFETY: the descriptor is open, and is to be abused: that is what is tested.
+                let mut socket = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(fd) };
+                let mut frame = b"spw\x01\x09\0\0\0".to_vec();
+                frame.extend_from_slice(&12_u64.to_le_bytes());
+                frame.extend_from_slice(&[0xff; 12]);
+                socket.write_all(&frame).unwrap();
+                std::mem::forget(socket);
+            }
+        }
+    }
+    std::thread::sleep(Duration::from_secs(600));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_event_that_is_none_ends_its_worker() {
+    let collects = Collects::default();
+    for forwards in [true, false] {
+        let pool = listening(&collects, forwards);
+        let error = pool.submit(sends_nonsense::call()).unwrap().join().unwrap_err();
+        assert_eq!((error.kind(), error.entry()), (ErrorKind::Protocol, Some(sends_nonsense::NAME)), "{error}");
+        works(&pool);
+    }
 }

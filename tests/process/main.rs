@@ -10,6 +10,8 @@ mod awaiting;
 mod data;
 mod ends;
 mod handle;
+#[cfg(target_os = "linux")]
+mod handles;
 mod inherit;
 #[cfg(unix)]
 mod posix;

@@ -1,10 +1,11 @@
 //! What only a POSIX system has: signals, `fork`, descriptors as small numbers, `/proc`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use spawnsafe::{ErrorKind, Stdio, child_entry};
-use spawnsafe_tests::{eventually, is_gone, state};
+use spawnsafe_tests::{eventually, is_gone, is_running, state};
 
 use super::ends::kind_of;
 use super::handle::echoing;
@@ -59,7 +60,7 @@ fn a_child_that_closes_all_descriptors() {
 }
 
 #[child_entry]
-fn puts_a_file_in_the_place_of_the_connection(path: &std::path::Path) -> u32 {
+fn puts_a_file_in_the_place_of_the_connection(path: &Path) -> u32 {
     use std::os::fd::AsRawFd as _;
 
     let file = std::fs::File::create(path).unwrap();
@@ -120,7 +121,7 @@ fn a_grandchild_that_keeps_the_connection_open() {
     let mut grandchildren = spawnsafe_tests::KillAll::default();
     let id = leaves_a_grandchild::run(600).unwrap();
     grandchildren.0.push(id);
-    assert!(spawnsafe_tests::is_running(id), "it outlives the child, so joining did not wait for it");
+    assert!(is_running(id), "it outlives the child, so joining did not wait for it");
 }
 
 #[test]
@@ -162,24 +163,83 @@ fn drop_of_a_stopped_child() {
     assert!(is_gone(id));
 }
 
+/// Its exit handler returns when there is such a file.
 #[child_entry]
-fn exits_slowly() -> u32 {
+fn exits_slowly(until: &Path) -> u32 {
+    #[spawnsafe::process_local]
+    static UNTIL: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
     extern "C" fn slow() {
-        std::thread::sleep(Duration::from_secs(600));
+        while !UNTIL.get().unwrap().exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
+    UNTIL.set(until.to_owned()).unwrap();
     #[allow(unsafe_code)]
     // SAFETY: the function may be called at exit.
     unsafe {
         libc::atexit(slow)
     };
-    5
+    std::process::id()
 }
 
 #[test]
 fn an_exit_handler_that_hangs_does_not_hold_the_answer_back() {
+    let never = Path::new("/nonexistent");
     let start = Instant::now();
-    assert_eq!(exits_slowly::run().unwrap(), 5);
+    let id = exits_slowly::spawn(never).unwrap().join().unwrap();
     assert!(start.elapsed() < spawnsafe_tests::DEADLINE);
+    assert!(is_gone(id));
+    let id = exits_slowly::run(never).unwrap();
+    eventually("it is killed and reaped", || is_gone(id).then_some(()));
+}
+
+#[test]
+fn run_returns_at_the_answer_and_its_process_is_reaped_in_the_background() {
+    let dir = tempfile::tempdir().unwrap();
+    let until = dir.path().join("until");
+    let id = exits_slowly::run(&until).unwrap();
+    assert!(is_running(id));
+    // Long enough for it to be looked at, and left, more than once.
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(is_running(id));
+    std::fs::write(&until, "").unwrap();
+    eventually("it ends and is reaped, although nothing else is started", || is_gone(id).then_some(()));
+    let id = super::process_id::run().unwrap();
+    eventually("and so is one that exits at once", || is_gone(id).then_some(()));
+}
+
+#[child_entry]
+fn prints_with_a_thread_that_locks(text: &str, locks: bool) -> u32 {
+    print!("{text}");
+    if locks {
+        let (tell, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _locked = std::io::stdout().lock();
+            tell.send(()).unwrap();
+            std::thread::sleep(Duration::from_secs(600));
+        });
+        wait.recv().unwrap();
+    } else {
+        std::thread::spawn(|| std::thread::sleep(Duration::from_secs(600)));
+    }
+    7
+}
+
+#[test]
+fn what_was_printed_is_out_when_run_returns() {
+    // Not a whole line, which would be written at once.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let printed = || std::fs::read_to_string(file.path()).unwrap();
+    let call = |call: spawnsafe::Call<u32>| call.stdout(file.reopen().unwrap()).run().unwrap();
+    call(super::surroundings::prints::call("one"));
+    assert_eq!(printed(), "one");
+    call(prints_with_a_thread_that_locks::call("two", false));
+    assert_eq!(printed(), "two");
+}
+
+#[test]
+fn a_thread_that_keeps_standard_output_locked_does_not_keep_the_answer_back() {
+    assert_eq!(prints_with_a_thread_that_locks::call("x", true).stdout(Stdio::null()).run().unwrap(), 7);
 }
 
 #[child_entry]

@@ -100,6 +100,12 @@ fn speaks(text: &str) -> String {
     input
 }
 
+#[child_entry]
+pub(super) fn prints(text: &str) -> u32 {
+    print!("{text}");
+    0
+}
+
 #[test]
 fn streams_are_the_users() {
     let mut child =

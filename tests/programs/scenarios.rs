@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use spawnsafe::{ErrorKind, Stdio, child_entry, process_main};
@@ -95,6 +96,28 @@ fn returns_while_another_thread_panics(len: usize) -> Vec<u8> {
     vec![7; len]
 }
 
+/// Leaves an exit handler behind that takes its time, as that of a C library may, and then marks the file; for ever if
+/// there is none. Returns its process.
+#[child_entry]
+fn exits_late(mark: Option<PathBuf>) -> u32 {
+    #[spawnsafe::process_local]
+    static MARK: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn late() {
+        match MARK.get() {
+            Some(mark) => {
+                std::thread::sleep(Duration::from_millis(200));
+                std::fs::write(mark, "done").unwrap();
+            }
+            None => std::thread::sleep(Duration::from_secs(600)),
+        }
+    }
+    if let Some(mark) = mark {
+        MARK.set(mark).unwrap();
+    }
+    system::at_exit(late);
+    std::process::id()
+}
+
 #[process_main]
 fn main() {
     if let Some(marks) = std::env::var_os("MARK_MAIN") {
@@ -113,6 +136,12 @@ fn main() {
         "args-and-env" => assert_eq!(args_and_env::run().unwrap(), args_and_env()),
         "nested" => nests(),
         "flood" => flood(),
+        "returns-early" => drop(exits_late::run(Some(rest[0].clone().into())).unwrap()),
+        "exits-early" => {
+            exits_late::run(Some(rest[0].clone().into())).unwrap();
+            std::process::exit(0)
+        }
+        "leaves-an-exiting-child" => leaves_an_exiting_child(),
         "spawn" => println!("{:?}", adds::run(1, 2).map_err(|error| error.to_string())),
         "aborting-panic" => aborting_panic(),
         "aborting-race" => aborting_race(),
@@ -138,7 +167,7 @@ fn leaks() {
     const EACH: usize = if cfg!(windows) { 50 } else { 250 };
     // The first spawn may open what the program then keeps.
     descriptors::run().unwrap();
-    let (before, expected) = (open_descriptors(), system::Expected::new());
+    let (before, expected) = (settled(), system::Expected::new());
     let threads: Vec<_> = (0..THREADS)
         .map(|_| {
             let expected = expected.clone();
@@ -146,8 +175,17 @@ fn leaks() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(open_descriptors(), before);
-    assert_eq!(children_of(std::process::id()), [0; 0]);
+    assert_eq!(settled(), before);
+}
+
+/// The descriptors of this process when the last child is gone: `run` does not wait for that, and the thread that watches
+/// lets go of a child a moment after it has ended.
+fn settled() -> BTreeMap<u32, String> {
+    spawnsafe_tests::eventually("all children are reaped and let go", || {
+        let descriptors = open_descriptors();
+        let is_watched = descriptors.values().any(|target| system::is_watched(target));
+        (!is_watched && children_of(std::process::id()).is_empty()).then_some(descriptors)
+    })
 }
 
 fn leaks_of_failures() {
@@ -164,18 +202,10 @@ fn leaks_of_failures() {
         // With a time limit a thread watches, which keeps a descriptor of its own.
         assert!(sleeps::call().timeout(Duration::from_millis(5)).spawn().unwrap().join().is_err());
     };
-    // The thread that watches lets go of a child a moment after it has ended.
-    let no_process_is_watched = || {
-        let watched = |target: &String| system::is_watched(target);
-        (!open_descriptors().values().any(watched)).then_some(())
-    };
     fail();
-    spawnsafe_tests::eventually("the first children are let go", no_process_is_watched);
-    let before = open_descriptors();
+    let before = settled();
     (0..20).for_each(|_| fail());
-    spawnsafe_tests::eventually("the last children are let go", no_process_is_watched);
-    assert_eq!(open_descriptors(), before);
-    assert_eq!(children_of(std::process::id()), [0; 0]);
+    assert_eq!(settled(), before);
 }
 
 /// Prints the children's ids and waits to be killed.
@@ -190,6 +220,13 @@ fn orphans() {
     .join()
     .unwrap();
     println!("{}", children.iter().map(|child| child.id().to_string()).collect::<Vec<_>>().join(" "));
+    std::io::stdout().flush().unwrap();
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+/// Prints the id of a child that has answered and does not exit, and waits to be killed.
+fn leaves_an_exiting_child() {
+    println!("{}", exits_late::run(None).unwrap());
     std::io::stdout().flush().unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }

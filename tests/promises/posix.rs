@@ -1,10 +1,10 @@
 //! Promises about signals, users, limits, and files that change while they are run.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use spawnsafe_tests::copy_program;
+use spawnsafe_tests::{KillAll, KillOnDrop, copy_program, eventually, is_running};
 
 use super::{NO_MAIN, SCENARIOS, end_parent, passes, scenario, texts};
 
@@ -17,6 +17,25 @@ fn children_end_when_their_parent_is_terminated() {
             libc::kill(parent.id() as i32, libc::SIGTERM)
         };
     });
+}
+
+#[test]
+fn a_child_that_is_exiting_ends_when_its_parent_is_killed() {
+    let command = scenario(SCENARIOS, "leaves-an-exiting-child").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut parent = KillOnDrop(command.unwrap());
+    let mut line = String::new();
+    BufReader::new(parent.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let child = KillAll(vec![line.trim().parse().unwrap()]);
+    assert!(is_running(child.0[0]));
+    parent.0.kill().unwrap();
+    let dead = std::time::Instant::now();
+    eventually("the child ends with its parent", || (!is_running(child.0[0])).then_some(()));
+    println!("the child ended {:?} after its parent", dead.elapsed());
+}
+
+#[test]
+fn a_limit_that_leaves_room_for_one_child() {
+    passes(&mut scenario(SCENARIOS, "room-for-one-child"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::inherit;
 use crate::link::{self, Frame};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted};
-use crate::wire::{CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
+use crate::wire::{Arrived, CallHead, EXIT_UNREPORTED, Fault, Kind, Packed, Phase};
 
 /// The exit status of a process that panicked, as Rust has it.
 const EXIT_PANICKED: i32 = 101;
@@ -19,11 +19,14 @@ const EXIT_PANICKED: i32 = 101;
 /// The exit status of a child that could not run its entry.
 const EXIT_REFUSED: i32 = 70;
 
-/// Runs the call and ends the process. What the entry has printed is flushed on the way out, as in any program, and the
-/// parent goes on only after that.
+/// Runs the call and ends the process. What the entry has printed is out before the parent goes on: with a value it does
+/// so at once, and with an error when this process is gone, which flushes on its way out as any program does.
 pub(super) fn answer(call: Frame, adopted: Arc<Adopted>) -> ! {
     let (status, kind, packed) = match run(call, &adopted) {
-        Ok(packed) => (0, Kind::Value, packed),
+        Ok(packed) => {
+            reply::flush();
+            (0, Kind::Value, packed)
+        }
         Err(error) => {
             let status = if error.kind() == ErrorKind::Panicked { EXIT_PANICKED } else { EXIT_REFUSED };
             (status, Kind::Failure, reply::pack_error(&error))
@@ -37,18 +40,23 @@ pub(super) fn answer(call: Frame, adopted: Arc<Adopted>) -> ! {
 }
 
 fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
-    let Frame { items, blobs, .. } = call;
+    let Frame { items, blobs, attachments, .. } = call;
     let (head, rest) = CallHead::decode(&items)
         .ok_or_else(|| Error::new(ErrorKind::Protocol, "the call cannot be read: its head is damaged"))?;
     let entry = prepare(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
     panic::watch_for(adopted);
     panic::now_runs(entry.name());
-    guarded(entry, || call_with(entry, inherit::restore(rest)?, blobs))
+    guarded(entry, || call_with(entry, inherit::restore(rest)?, blobs, attachments))
 }
 
 /// Runs the entry with these arguments.
-pub(super) fn call_with(entry: &Entry, arguments: &[u8], blobs: Vec<Vec<u8>>) -> Result<Packed, Error> {
-    let mut unpacker = link::unpacker(arguments, blobs);
+pub(super) fn call_with(
+    entry: &Entry,
+    arguments: &[u8],
+    blobs: Vec<Vec<u8>>,
+    attachments: Vec<Arrived>,
+) -> Result<Packed, Error> {
+    let mut unpacker = link::unpacker(arguments, blobs).with_attachments(attachments);
     entry.run(&mut unpacker).map_err(|fault| fault_error(&fault))
 }
 

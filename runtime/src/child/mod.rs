@@ -3,6 +3,8 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod boot;
+#[cfg(feature = "tracing")]
+mod events;
 mod invoke;
 mod panic;
 mod reply;

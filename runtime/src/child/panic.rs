@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
@@ -25,9 +26,21 @@ fn now() -> MutexGuard<'static, Now> {
     NOW.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether there is a last panic.
+static HAS_LAST: AtomicBool = AtomicBool::new(false);
+
 /// Notes which entry is about to run.
 pub(super) fn now_runs(entry: &'static str) {
     *now() = Now { entry, last: None };
+}
+
+/// The same entry is about to run once more: a panic that it has caught before is not its last one.
+pub(super) fn forget_last() {
+    // Only the thread that asks sets it.
+    if HAS_LAST.load(Ordering::Relaxed) {
+        HAS_LAST.store(false, Ordering::Relaxed);
+        now().last = None;
+    }
 }
 
 /// Records panics from now on. Where one is about to abort the process, tells the parent at once.
@@ -47,6 +60,7 @@ pub(super) fn watch_for(adopted: &Arc<Adopted>) {
         } else if std::thread::current().id() == entry_thread {
             let panic = describe(info, message, entry_thread);
             now().last = Some(panic);
+            HAS_LAST.store(true, Ordering::Relaxed);
         }
         previous(info);
     }));

@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::link::{self, Outbox};
-use crate::sys::Adopted;
+use crate::sys::{self, Adopted};
 use crate::wire::{Kind, Packed};
 
 /// What has been sent. Locked while a frame is on its way: a panic of another thread may have something to say in the
@@ -27,6 +28,34 @@ pub(super) enum Delivery {
     NobodyListens,
     /// The entry has closed this end, or forked this process.
     Impossible,
+}
+
+/// How long is waited for a thread that keeps standard output locked.
+const LOCKED: Duration = Duration::from_millis(100);
+
+/// Sees to it that what the entry has printed is out, as std does when a process exits: a thread that keeps the stream
+/// locked for ever, say because it copies something to it, must not keep the answer back. Std can try to lock it; we
+/// cannot, and where there is another thread, try by one that can be left behind.
+pub(super) fn flush() {
+    // Where nobody reads it there is nobody to tell.
+    let flush = || drop(std::io::stdout().flush());
+    match sys::thread_count() {
+        Some(1) => flush(),
+        Some(_) => {
+            let (done, wait) = mpsc::channel::<()>();
+            let thread = sys::with_signals_blocked(|| {
+                std::thread::Builder::new().spawn(move || {
+                    flush();
+                    drop(done);
+                })
+            });
+            if thread.is_ok() {
+                let _ = wait.recv_timeout(LOCKED);
+            }
+        }
+        // Here the parent waits for the end of the process anyway.
+        None => {}
+    }
 }
 
 /// Sends what the entry's end was.
@@ -61,6 +90,18 @@ pub(super) fn send(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -
     if write(kind, head, packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
 }
 
+/// Sends one of a worker's events, if the pool takes it before the deadline. `false` if it is lost.
+#[cfg(feature = "tracing")]
+pub(super) fn event(head: &[u8], packed: Packed, adopted: &Adopted, deadline: std::time::Instant) -> bool {
+    // Others need not wait for this one.
+    if !adopted.is_ours() || !adopted.stream.has_room(deadline) {
+        return false;
+    }
+    let _sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let may_send = adopted.is_intact() && adopted.stream.has_room(std::time::Instant::now());
+    may_send && write(Kind::Event, head, packed, adopted)
+}
+
 /// Sends what is about to be lost, once, unless the answer is on its way or there.
 pub(super) fn last_words(error: &Error, adopted: &Adopted) {
     let packed = pack_error(error);
@@ -83,7 +124,7 @@ pub(super) fn pack_error(error: &Error) -> Packed {
 fn write(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -> bool {
     let mut outbox = Outbox::new(kind, head, packed);
     adopted.stream.prepare_to_write(outbox.len());
-    outbox.pump(|pieces| adopted.stream.write(pieces)).is_ok()
+    outbox.pump(|pieces, handles| adopted.stream.write(pieces, handles)).is_ok()
 }
 
 /// Tells the person at the terminal. Unlike `eprintln!`, it does not panic where nobody reads.

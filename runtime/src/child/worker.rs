@@ -8,15 +8,19 @@ use std::io::Write as _;
 use std::process::exit;
 use std::sync::Arc;
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::invoke;
 use super::panic;
 use super::reply::{self, Delivery, complain};
 use crate::error::{Error, ErrorKind};
 use crate::inherit;
-use crate::link::{Frame, Inbox, Progress, Ring};
+use crate::link::{self, Answer, Frame, Inbox, Progress, Ring};
 use crate::registry::{self, Entry};
 use crate::sys::{self, Adopted, Confinement};
-use crate::wire::{AnswerHead, CallHead, EXIT_UNREPORTED, Kind, Packed, TaskHead, TasksHead, WorkerHead};
+use crate::wire::{
+    AnswerHead, Arrived, CallHead, EXIT_UNREPORTED, Kind, Packed, RunHead, TaskRecord, TasksHead, WorkerHead,
+};
 
 /// The exit status of a worker that was told nonsense, or cannot begin.
 const EXIT_REFUSED: i32 = 70;
@@ -27,7 +31,7 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
     adopted.prepare_to_stay();
     let adopted = Arc::new(adopted);
     panic::watch_for(&adopted);
-    let begun = begin(first);
+    let begun = begin(first, &adopted);
     flush();
     match begun {
         Ok(packed) => must_deliver(reply::send(Kind::Value, &[], packed, &adopted)),
@@ -52,11 +56,11 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
 }
 
 /// Confines the process, puts inherited statics in place and runs the initializer, whose result is given.
-fn begin(frame: Frame) -> Result<Packed, Error> {
-    let Frame { items, blobs, .. } = frame;
+fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
+    let Frame { items, blobs, attachments, .. } = frame;
     let damaged = || Error::new(ErrorKind::Protocol, "the worker's orders cannot be read");
     let (head, rest) = CallHead::decode(&items).ok_or_else(damaged)?;
-    let (WorkerHead { memory, niceness, processors }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
+    let (WorkerHead { memory, niceness, processors, events }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
     invoke::check_build(&head)?;
     invoke::enter_surroundings(&head)?;
     sys::confine(&Confinement { memory, processors, niceness }).map_err(|error| {
@@ -66,14 +70,21 @@ fn begin(frame: Frame) -> Result<Packed, Error> {
         )
         .with_source(error)
     })?;
+    send_events(events, adopted);
     if head.name.is_empty() {
         inherit::restore(rest)?;
         return Ok(Packed::default());
     }
     let entry = invoke::find(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
     panic::now_runs(entry.name());
-    invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs))
+    invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs, attachments))
 }
+
+#[cfg(feature = "tracing")]
+use events::send_up_to as send_events;
+
+#[cfg(not(feature = "tracing"))]
+fn send_events(_: u8, _: &Arc<Adopted>) {}
 
 struct Worker {
     adopted: Arc<Adopted>,
@@ -95,34 +106,71 @@ impl Worker {
             complain(format_args!("a worker of a pool is replaced: {error}"));
             exit(EXIT_REFUSED);
         }
-        let mut blobs = frame.blobs.into_iter();
-        for task in (first..).take(count as usize) {
-            let (head, arguments, after) = TaskHead::decode(rest, self.entries.len() as u32)?;
+        let (mut blobs, mut attachments) = (frame.blobs.into_iter(), frame.attachments);
+        let (mut task, end) = (first, first.checked_add(count.into())?);
+        while task < end {
+            let (run, records, after) = RunHead::decode(rest, self.entries.len() as u32)?;
             rest = after;
-            if let Some(new) = head.new {
+            if let Some(new) = run.new {
                 let found = registry::find(new.index, new.name, new.position).ok_or_else(|| new.name.to_owned());
                 self.entries.push(found);
             }
-            let blobs: Vec<_> = blobs.by_ref().take(head.blobs.into()).collect();
+            let blobs: Vec<_> = blobs.by_ref().take(run.blobs.into()).collect();
+            let next = task.checked_add(run.count.into()).filter(|_| run.count > 0)?;
+            // They are the last task's, which is alone in its run.
+            let attachments = if next == end { std::mem::take(&mut attachments) } else { Vec::new() };
+            self.run_all(run, task, records, (blobs, attachments), count / 2)?;
+            task = next;
+        }
+        self.ring_the_bell();
+        Some(())
+    }
+
+    /// Runs tasks of one entry, the first of which has this number, and rings the bell after so many answers. `None` if
+    /// they cannot be read.
+    fn run_all(
+        &mut self,
+        run: RunHead<'_>,
+        first: u64,
+        mut records: &[u8],
+        (mut blobs, mut attachments): (Vec<Vec<u8>>, Vec<Arrived>),
+        many: u32,
+    ) -> Option<()> {
+        let entry = self.entries[run.entry as usize].clone();
+        if let Ok(entry) = &entry {
+            panic::now_runs(entry.name());
+        }
+        for task in (first..).take(run.count as usize) {
+            let (TaskRecord(arguments), after) = TaskRecord::decode(records)?;
+            records = after;
             if self.ring.as_ref().is_some_and(|ring| !ring.begin(task)) {
                 // The pool may wait for a sign that this process runs.
                 self.unrung += 1;
                 continue;
             }
-            let answer = match &self.entries[head.entry as usize] {
+            if !attachments.is_empty() {
+                // The pool holds copies of the handles until it knows that this task will not go to another worker.
+                self.unrung += 1;
+                self.ring_the_bell();
+            }
+            let answer = match &entry {
                 Ok(entry) => {
-                    panic::now_runs(entry.name());
-                    invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs))
+                    panic::forget_last();
+                    #[cfg(feature = "tracing")]
+                    events::now_runs(Some(task));
+                    let (blobs, attachments) = (std::mem::take(&mut blobs), std::mem::take(&mut attachments));
+                    invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs, attachments))
                 }
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
             };
             flush();
+            #[cfg(feature = "tracing")]
+            events::now_runs(None);
             self.answer(task, answer);
-            if self.unrung > count / 2 {
+            if self.unrung > many {
                 self.ring_the_bell();
             }
         }
-        self.ring_the_bell();
         Some(())
     }
 
@@ -133,11 +181,13 @@ impl Worker {
         }
         let failed = answer.is_err();
         let packed = answer.unwrap_or_else(|error| reply::pack_error(&error));
-        let head = AnswerHead { task, failed }.encode();
-        let is_small = packed.blobs.is_empty();
-        if is_small && self.ring.as_mut().is_some_and(|ring| ring.push(&head, &packed.items)) {
+        let is_short = packed.is_items_only();
+        let short = Answer { task: task as u32, failed, body: &packed.items };
+        if is_short && self.ring.as_mut().is_some_and(|ring| ring.push(short)) {
             self.unrung += 1;
+            link::recycle(packed.items);
         } else {
+            let head = AnswerHead { task, failed }.encode();
             must_deliver(reply::send(Kind::Answer, &head, packed, &self.adopted));
         }
     }

@@ -45,17 +45,19 @@ use crate::wire::{CallHead, CodecError, Fault, Kind, Packed, Packer, Unpacker};
 /// ```
 #[must_use = "nothing runs until `spawn` or `run` is called"]
 pub struct Call<R> {
-    plan: Plan,
+    entry: &'static Entry,
+    packed: Result<Packed, Box<Fault>>,
+    /// What was set. Apart, as a pool is given many calls, of which nothing is set, and each is moved several times.
+    plan: Option<Box<Plan>>,
     unpack: Unpack<R>,
 }
 
 /// How the parent unpacks a result.
 pub(crate) type Unpack<R> = fn(&mut Unpacker<'_>) -> Result<R, CodecError>;
 
-/// A call without the type of its result, so that all code that is not about values exists once.
+/// What can be set of a call, and of the process that runs it.
+#[derive(Default)]
 struct Plan {
-    entry: &'static Entry,
-    packed: Result<Packed, Fault>,
     name: Option<String>,
     environment: Environment,
     current_dir: Option<PathBuf>,
@@ -82,133 +84,123 @@ pub(crate) struct Task<R> {
 pub struct Arguments {
     entry: &'static Entry,
     packer: Packer,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 impl Arguments {
     /// No argument is packed yet.
     #[must_use]
+    #[inline]
     pub fn new(entry: &'static Entry) -> Self {
         Self { entry, packer: link::packer(), fault: None }
     }
 
     /// Where the next argument goes.
+    #[inline]
     pub fn packer(&mut self) -> &mut Packer {
         &mut self.packer
     }
 
     /// Notes how the packing of the argument `name` went. What fails surfaces when the call is started.
+    #[inline]
     pub fn packed(&mut self, name: &'static str, done: Result<(), CodecError>) {
         if let (Err(error), None) = (done, &self.fault) {
-            self.fault = Some(Fault::argument(name, error));
+            self.fault = Some(Box::new(Fault::argument(name, error)));
         }
     }
 
     /// All arguments are packed.
+    #[inline]
     pub fn call<R>(self, unpack: Unpack<R>) -> Call<R> {
-        Call { plan: self.plan(), unpack }
-    }
-
-    fn plan(self) -> Plan {
-        Plan {
-            entry: self.entry,
-            packed: match self.fault {
-                None => Ok(self.packer.finish()),
-                Some(fault) => Err(fault),
-            },
-            name: None,
-            environment: Environment::default(),
-            current_dir: None,
-            stdin: Stdio::inherit(),
-            stdout: Stdio::inherit(),
-            stderr: Stdio::inherit(),
-            timeout: None,
-            start_method: StartMethod::default(),
-            altered: None,
-        }
+        let packed = match self.fault {
+            None => Ok(self.packer.finish()),
+            Some(fault) => Err(fault),
+        };
+        Call { entry: self.entry, packed, plan: None, unpack }
     }
 }
 
 impl<R> Call<R> {
+    fn plan(&mut self) -> &mut Plan {
+        self.plan.get_or_insert_default()
+    }
+
+    /// The same, for a setter that concerns the process.
+    fn altered(&mut self, setter: &'static str) -> &mut Plan {
+        let plan = self.plan();
+        plan.altered = Some(setter);
+        plan
+    }
+
     /// Names the process, for people: on Linux `ps`, `top` and `/proc/<id>/comm` show the first 15 bytes, on Windows
     /// debuggers show it as that of the main thread, on macOS nothing does. By default
     /// it is called what this process is called.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.plan.name = Some(name.into());
-        self.plan.altered = Some("name");
+        self.altered("name").name = Some(name.into());
         self
     }
 
     /// Sets a variable in the child's environment, which is otherwise a copy of this process's.
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.plan.environment.set(key.as_ref(), value.as_ref());
-        self.plan.altered = Some("env");
+        self.altered("env").environment.set(key.as_ref(), value.as_ref());
         self
     }
 
     /// Sets several variables in the child's environment.
     pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
         for (key, value) in variables {
-            self.plan.environment.set(key.as_ref(), value.as_ref());
-            self.plan.altered = Some("envs");
+            self.altered("envs").environment.set(key.as_ref(), value.as_ref());
         }
         self
     }
 
     /// Removes a variable from the child's environment.
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
-        self.plan.environment.remove(key.as_ref());
-        self.plan.altered = Some("env_remove");
+        self.altered("env_remove").environment.remove(key.as_ref());
         self
     }
 
     /// Starts the child with an empty environment, but for what is set after this.
     pub fn env_clear(mut self) -> Self {
-        self.plan.environment.clear();
-        self.plan.altered = Some("env_clear");
+        self.altered("env_clear").environment.clear();
         self
     }
 
     /// Sets the child's working directory. It is an [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) from the child if it
     /// cannot be entered.
     pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
-        self.plan.current_dir = Some(dir.as_ref().to_owned());
-        self.plan.altered = Some("current_dir");
+        self.altered("current_dir").current_dir = Some(dir.as_ref().to_owned());
         self
     }
 
     /// What the child's standard input is connected to; by default, what this process's is.
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
-        self.plan.stdin = stdin.into();
-        self.plan.altered = Some("stdin");
+        self.altered("stdin").stdin = stdin.into();
         self
     }
 
     /// What the child's standard output is connected to; by default, what this process's is.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
-        self.plan.stdout = stdout.into();
-        self.plan.altered = Some("stdout");
+        self.altered("stdout").stdout = stdout.into();
         self
     }
 
     /// What the child's standard error is connected to; by default, what this process's is.
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
-        self.plan.stderr = stderr.into();
-        self.plan.altered = Some("stderr");
+        self.altered("stderr").stderr = stderr.into();
         self
     }
 
     /// Kills the child if it has not answered within this time, counted from its start. Joining it then gives
     /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut). The child is killed whether or not somebody waits for it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.plan.timeout = Some(timeout);
+        self.plan().timeout = Some(timeout);
         self
     }
 
     /// How the process comes to be.
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.plan.start_method = method;
-        self.plan.altered = Some("start_method");
+        self.altered("start_method").start_method = method;
         self
     }
 
@@ -222,36 +214,58 @@ impl<R> Call<R> {
     /// [`Encode`](crate::ErrorKind::Encode) if an argument cannot be packed, [`Spawn`](crate::ErrorKind::Spawn) if the system
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
-        let (mut running, piped) = self.plan.start()?;
+        let unpack = self.unpack;
+        let (mut running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
         running.kill_when_due()?;
-        Ok(Child::new(running, piped, self.unpack))
+        Ok(Child::new(running, piped, unpack))
     }
 
-    /// Starts the child and waits for its result: [`spawn`](Call::spawn) and [`join`](Child::join).
+    /// Starts the child and waits for its result, as [`spawn`](Call::spawn) and [`join`](Child::join) do, but not for its
+    /// process to be gone as well.
+    ///
+    /// What the entry has printed with Rust's macros is out by then. The process may run its exit handlers a moment
+    /// longer, if it has some, and is reaped in the background, within milliseconds; for that a thread is started with the
+    /// first `run`. This process waits for it when it returns from `main` or calls [`exit`](std::process::exit). It is
+    /// killed if it takes ten seconds. If what the process holds must be free, as a port that the next one needs, use `spawn`
+    /// and `join`. An error still waits for the end of the process, to say how it was. On macOS and Windows all
+    /// do.
     ///
     /// # Errors
     /// Those of both.
     pub fn run(self) -> Result<R, Error> {
         // Whoever waits keeps the time as well: no other thread need watch.
-        let (running, piped) = self.plan.start()?;
-        Child::new(running, piped, self.unpack).join()
+        let unpack = self.unpack;
+        let (running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
+        Child::new(running, piped, unpack).into_result()
+    }
+
+    /// The packed arguments, if this is a call of that entry of which nothing was set and which has no blobs or handles.
+    #[inline]
+    pub(crate) fn plain(&mut self, entry: &'static Entry) -> Option<&mut Vec<u8>> {
+        match &mut self.packed {
+            Ok(packed) if std::ptr::eq(self.entry, entry) && self.plan.is_none() && packed.is_items_only() => {
+                Some(&mut packed.items)
+            }
+            _ => None,
+        }
+    }
+
+    /// How its result is unpacked.
+    #[inline]
+    pub(crate) fn unpack(&self) -> Unpack<R> {
+        self.unpack
     }
 
     /// For a process that is there already.
     pub(crate) fn into_task(self) -> Result<Task<R>, Error> {
-        let Plan { entry, packed, timeout, altered, .. } = self.plan;
+        let Self { entry, packed, plan, unpack } = self;
         let task = || {
-            if let Some(setter) = altered {
+            if let Some(setter) = plan.as_ref().and_then(|plan| plan.altered) {
                 return Err(ending::not_for_a_pool(setter));
             }
             let index = registry::index_of(entry).map_err(|found| duplicate(&found))?;
-            Ok(Task {
-                entry,
-                index,
-                packed: packed.map_err(|fault| ending::not_packed(&fault))?,
-                timeout,
-                unpack: self.unpack,
-            })
+            let packed = packed.map_err(|fault| ending::not_packed(&fault))?;
+            Ok(Task { entry, index, packed, timeout: plan.and_then(|plan| plan.timeout), unpack })
         };
         task().map_err(|error| error.in_entry(entry.name()))
     }
@@ -269,44 +283,49 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
     Ok(dispatch)
 }
 
-impl Plan {
-    fn start(self) -> Result<(Running, Piped), Error> {
-        let entry = self.entry;
-        self.order()
-            .and_then(|(order, method, timeout)| {
-                let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-                let Launched { peer, piped, outbox, shared: _ } =
-                    method.launcher().launch(order).map_err(not_started)?;
-                let mut running = Running::new(entry.name(), peer, outbox, deadline.zip(timeout));
-                running.send();
-                Ok((running, piped))
-            })
-            .map_err(|error| error.in_entry(entry.name()))
-    }
+/// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
+fn start(
+    entry: &'static Entry,
+    packed: Result<Packed, Box<Fault>>,
+    plan: Box<Plan>,
+) -> Result<(Running, Piped), Error> {
+    order(entry, packed, *plan)
+        .and_then(|(order, method, timeout)| {
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let Launched { peer, piped, outbox, shared: _ } = method.launcher().launch(order).map_err(not_started)?;
+            let mut running = Running::new(entry.name(), peer, outbox, deadline.zip(timeout));
+            running.send();
+            Ok((running, piped))
+        })
+        .map_err(|error| error.in_entry(entry.name()))
+}
 
-    fn order(self) -> Result<(Order, StartMethod, Option<Duration>), Error> {
-        let dispatch = may_start()?;
-        let index = registry::index_of(self.entry).map_err(|found| duplicate(&found))?;
-        let packed = self.packed.map_err(|fault| ending::not_packed(&fault))?;
-        let head = CallHead {
-            build: sys::build_id(),
-            index,
-            position: self.entry.position(),
-            name: self.entry.name(),
-            process_name: self.name.as_deref().unwrap_or_else(|| own_name()),
-            current_dir: self.current_dir.as_deref().unwrap_or(Path::new("")).as_os_str().as_encoded_bytes(),
-        };
-        let order = Order {
-            dispatch,
-            environment: self.environment,
-            stdin: self.stdin,
-            stdout: self.stdout,
-            stderr: self.stderr,
-            outbox: Outbox::with_pieces(Kind::Call, &head.encode(), inherit::snapshot()?, packed),
-            shared: None,
-        };
-        Ok((order, self.start_method, self.timeout))
-    }
+fn order(
+    entry: &'static Entry,
+    packed: Result<Packed, Box<Fault>>,
+    plan: Plan,
+) -> Result<(Order, StartMethod, Option<Duration>), Error> {
+    let dispatch = may_start()?;
+    let index = registry::index_of(entry).map_err(|found| duplicate(&found))?;
+    let packed = packed.map_err(|fault| ending::not_packed(&fault))?;
+    let head = CallHead {
+        build: sys::build_id(),
+        index,
+        position: entry.position(),
+        name: entry.name(),
+        process_name: plan.name.as_deref().unwrap_or_else(|| own_name()),
+        current_dir: plan.current_dir.as_deref().unwrap_or(Path::new("")).as_os_str().as_encoded_bytes(),
+    };
+    let order = Order {
+        dispatch,
+        environment: plan.environment,
+        stdin: plan.stdin,
+        stdout: plan.stdout,
+        stderr: plan.stderr,
+        outbox: Outbox::with_pieces(Kind::Call, &head.encode(), inherit::snapshot()?, packed),
+        shared: None,
+    };
+    Ok((order, plan.start_method, plan.timeout))
 }
 
 /// What this process is called: a child would be called after the link that it was started from.
@@ -317,6 +336,6 @@ pub(crate) fn own_name() -> &'static str {
 
 impl<R> fmt::Debug for Call<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("entry", &self.plan.entry.name()).finish_non_exhaustive()
+        f.debug_struct("Call").field("entry", &self.entry.name()).finish_non_exhaustive()
     }
 }

@@ -54,7 +54,11 @@ impl<R> Child<R> {
         self.running.id()
     }
 
-    /// Waits until the entry has returned and its process has exited.
+    /// Waits until the entry has returned and its process has exited. What the process held, as a port or a lock of a file,
+    /// is then free, and all that it does on its way out is done. [`Call::run`](crate::Call::run) does not wait for
+    /// that.
+    ///
+    /// A process that does not exit within ten seconds of its result, say because of an exit handler that hangs, is killed.
     ///
     /// The child's piped standard input is closed first, so that a child that reads it to its end does not wait for
     /// ever. Piped output is for the caller to read: a child whose output nobody reads waits too.
@@ -65,6 +69,13 @@ impl<R> Child<R> {
         drop(self.stdin.take());
         let answer = self.running.settle(None);
         self.value(answer.expect("without a time limit it waits for the answer"))
+    }
+
+    /// For whoever has never seen the process, and does not ask when it is gone.
+    pub(super) fn into_result(mut self) -> Result<R, Error> {
+        drop(self.stdin.take());
+        let answer = self.running.settle_for_value();
+        self.value(answer)
     }
 
     /// As [`join`](Child::join), for at most this long: `Ok(None)` if the time passes first. The child then runs on,
@@ -111,7 +122,7 @@ impl<R> Child<R> {
 
     pub(super) fn value(&self, answer: Answer) -> Result<R, Error> {
         let frame = answer?;
-        let mut unpacker = link::unpacker(&frame.items, frame.blobs);
+        let mut unpacker = link::unpacker(&frame.items, frame.blobs).with_attachments(frame.attachments);
         (self.unpack)(&mut unpacker)
             .and_then(|value| unpacker.finish().map(|()| value))
             .map_err(|error| ending::undecodable(&error).in_entry(self.running.entry()))

@@ -58,6 +58,12 @@ pub(crate) fn not_started(error: io::Error) -> Error {
     Error::new(ErrorKind::Spawn, format!("the process cannot be started: {error}{hint}")).with_source(error)
 }
 
+/// The system has refused to send a part of the call.
+pub(crate) fn not_sent(error: io::Error) -> Error {
+    let hint = sys::start_hint(&error);
+    Error::new(ErrorKind::Encode, format!("its arguments cannot be sent: {error}{hint}")).with_source(error)
+}
+
 /// The child has ended, and its connection holds no answer.
 pub(crate) fn without_answer(id: u32, ended: Ended, partial: bool) -> Error {
     let when = if partial { "while it was sending its result" } else { "before its result was there" };

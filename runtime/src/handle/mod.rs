@@ -13,7 +13,7 @@ mod tests;
 pub use call::{Arguments, Call};
 pub(crate) use call::{Unpack, may_start, own_name};
 pub use child::Child;
-pub(crate) use ending::{already_joined, not_started, undecodable, without_answer};
+pub(crate) use ending::{already_joined, not_sent, not_started, undecodable, without_answer};
 #[cfg(feature = "tokio")]
 pub use future::Join;
 pub(crate) use running::failure;

@@ -1,4 +1,5 @@
-//! The thread that watches children for which nobody waits: it kills those whose time is up and reaps the detached.
+//! The thread that watches children for which nobody waits: it kills those whose time is up, reaps the detached, and those
+//! that are exiting (`launch::exiting`) if nobody else does.
 //!
 //! It is started when it is first needed, which in most programs is never. One thread for all children: a detached
 //! child may live as long as the program.
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::launch::Peer;
+use crate::launch::{Peer, exiting};
 use crate::sys::{self, Waker, Watch};
 
 /// How long the thread waits where the system does not let it wait for something.
@@ -34,6 +35,11 @@ pub(super) struct Reaper {
 pub(super) fn kill_at(watch: Watch, deadline: Instant, due: Arc<AtomicBool>) -> io::Result<()> {
     reaper()?.take(Watched { watch, kill_at: Some(deadline), due, peer: None });
     Ok(())
+}
+
+/// Whether a process that is about to answer can be left to exit by itself.
+pub(super) fn expect_exit() -> bool {
+    reaper().is_ok_and(|reaper| exiting::expect(|| reaper.waker.wake()))
 }
 
 /// The one reaper of this process, started now if it was not yet. A failure is not for ever: the next one may be luckier.
@@ -63,6 +69,11 @@ impl Reaper {
         self.take(Watched { watch: peer.watch(), kill_at, due: Arc::default(), peer: Some(peer) });
     }
 
+    /// Sees to a process that has answered, and takes its time to exit.
+    pub(super) fn leave(&self, peer: Box<dyn Peer>) {
+        exiting::add(peer, || self.waker.wake());
+    }
+
     fn take(&self, watched: Watched) {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
         self.waker.wake();
@@ -72,8 +83,10 @@ impl Reaper {
         let mut watched: Vec<Watched> = Vec::new();
         loop {
             watched.append(&mut self.arrivals.lock().unwrap_or_else(PoisonError::into_inner));
-            let next = watched.iter().filter_map(|child| child.kill_at).min();
-            match sys::wait_any(watched.iter().map(|child| &child.watch), &self.waker, next) {
+            let exiting = exiting::patrol();
+            let next = watched.iter().filter_map(|child| child.kill_at).chain(exiting.next).min();
+            let watches = watched.iter().map(|child| &child.watch).chain(&exiting.watches);
+            match sys::wait_any(watches, &self.waker, next) {
                 Ok(ended) => {
                     let mut ended = ended.into_iter();
                     watched.retain_mut(|child| !ended.next().unwrap_or(false) || !child.has_ended());

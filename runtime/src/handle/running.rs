@@ -12,14 +12,11 @@ use std::time::{Duration, Instant};
 use super::{ending, reap};
 use crate::error::{Error, ErrorKind};
 use crate::launch::Peer;
+use crate::launch::exiting::{self, GRACE};
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::sys::{Ended, Interest};
 use crate::trace::Span;
 use crate::wire::Kind;
-
-/// How long a process may take to exit after it has answered. What runs then is the user's (exit handlers of C
-/// libraries), and may hang; the answer is there, and is not held back for ever.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// How much is read before limits are looked at again: what `try_join` may take, and an executor may be kept from its
 /// other tasks, is bounded whatever the child sends.
@@ -128,6 +125,36 @@ impl Running {
         }
     }
 
+    /// Waits for the answer, and not for the process that has given it: if that is a value, it is left to exit by itself.
+    /// An error says how the process has ended.
+    pub(super) fn settle_for_value(&mut self) -> Answer {
+        // While the child is being loaded there is time for it.
+        exiting::sweep();
+        let can_be_left = reap::expect_exit();
+        loop {
+            if let Some(answer) = self.advance() {
+                return answer;
+            }
+            if let (Stage::Answered { answer: Ok(_), .. }, true) = (&self.stage, can_be_left) {
+                if let Ok(reaper) = reap::reaper() {
+                    return self.leave(reaper);
+                }
+            }
+            if let Err(error) = self.wait_until(None) {
+                return self.give_up(ending::lost(error));
+            }
+        }
+    }
+
+    fn leave(&mut self, reaper: &reap::Reaper) -> Answer {
+        reaper.leave(self.peer.give_up());
+        self.span.ends(None);
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Answered { answer, .. } => answer,
+            _ => unreachable!("it is called when the answer is there"),
+        }
+    }
+
     /// Does what can be done without waiting. The answer comes once, and only after the process is reaped.
     pub(super) fn advance(&mut self) -> Option<Answer> {
         if matches!(self.stage, Stage::Done) {
@@ -221,9 +248,14 @@ impl Running {
     /// Writes and reads what the connection allows.
     fn exchange(&mut self, has_ended: bool) {
         let Self { outbox, peer, .. } = self;
-        if !outbox.is_empty() && outbox.pump(|pieces| peer.get().write(pieces)).is_err() {
-            // The child reads no more: it has failed, and may have said why.
+        if let Err(error) = outbox.pump(|pieces, handles| peer.get().write(pieces, handles)) {
             *outbox = Outbox::default();
+            // A child that reads no more has failed, and may have said why.
+            if !link::is_closed(&error) {
+                // It would wait for the rest of its arguments.
+                let _ = self.peer.get().kill();
+                return self.answer(Err(ending::not_sent(error).in_entry(self.entry)));
+            }
         }
         self.has_more = false;
         loop {
@@ -238,7 +270,9 @@ impl Running {
                     Kind::Call | Kind::Worker | Kind::Tasks => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
-                    Kind::Answer | Kind::Bell => return self.distrust("it answers as a worker of a pool would"),
+                    Kind::Answer | Kind::Bell | Kind::Event => {
+                        return self.distrust("it answers as a worker of a pool would");
+                    }
                 },
                 Ok(Progress::More) => return self.has_more = true,
                 Ok(Progress::Pending) if !has_ended => return,
@@ -326,7 +360,7 @@ impl Owned {
         &mut **self.0.as_mut().expect("it is given up only together with what holds it")
     }
 
-    fn give_up(mut self) -> Box<dyn Peer> {
+    fn give_up(&mut self) -> Box<dyn Peer> {
         self.0.take().expect("it is given up once")
     }
 }

@@ -10,7 +10,7 @@ use crate::wire::{Kind, Packed};
 fn bytes_of(mut outbox: Outbox) -> Vec<u8> {
     let mut bytes = Vec::new();
     outbox
-        .pump(|pieces| {
+        .pump(|pieces, _| {
             bytes.extend_from_slice(&pieces[0]);
             Ok(pieces[0].len())
         })
@@ -19,7 +19,11 @@ fn bytes_of(mut outbox: Outbox) -> Vec<u8> {
 }
 
 fn value() -> Vec<u8> {
-    bytes_of(Outbox::new(Kind::Value, &[], Packed { items: vec![0x07], blobs: vec![vec![1_u8, 2, 3].into()] }))
+    bytes_of(Outbox::new(
+        Kind::Value,
+        &[],
+        Packed { items: vec![0x07], blobs: vec![vec![1_u8, 2, 3].into()], ..Packed::default() },
+    ))
 }
 
 fn error_frame(kind: Kind, error: &Error) -> Vec<u8> {
@@ -104,7 +108,8 @@ fn a_failure_names_the_entry() {
 
 #[test]
 fn a_failure_that_cannot_be_read() {
-    let failure = bytes_of(Outbox::new(Kind::Failure, &[], Packed { items: vec![0xff], blobs: vec![] }));
+    let failure =
+        bytes_of(Outbox::new(Kind::Failure, &[], Packed { items: vec![0xff], blobs: vec![], ..Packed::default() }));
     assert_eq!(kind_of(join(vec![Event::Bytes(failure), exited(70)])), ErrorKind::Protocol);
 }
 

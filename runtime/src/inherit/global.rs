@@ -58,7 +58,7 @@ impl<V: SpawnSafe> Snapshot<'_, V> {
     /// # Errors
     /// If it cannot be packed: its `Serialize` has failed.
     pub fn take(self, value: &V) -> Result<(), RemoteError> {
-        let mut packer = link::packer().without_blobs();
+        let mut packer = link::packer().items_only();
         value.__pack_ref(&mut packer)?;
         self.saved.packed = Some(packer.finish().items);
         Ok(())

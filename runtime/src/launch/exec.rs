@@ -4,9 +4,11 @@ use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Launched, Launcher, Order, Peer};
+use super::{Launched, Launcher, Order, Peer, exiting};
 use crate::registry::Dispatch;
-use crate::sys::{self, Command, Ended, Interest, Process, Ready, Started, Stream, Watch};
+use crate::sys::{
+    self, Command, Ended, Interest, OwnedHandle, Process, Ready, Receive, Received, Started, Stream, Watch,
+};
 
 /// See [`StartMethod::Exec`](super::StartMethod::Exec).
 #[derive(Debug)]
@@ -15,7 +17,7 @@ pub(crate) struct Exec;
 impl Launcher for Exec {
     fn launch(&self, order: Order) -> io::Result<Launched> {
         let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
-        let command = Command {
+        let mut command = Command {
             args: std::env::args_os().collect(),
             env: environment.variables()?,
             stdin,
@@ -27,11 +29,11 @@ impl Launcher for Exec {
             },
             shared,
         };
-        let (stream, handover) = sys::connection()?;
+        let (stream, handover) = exiting::with_room(sys::connection)?;
         stream.prepare_to_write(outbox.len());
         // Before the child exists: arguments that fit into the buffer are there when it asks for them.
-        outbox.pump(|pieces| stream.write(pieces))?;
-        let Started { process, piped, shared } = sys::start(command, handover)?;
+        outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
+        let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
         Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
     }
 }
@@ -54,13 +56,19 @@ impl Read for Executed {
     }
 }
 
+impl Receive for Executed {
+    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(buf, handles)
+    }
+}
+
 impl Peer for Executed {
     fn id(&self) -> u32 {
         self.process.id()
     }
 
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream()?.write(pieces)
+    fn write(&mut self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
+        self.stream()?.write(pieces, handles)
     }
 
     fn hang_up(&mut self) {

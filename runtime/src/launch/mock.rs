@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::Peer;
-use crate::sys::{Ended, Interest, Ready, Stream, Watch};
+use crate::sys::{Ended, Interest, OwnedHandle, Ready, Receive, Stream, Watch};
 
 /// What happens next on the child's side.
 #[derive(Debug)]
@@ -66,12 +66,14 @@ impl Read for Mock {
     }
 }
 
+impl Receive for Mock {}
+
 impl Peer for Mock {
     fn id(&self) -> u32 {
         17
     }
 
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write(&mut self, pieces: &[IoSlice<'_>], _: &[&OwnedHandle]) -> io::Result<usize> {
         let bytes = pieces[0].iter().copied().take(self.room);
         let mut log = self.log.lock().unwrap();
         let before = log.written.len();

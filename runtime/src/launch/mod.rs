@@ -4,10 +4,11 @@
 
 mod environment;
 mod exec;
+pub(crate) mod exiting;
 #[cfg(test)]
 pub(crate) mod mock;
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ pub(crate) use exec::Exec;
 
 use crate::link::Outbox;
 use crate::registry::Dispatch;
-use crate::sys::{Ended, Interest, Piped, Ready, Shared, Stdio, Stream, Watch};
+use crate::sys::{Ended, Interest, OwnedHandle, Piped, Ready, Receive, Shared, Stdio, Stream, Watch};
 
 /// How a child process comes to be.
 ///
@@ -59,11 +60,11 @@ pub(crate) trait Launcher {
 }
 
 /// A child process as its parent sees it: a process, and the connection to it. Reading does not block.
-pub(crate) trait Peer: Read + Send {
+pub(crate) trait Peer: Receive + Send {
     fn id(&self) -> u32;
 
-    /// Writes what the connection takes.
-    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Writes what the connection takes, and sends the handles with the first of these bytes.
+    fn write(&mut self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize>;
 
     /// Closes the connection: nothing more is expected from it.
     fn hang_up(&mut self);

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::sync::Arc;
 
-use crate::sys;
-use crate::wire::{BLOB_HEADER_LEN, FrameError, HEADER_LEN, Header, Kind};
+use crate::sys::{self, OwnedHandle, Receive};
+use crate::wire::{ATTACHMENTS_AT_ONCE, Arrived, Attachment, BLOB_HEADER_LEN, FrameError, HEADER_LEN, Header, Kind};
 
 /// What is allocated at once for a piece, however long it claims to be. Beyond it memory grows with what arrives.
 const FIRST_ALLOCATION: usize = 64 << 20;
@@ -15,6 +16,7 @@ pub(crate) struct Frame {
     pub(crate) kind: Kind,
     pub(crate) items: Vec<u8>,
     pub(crate) blobs: Vec<Vec<u8>>,
+    pub(crate) attachments: Vec<Arrived>,
 }
 
 /// How far the current frame is.
@@ -34,6 +36,8 @@ pub(crate) enum Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     head: Vec<u8>,
+    /// What has come with it; `None` where this process could not be given it.
+    handles: Vec<Option<OwnedHandle>>,
     header: Option<Header>,
     items: Piece,
     blobs: Vec<Vec<u8>>,
@@ -86,15 +90,16 @@ macro_rules! complete {
 impl Inbox {
     /// Reads until a frame is complete, the source would block or ends, or `budget` bytes are read. Never reads beyond
     /// the frame.
-    pub(crate) fn pump(&mut self, source: &mut (impl Read + ?Sized), budget: usize) -> Result<Progress, InboxError> {
+    pub(crate) fn pump(&mut self, source: &mut (impl Receive + ?Sized), budget: usize) -> Result<Progress, InboxError> {
         let mut budget = budget;
         let budget = &mut budget;
-        complete!(self, fill(source, &mut self.head, HEADER_LEN, budget)?);
+        complete!(self, self.fill_head(source, budget)?);
         let header = match self.header {
             Some(header) => header,
             None => {
                 let bytes = self.head.first_chunk().expect("it was filled");
                 let header = Header::decode(bytes).map_err(InboxError::Frame)?;
+                self.check_handles(&header).map_err(InboxError::Frame)?;
                 self.items = Piece::of(header.len)?;
                 *self.header.insert(header)
             }
@@ -104,7 +109,48 @@ impl Inbox {
             complete!(self, self.fill_blob(source, budget)?);
         }
         let done = std::mem::take(self);
-        Ok(Progress::Complete(Frame { kind: header.kind, items: done.items.bytes, blobs: done.blobs }))
+        let attachments = done.handles.into_iter().map(|handle| Some(Attachment::new(Arc::new(handle?)))).collect();
+        Ok(Progress::Complete(Frame { kind: header.kind, items: done.items.bytes, blobs: done.blobs, attachments }))
+    }
+
+    /// Reads the header, and the handles that come with its bytes. All of a frame's do.
+    fn fill_head(&mut self, source: &mut (impl Receive + ?Sized), budget: &mut usize) -> Result<Part, InboxError> {
+        while self.head.len() < HEADER_LEN {
+            let mut bytes = [0; HEADER_LEN];
+            let missing = (HEADER_LEN - self.head.len()).min(*budget);
+            if missing == 0 {
+                return Ok(Part::More);
+            }
+            let mut handles = Vec::new();
+            match source.receive(&mut bytes[..missing], &mut handles) {
+                Ok(received) => {
+                    let before = self.handles.len();
+                    self.handles.extend(handles.into_iter().map(Some));
+                    if received.lost_handles {
+                        // Each message but the last has as many as it can have.
+                        self.handles.resize_with(before + ATTACHMENTS_AT_ONCE, || None);
+                    }
+                    if received.count == 0 {
+                        return Ok(Part::Closed);
+                    }
+                    *budget -= received.count;
+                    self.head.extend_from_slice(&bytes[..received.count]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return ended(error),
+            }
+        }
+        Ok(Part::Complete)
+    }
+
+    /// Whether as many have come as the header says. Those that were lost may not have been there.
+    fn check_handles(&mut self, header: &Header) -> Result<(), FrameError> {
+        let announced = usize::from(header.attachments);
+        while self.handles.len() > announced && matches!(self.handles.last(), Some(None)) {
+            self.handles.pop();
+        }
+        let arrived = self.handles.len();
+        if arrived == announced { Ok(()) } else { Err(FrameError::Attachments { announced, arrived }) }
     }
 
     /// Whether some of a frame has arrived.
@@ -168,16 +214,27 @@ fn fill(
         Ok(_) if bytes.len() == len => Ok(Part::Complete),
         Ok(_) if *budget == 0 => Ok(Part::More),
         Ok(_) => Ok(Part::Closed),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Part::Pending),
+        Err(error) => ended(error),
+    }
+}
+
+/// What it means for a part that reading has failed.
+fn ended(error: io::Error) -> Result<Part, InboxError> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(Part::Pending),
         // The other side was killed with bytes of ours unread.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Part::Closed),
-        Err(error) => Err(InboxError::Io(error)),
+        io::ErrorKind::ConnectionReset => Ok(Part::Closed),
+        _ => Err(InboxError::Io(error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn header(blobs: u16, len: u64) -> Header {
+        Header { kind: Kind::Value, blobs, attachments: 0, len }
+    }
 
     fn pump(bytes: &[u8]) -> Result<Progress, InboxError> {
         Inbox::default().pump(&mut &bytes[..], usize::MAX)
@@ -187,13 +244,13 @@ mod tests {
     fn ends_are_told_apart() {
         assert!(matches!(pump(b""), Ok(Progress::Closed { partial: false })));
         assert!(matches!(pump(b"spw"), Ok(Progress::Closed { partial: true })));
-        let header = Header { kind: Kind::Value, blobs: 0, len: 5 }.encode();
+        let header = header(0, 5).encode();
         assert!(matches!(pump(&header), Ok(Progress::Closed { partial: true })));
     }
 
     #[test]
     fn a_budget_is_kept() {
-        let mut frame = Header { kind: Kind::Value, blobs: 0, len: 100 }.encode().to_vec();
+        let mut frame = header(0, 100).encode().to_vec();
         frame.resize(HEADER_LEN + 100, 7);
         let (mut inbox, mut source) = (Inbox::default(), &frame[..]);
         for left in [76, 36] {
@@ -206,16 +263,16 @@ mod tests {
     #[test]
     fn garbage_is_an_error() {
         assert!(matches!(pump(b"HTTP/1.1 200 OK\r\n"), Err(InboxError::Frame(FrameError::NotAFrame(_)))));
-        let mut header = Header { kind: Kind::Value, blobs: 0, len: 5 }.encode();
+        let mut header = header(0, 5).encode();
         header[3] = 9;
         assert!(matches!(pump(&header), Err(InboxError::Frame(FrameError::Version(9)))));
     }
 
     #[test]
     fn a_claim_of_a_huge_length_allocates_little_and_ends_with_the_bytes() {
-        let header = Header { kind: Kind::Value, blobs: 1, len: crate::wire::MAX_FRAME }.encode();
-        assert!(matches!(pump(&header), Ok(Progress::Closed { partial: true })));
-        let header = Header { kind: Kind::Value, blobs: 0, len: u64::MAX }.encode();
-        assert!(matches!(pump(&header), Err(InboxError::Frame(FrameError::TooLong(u64::MAX)))));
+        let huge = header(1, crate::wire::MAX_FRAME).encode();
+        assert!(matches!(pump(&huge), Ok(Progress::Closed { partial: true })));
+        let header = header(0, u64::MAX).encode();
+        assert!(matches!(pump(&header), Err(InboxError::Frame(FrameError::TooLong(_)))));
     }
 }

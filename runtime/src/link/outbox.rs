@@ -5,7 +5,8 @@ use std::io::{self, IoSlice};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::wire::{Blob, Header, Kind, Packed};
+use crate::sys::OwnedHandle;
+use crate::wire::{ATTACHMENTS_AT_ONCE, Attachment, Blob, Header, Kind, Packed};
 
 /// How many pieces one system call is given.
 const PIECES: usize = 16;
@@ -16,6 +17,8 @@ pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
     /// How much of the first piece is written.
     written: usize,
+    /// What still has to go with the bytes to come.
+    attachments: VecDeque<Attachment>,
 }
 
 /// Bytes to be written.
@@ -55,10 +58,11 @@ impl Outbox {
 
     /// A frame with `head` and then some pieces before the packed items.
     pub(crate) fn with_pieces(kind: Kind, head: &[u8], then: Vec<Piece>, packed: Packed) -> Self {
-        let Packed { items, blobs } = packed;
+        let Packed { items, blobs, attachments } = packed;
         let header = Header {
             kind,
             blobs: u16::try_from(blobs.len()).expect("the packer makes no more blobs than a frame can have"),
+            attachments: u16::try_from(attachments.len()).expect("the packer takes no more than a frame can have"),
             len: (head.len() + then.iter().map(|piece| piece.len()).sum::<usize>() + items.len()) as u64,
         };
         let mut start = Vec::with_capacity(crate::wire::HEADER_LEN + head.len());
@@ -72,12 +76,18 @@ impl Outbox {
             pieces.push_back(Piece::Blob(blob));
         }
         pieces.retain(|piece| !piece.is_empty());
-        Self { pieces, written: 0 }
+        Self { pieces, written: 0, attachments: attachments.into() }
     }
 
-    /// A frame of these items, and of blobs that are kept elsewhere as well.
-    pub(crate) fn of_shared(kind: Kind, items: Vec<Piece>, blobs: Vec<Arc<Blob>>) -> Self {
-        let mut outbox = Self::with_pieces(kind, &[], items, Packed::default());
+    /// A frame of these items, and of blobs and attachments that are kept elsewhere as well.
+    pub(crate) fn of_shared(
+        kind: Kind,
+        items: Vec<Piece>,
+        blobs: Vec<Arc<Blob>>,
+        attachments: Vec<Attachment>,
+    ) -> Self {
+        let packed = Packed { attachments, ..Packed::default() };
+        let mut outbox = Self::with_pieces(kind, &[], items, packed);
         let count = u16::try_from(blobs.len()).expect("the packer makes no more blobs than a frame can have");
         if let Some(Piece::Owned(header)) = outbox.pieces.front_mut() {
             header[6..8].copy_from_slice(&count.to_le_bytes());
@@ -99,13 +109,22 @@ impl Outbox {
         self.pieces.iter().map(|piece| piece.len()).sum::<usize>() - self.written
     }
 
-    /// Writes until all is written (`true`) or the connection takes no more for now (`false`).
-    pub(crate) fn pump(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<bool> {
+    /// Writes until all is written (`true`) or the connection takes no more for now (`false`). Handles go with the first
+    /// byte of what they are given with, and are closed here as soon as that is written.
+    pub(crate) fn pump(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>], &[&OwnedHandle]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
         while !self.is_empty() {
             let mut slices = Vec::with_capacity(PIECES);
             slices.extend(self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)));
             slices[0] = IoSlice::new(&self.pieces[0][self.written..]);
-            match write(&slices) {
+            if self.attachments.len() > ATTACHMENTS_AT_ONCE {
+                // The others need a byte of their own.
+                slices.truncate(1);
+                slices[0] = IoSlice::new(&self.pieces[0][self.written..=self.written]);
+            }
+            match write(&slices, &self.handles()?) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -116,8 +135,15 @@ impl Outbox {
         Ok(true)
     }
 
+    /// The handles that go with the next byte.
+    fn handles(&self) -> io::Result<Vec<&OwnedHandle>> {
+        let next = self.attachments.iter().take(ATTACHMENTS_AT_ONCE);
+        next.map(|attachment| attachment.get().ok_or_else(|| io::ErrorKind::InvalidInput.into())).collect()
+    }
+
     /// Drops what is written, so that the memory of a long piece is free as soon as it can be.
     fn advance(&mut self, count: usize) {
+        self.attachments.drain(..self.attachments.len().min(ATTACHMENTS_AT_ONCE));
         self.written += count;
         while let Some(first) = self.pieces.front().filter(|first| first.len() <= self.written) {
             self.written -= first.len();
@@ -132,7 +158,11 @@ mod tests {
     use crate::link::{Inbox, Progress};
 
     fn packed() -> Packed {
-        Packed { items: vec![1; 1000], blobs: [vec![2; 5000], vec![], vec![3_u8]].map(Blob::from).into() }
+        Packed {
+            items: vec![1; 1000],
+            blobs: [vec![2; 5000], vec![], vec![3_u8]].map(Blob::from).into(),
+            ..Packed::default()
+        }
     }
 
     #[test]
@@ -144,7 +174,7 @@ mod tests {
             let total = outbox.len();
             let mut blocked = false;
             while !outbox
-                .pump(|slices| {
+                .pump(|slices, _| {
                     blocked = !blocked;
                     if blocked {
                         return Err(io::ErrorKind::WouldBlock.into());

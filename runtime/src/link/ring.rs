@@ -10,8 +10,11 @@
 //! word 0    the next task to begin; worker and pool both move it, by compare-and-swap
 //! word 8    how much the worker has written, in words
 //! word 16   how much the pool has read, in words
-//! word 32 … the answers, each in whole words: its length in bytes, and the bytes
+//! word 32 … the answers, each in whole words: its head, and its bytes
 //! ```
+//! The head of an answer is the length of the bytes in its lower half, with the highest bit of that half set if they are an
+//! error; and in its upper half the lower half of the task's number, which is enough to tell it from the others that the
+//! worker can have.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +26,8 @@ const READ: usize = 16;
 const DATA: usize = 32;
 
 /// How much memory a worker shares with its pool: some thousand small answers.
-const WORDS: usize = DATA + (32 << 10);
+const DATA_WORDS: usize = 32 << 10;
+const WORDS: usize = DATA + DATA_WORDS;
 
 const WORD: usize = size_of::<u64>();
 
@@ -38,6 +42,45 @@ pub(crate) struct Ring {
 /// The worker's memory says what cannot be.
 #[derive(Debug)]
 pub(crate) struct Damaged;
+
+/// A short answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer<'a> {
+    /// The lower half of the task's number.
+    pub(crate) task: u32,
+    /// Whether the bytes are an error, and no value.
+    pub(crate) failed: bool,
+    pub(crate) body: &'a [u8],
+}
+
+const FAILED: u64 = 1 << 31;
+
+impl Answer<'_> {
+    fn head(&self) -> u64 {
+        u64::from(self.task) << 32 | if self.failed { FAILED } else { 0 } | self.body.len() as u64
+    }
+}
+
+/// Answers that were there at one time, out of the worker's reach.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(Vec<u64>);
+
+impl Answers {
+    /// The answer at this place, and the place of the next one. `None` if there is none, or not all of it.
+    #[inline]
+    pub(crate) fn get(&self, at: usize) -> Option<(Answer<'_>, usize)> {
+        let head = *self.0.get(at)?;
+        let (len, task) = ((head & (FAILED - 1)) as usize, (head >> 32) as u32);
+        let next = at + 1 + len.div_ceil(WORD);
+        let body = self.0.get(at + 1..next)?;
+        Some((Answer { task, failed: head & FAILED != 0, body: &bytemuck::cast_slice(body)[..len] }, next))
+    }
+
+    /// Whether this is the place behind the last one.
+    pub(crate) fn is_end(&self, at: usize) -> bool {
+        at == self.0.len()
+    }
+}
 
 impl Ring {
     /// Memory to be handed to a worker; `None` where the system has none, and the connection must do.
@@ -79,66 +122,53 @@ impl Ring {
         next
     }
 
-    /// Writes an answer of two parts: in the worker. `false` if there is no room for it.
-    pub(crate) fn push(&mut self, head: &[u8], body: &[u8]) -> bool {
-        let len = head.len() + body.len();
-        let words = 1 + len.div_ceil(WORD);
-        let capacity = self.data().len();
+    /// Writes an answer: in the worker. `false` if there is no room for it.
+    pub(crate) fn push(&mut self, answer: Answer<'_>) -> bool {
+        let words = 1 + answer.body.len().div_ceil(WORD);
+        let data = self.data();
         let used = self.position.wrapping_sub(self.word(READ).load(Ordering::Acquire));
-        if words > capacity / 4 || used > capacity as u64 || words > capacity - used as usize {
+        if words > data.len() / 4 || used > data.len() as u64 || words > data.len() - used as usize {
             return false;
         }
         let mut at = self.position;
-        let mut put = |word: [u8; WORD]| {
-            self.data()[at as usize % capacity].store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        let mut put = |word: u64| {
+            data[at as usize % DATA_WORDS].store(word, Ordering::Relaxed);
             at += 1;
         };
-        put((len as u64).to_ne_bytes());
-        let (mut word, mut filled) = ([0; WORD], 0);
-        for part in [head, body] {
-            for &byte in part {
-                word[filled] = byte;
-                filled += 1;
-                if filled == WORD {
-                    put(word);
-                    filled = 0;
-                }
-            }
+        put(answer.head());
+        let mut chunks = answer.body.chunks_exact(WORD);
+        for chunk in &mut chunks {
+            put(u64::from_ne_bytes(*chunk.first_chunk().expect("it has as many bytes as a word")));
         }
-        if filled > 0 {
-            put(word);
+        if !chunks.remainder().is_empty() {
+            let mut last = [0; WORD];
+            last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+            put(u64::from_ne_bytes(last));
         }
         self.position = at;
         self.word(WRITTEN).store(at, Ordering::Release);
         true
     }
 
-    /// Appends the next answer: in the pool. `false` if there is none yet.
-    pub(crate) fn pop(&mut self, to: &mut Vec<u8>) -> Result<bool, Damaged> {
-        let capacity = self.data().len();
+    /// Takes all answers that are there: in the pool.
+    pub(crate) fn pop(&mut self) -> Result<Answers, Damaged> {
+        let data = self.data();
         let there = self.word(WRITTEN).load(Ordering::Acquire).wrapping_sub(self.position);
-        if there == 0 {
-            return Ok(false);
+        let there = usize::try_from(there).ok().filter(|&there| there <= data.len()).ok_or(Damaged)?;
+        let start = self.position as usize % DATA_WORDS;
+        let (first, second) = (&data[start..], &data[..start]);
+        let mut words = Vec::with_capacity(there);
+        words.extend(first.iter().take(there).map(|word| word.load(Ordering::Relaxed)));
+        words.extend(second.iter().take(there - words.len()).map(|word| word.load(Ordering::Relaxed)));
+        self.position = self.position.wrapping_add(there as u64);
+        if there > 0 {
+            self.release();
         }
-        let word = |offset: u64| {
-            let at = self.position.wrapping_add(offset) as usize % capacity;
-            self.data()[at].load(Ordering::Relaxed).to_ne_bytes()
-        };
-        let len = usize::try_from(u64::from_ne_bytes(word(0))).map_err(|_| Damaged)?;
-        if there > capacity as u64 || len > capacity * WORD || 1 + len.div_ceil(WORD) as u64 > there {
-            return Err(Damaged);
-        }
-        let words = len.div_ceil(WORD);
-        let end = to.len() + len;
-        to.reserve(words * WORD);
-        (1..=words as u64).for_each(|offset| to.extend_from_slice(&word(offset)));
-        to.truncate(end);
-        self.position = self.position.wrapping_add(1 + words as u64);
-        Ok(true)
+        Ok(Answers(words))
     }
 
     /// Gives the room of what was read back to the worker.
-    pub(crate) fn release(&self) {
+    fn release(&self) {
         self.word(READ).store(self.position, Ordering::Release);
     }
 }
@@ -156,15 +186,19 @@ mod tests {
     fn answers_come_out_as_they_went_in_around_the_end_as_well() {
         let Some(mut ring) = ring() else { return };
         let mut read = 0;
-        for round in 0..5_000_u64 {
-            let body = vec![round as u8; (round % 97) as usize];
-            assert!(ring.push(&round.to_le_bytes(), &body));
+        for round in 0..5_000_u32 {
+            let bodies = [vec![round as u8; (round % 97) as usize], vec![1; (round % 9) as usize]];
+            let [first, second] = [(round, false, &bodies[0]), (!round, true, &bodies[1])]
+                .map(|(task, failed, body)| Answer { task, failed, body });
+            assert!(ring.push(first) && ring.push(second));
             let written = std::mem::replace(&mut ring.position, read);
-            let mut answer = Vec::new();
-            assert!(ring.pop(&mut answer).unwrap());
-            assert_eq!((&answer[..8], &answer[8..]), (&round.to_le_bytes()[..], &body[..]));
-            assert!(!ring.pop(&mut Vec::new()).unwrap());
-            ring.release();
+            let answers = ring.pop().unwrap();
+            let (answer, next) = answers.get(0).unwrap();
+            assert_eq!(answer, first);
+            let (answer, next) = answers.get(next).unwrap();
+            assert_eq!(answer, second);
+            assert!(answers.is_end(next) && answers.get(next).is_none());
+            assert!(ring.pop().unwrap().is_end(0));
             read = ring.position;
             ring.position = written;
         }
@@ -173,21 +207,24 @@ mod tests {
     #[test]
     fn a_full_ring_refuses() {
         let Some(mut ring) = ring() else { return };
-        assert!(!ring.push(&[], &vec![0; WORDS * WORD]));
-        while ring.push(&[1; 8], &[2; 92]) {}
+        assert!(!ring.push(Answer { task: 0, failed: false, body: &vec![0; WORDS * WORD] }));
+        while ring.push(Answer { task: 1, failed: false, body: &[2; 100] }) {}
         assert!(ring.position as usize > (WORDS - DATA) - 16);
     }
 
     #[test]
     fn nonsense_is_noticed() {
         let Some(mut ring) = ring() else { return };
-        ring.word(WRITTEN).store(5, Ordering::Release);
-        ring.word(DATA).store(u64::MAX, Ordering::Release);
-        assert!(ring.pop(&mut Vec::new()).is_err());
-        ring.word(DATA).store(33, Ordering::Release);
-        assert!(ring.pop(&mut Vec::new()).is_err());
         ring.word(WRITTEN).store(u64::MAX, Ordering::Release);
-        assert!(ring.pop(&mut Vec::new()).is_err());
+        assert!(ring.pop().is_err());
+        ring.word(WRITTEN).store(DATA_WORDS as u64 + 1, Ordering::Release);
+        assert!(ring.pop().is_err());
+        // An answer that says to be longer than all that is there.
+        for len in [33, FAILED - 1, u64::from(u32::MAX), u64::MAX] {
+            let answers = Answers(vec![len, 0, 0, 0, 0]);
+            assert!(answers.get(0).is_none() && !answers.is_end(0));
+        }
+        assert_eq!(Answers(vec![32, 0, 0, 0, 0]).get(0).unwrap().1, 5);
     }
 
     #[test]

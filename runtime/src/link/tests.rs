@@ -48,7 +48,7 @@ fn golden() -> Vec<u8> {
 #[test]
 fn golden_frames_are_read() {
     let bytes = golden();
-    let Ok(Progress::Complete(Frame { kind, items, blobs })) = Inbox::default().pump(&mut &bytes[..], usize::MAX)
+    let Ok(Progress::Complete(Frame { kind, items, blobs, .. })) = Inbox::default().pump(&mut &bytes[..], usize::MAX)
     else {
         panic!("it is a frame")
     };
@@ -68,7 +68,7 @@ fn golden_frames_are_written() {
     packer.value(&serde_bytes::ByteBuf::from(vec![7; 1 << 16])).unwrap();
     let mut outbox = Outbox::new(Kind::Call, &head().encode(), packer.finish());
     let mut bytes = Vec::new();
-    let all_written = outbox.pump(|pieces| {
+    let all_written = outbox.pump(|pieces, _| {
         bytes.extend_from_slice(&pieces[0]);
         Ok(pieces[0].len())
     });

@@ -12,7 +12,7 @@ use crate::handle::{self, Call};
 use crate::launch::{Environment, StartMethod};
 use crate::registry::{Dispatch, Entry};
 use crate::sys::Stdio;
-use crate::wire::{Blob, Unpacker, WorkerHead};
+use crate::wire::{Attachment, Blob, Unpacker, WorkerHead};
 
 /// How long a worker may take until it is ready, unless it is said otherwise.
 const INITIALIZER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -56,6 +56,9 @@ pub(super) struct Settings {
     name: Option<String>,
     current_dir: PathBuf,
     confinement: WorkerHead,
+    /// Events of the workers happen here as well.
+    #[cfg(feature = "tracing")]
+    forwards: bool,
 }
 
 /// The call that each worker begins with.
@@ -64,6 +67,7 @@ pub(super) struct InitializerCall {
     pub(super) index: u32,
     pub(super) items: Arc<Vec<u8>>,
     pub(super) blobs: Vec<Arc<Blob>>,
+    pub(super) attachments: Vec<Attachment>,
     pub(super) judge: Judge,
 }
 
@@ -119,6 +123,8 @@ impl PoolBuilder {
                 name: None,
                 current_dir: PathBuf::new(),
                 confinement: WorkerHead::default(),
+                #[cfg(feature = "tracing")]
+                forwards: false,
             },
         }
     }
@@ -142,6 +148,7 @@ impl PoolBuilder {
             index: task.index,
             items: Arc::new(task.packed.items),
             blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
+            attachments: task.packed.attachments,
             judge: Box::new(move |unpacker| {
                 let value = (task.unpack)(unpacker)
                     .and_then(|value| unpacker.finish().map(|()| value))
@@ -276,6 +283,41 @@ impl PoolBuilder {
         self
     }
 
+    /// Lets events of `tracing` that happen in the workers happen in this process as well, with feature `tracing`; by
+    /// default they go nowhere, as a worker has no subscriber.
+    ///
+    /// Each happens here within the span of the task that ran (or of the worker, where none did), with its level, target,
+    /// place, message and fields, as soon as it has come; the subscriber is that of the thread that makes the pool, or
+    /// else of the program. What a task has told before it crashed is not lost. Only what some subscriber here would
+    /// take when the worker starts is sent, by level; spans of the tasks are not.
+    ///
+    /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Where this process takes no
+    /// events, as when it is stopped, they are lost after a while, and counted, and the task goes on. A subscriber that an
+    /// entry installs for the whole process is refused, as there is one; one for a scope
+    /// (`tracing::subscriber::with_default`) takes the events of that scope.
+    ///
+    /// ```
+    /// use spawnsafe::{Pool, child_entry};
+    ///
+    /// #[child_entry]
+    /// fn count_words(text: &str) -> usize {
+    ///     # #[cfg(any())]
+    ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
+    ///     text.split_whitespace().count()
+    /// }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// let pool = Pool::builder().workers(2).forward_events(true).build()?;
+    /// assert_eq!(pool.submit(count_words::call("one two"))?.join()?, 2);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn forward_events(mut self, forward: bool) -> Self {
+        self.settings.forwards = forward;
+        self
+    }
+
     /// Starts the workers; does not wait until they are ready.
     ///
     /// # Errors
@@ -306,8 +348,17 @@ impl Settings {
         self.current_dir.as_os_str().as_encoded_bytes()
     }
 
-    pub(super) fn confinement(&self) -> &WorkerHead {
-        &self.confinement
+    /// What a worker is told that is started now.
+    #[cfg(feature = "tracing")]
+    pub(super) fn worker_head(&self) -> WorkerHead {
+        let events = if self.forwards { crate::trace::level() } else { 0 };
+        WorkerHead { events, ..self.confinement.clone() }
+    }
+
+    /// What a worker is told.
+    #[cfg(not(feature = "tracing"))]
+    pub(super) fn worker_head(&self) -> WorkerHead {
+        self.confinement.clone()
     }
 }
 

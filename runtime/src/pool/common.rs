@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use super::builder::Settings;
 use super::driver::Driver;
 use super::figures::Figures;
-use super::mailbox::{Deliveries, Job, Mailbox};
+use super::job::Job;
+use super::letters::{Deliveries, Delivery};
+use super::mailbox::Mailbox;
 use super::texts;
 use crate::error::Error;
 use crate::inherit::Values;
 use crate::sys::Waker;
+use crate::trace::Listener;
 
 /// How often in a row workers may fail before they are ready until the pool gives up.
 const FAILURES: u32 = 5;
@@ -22,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Common {
     pub(super) settings: Settings,
+    /// Who is told what happens to workers and in them.
+    pub(super) listener: Listener,
     state: Mutex<State>,
     /// Notified when the last open task is done.
     quiet: Condvar,
@@ -36,6 +41,8 @@ pub(super) struct Common {
 
 struct State {
     queue: VecDeque<Job>,
+    /// How many tasks are in it.
+    waiting: usize,
     seats: Vec<Arc<Seat>>,
     stage: Stage,
     /// The inherited statics, as the last task or the pool itself has found them.
@@ -85,8 +92,10 @@ impl Common {
     pub(super) fn new(settings: Settings, values: Arc<Values>) -> Self {
         Self {
             settings,
+            listener: Listener::here(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
+                waiting: 0,
                 seats: Vec::new(),
                 stage: Stage::Open,
                 values,
@@ -154,28 +163,27 @@ impl Common {
         if let Some(error) = state.stage.objection() {
             return Err(error);
         }
-        self.open.fetch_add(jobs.len(), Ordering::AcqRel);
-        let count = jobs.len();
-        state.queue.extend(jobs.drain(..));
+        let count = jobs.iter().map(Job::len).sum();
+        self.open.fetch_add(count, Ordering::AcqRel);
+        jobs.drain(..).for_each(|job| state.enqueue(job));
         state.wake(count);
         Ok(())
     }
 
-    /// Takes a task, and picks a worker for it that has nothing to do; or else keeps it, and `jobs` is empty.
+    /// Takes a job of one task, and picks a worker for it that has nothing to do; or else keeps it, and `jobs` is empty.
     pub(super) fn admit_one(&self, jobs: &mut Vec<Job>) -> Result<Option<Arc<Seat>>, Error> {
         let mut state = self.state();
         if let Some(error) = state.stage.objection() {
             return Err(error);
         }
-        self.open.fetch_add(jobs.len(), Ordering::AcqRel);
+        self.open.fetch_add(1, Ordering::AcqRel);
         let idle = state.seats.iter().find(|seat| seat.idle.load(Ordering::Acquire));
         if let (Some(seat), true) = (idle, state.queue.is_empty()) {
             seat.idle.store(false, Ordering::Release);
             return Ok(Some(Arc::clone(seat)));
         }
-        let count = jobs.len();
-        state.queue.extend(jobs.drain(..));
-        state.wake(count);
+        jobs.drain(..).for_each(|job| state.enqueue(job));
+        state.wake(1);
         Ok(None)
     }
 
@@ -191,18 +199,21 @@ impl Common {
     }
 
     /// Gives tasks back that a worker was given and has not begun.
-    pub(super) fn give_back(&self, jobs: impl DoubleEndedIterator<Item = Job>) {
+    pub(super) fn give_back(&self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
         let mut answers = Vec::new();
         let mut state = self.state();
-        let before = state.queue.len();
+        let before = state.waiting;
         if let Some(error) = state.stage.refusal() {
-            answers.extend(jobs.map(|job| job.fails(error.copy())));
+            jobs.into_iter().for_each(|job| job.fail(|| error.copy(), &mut answers));
         } else {
-            for job in jobs.rev() {
-                state.queue.push_front(job);
+            for job in jobs.into_iter().rev() {
+                state.enqueue_first(job);
             }
         }
-        let count = state.queue.len() - before;
+        let count = state.waiting - before;
         state.wake(count);
         drop(state);
         self.deliver(answers);
@@ -213,25 +224,31 @@ impl Common {
     pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) {
         let mut answers = Vec::new();
         let mut state = self.state();
-        let mut left = match state.share(most, open, seat) {
+        let share = match state.share(most, open, seat) {
             0 if open > 0 => return,
-            left => left,
+            share => share,
         };
-        let mut bytes = 0;
+        let (mut left, mut bytes) = (share, 0);
         while left > 0 && bytes < MOST_BYTES {
-            let Some(job) = state.queue.pop_front() else { break };
-            if job.origin.mailbox.is_unwanted() {
-                answers.push(job.fails(texts::cancelled(None)));
+            let Some(mut job) = state.dequeue() else { break };
+            if job.bundle.mailbox.is_unwanted() {
+                job.fail(|| texts::cancelled(None), &mut answers);
                 continue;
             }
-            if to.first().is_some_and(|first| !Arc::ptr_eq(&first.origin.values, &job.origin.values)) {
-                state.queue.push_front(job);
+            let must_wait = !job.attachments.is_empty() && open + (share - left) >= MOST_WITH_HANDLES;
+            if must_wait || to.first().is_some_and(|first| !Arc::ptr_eq(&first.bundle.values, &job.bundle.values)) {
+                state.enqueue_first(job);
                 break;
             }
-            bytes += job.items.len() + job.blobs.iter().map(|blob| blob.len()).sum::<usize>();
-            let is_alone = !job.blobs.is_empty();
+            let part = left.min(job.within(MOST_BYTES - bytes));
+            if part < job.len() {
+                let rest = job.split_off(part);
+                state.enqueue_first(rest);
+            }
+            bytes += job.bytes();
+            left -= part;
+            let is_alone = !job.bundle.blobs.is_empty() || !job.attachments.is_empty();
             to.push(job);
-            left -= 1;
             if is_alone {
                 break;
             }
@@ -257,12 +274,17 @@ impl Common {
         if answers.is_empty() {
             return;
         }
-        let (all, failed) = (answers.len(), answers.iter().filter(|(_, _, answer)| answer.is_err()).count());
+        let count = |failed: bool| {
+            let letters = answers.iter().map(|delivery| &delivery.letter);
+            letters.filter(|letter| letter.has_failed() == failed).map(|letter| letter.count).sum::<usize>()
+        };
+        let (done, failed) = (count(false), count(true));
         self.failed.fetch_add(failed as u64, Ordering::Relaxed);
-        self.done.fetch_add((all - failed) as u64, Ordering::Relaxed);
+        self.done.fetch_add(done as u64, Ordering::Relaxed);
+        let all = done + failed;
         let mut answers = answers.into_iter().peekable();
-        while let Some((origin, number, answer)) = answers.next() {
-            origin.mailbox.put((number, answer), &mut answers);
+        while let Some(Delivery { bundle, letter }) = answers.next() {
+            bundle.mailbox.put(letter, &mut answers);
         }
         if self.open.fetch_sub(all, Ordering::AcqRel) == all {
             let state = self.state();
@@ -278,19 +300,21 @@ impl Common {
     /// Takes a task out of the queue. `None` if it is not in there.
     pub(super) fn withdraw(&self, mailbox: &Arc<Mailbox>) -> Option<Job> {
         let mut state = self.state();
-        let at = state.queue.iter().position(|job| Arc::ptr_eq(&job.origin.mailbox, mailbox))?;
-        state.queue.remove(at)
+        let at = state.queue.iter().position(|job| Arc::ptr_eq(&job.bundle.mailbox, mailbox))?;
+        let job = state.queue.remove(at)?;
+        state.waiting -= job.len();
+        Some(job)
     }
 
     /// Takes the tasks out of the queue whose answers nobody wants any more.
     pub(super) fn withdraw_abandoned(&self) {
         let mut state = self.state();
-        let (gone, kept) =
-            std::mem::take(&mut state.queue).into_iter().partition(|job| job.origin.mailbox.is_abandoned());
+        let (gone, kept): (VecDeque<Job>, _) =
+            std::mem::take(&mut state.queue).into_iter().partition(|job| job.bundle.mailbox.is_abandoned());
         state.queue = kept;
+        state.waiting -= gone.iter().map(Job::len).sum::<usize>();
         drop(state);
-        let gone: VecDeque<Job> = gone;
-        self.deliver(gone.into_iter().map(|job| job.fails(texts::cancelled(None))).collect());
+        self.fail(gone, || texts::cancelled(None));
     }
 
     pub(super) fn wake_all(&self) {
@@ -345,12 +369,11 @@ impl Common {
             return;
         }
         let error = texts::broken(state.failures, &error);
-        let jobs = std::mem::take(&mut state.queue);
-        let copies = jobs.into_iter().map(|job| job.fails(error.copy())).collect();
-        state.stage = Stage::Broken(error);
+        let jobs = state.empty();
+        state.stage = Stage::Broken(error.copy());
         state.seats.iter().for_each(|seat| seat.waker.wake());
         drop(state);
-        self.deliver(copies);
+        self.fail(jobs, || error.copy());
     }
 
     /// A worker is ready, and has been of use or will be.
@@ -392,13 +415,20 @@ impl Common {
     /// Ends everything now; what is open gets this error. Those that are running get it from the threads.
     pub(super) fn end(&self, error: &Error) {
         let mut state = self.state();
-        let jobs = std::mem::take(&mut state.queue);
+        let jobs = state.empty();
         if !matches!(state.stage, Stage::Broken(_)) {
             state.stage = Stage::Ended(error.copy());
         }
         state.seats.iter().for_each(|seat| seat.waker.wake());
         drop(state);
-        self.deliver(jobs.into_iter().map(|job| job.fails(error.copy())).collect());
+        self.fail(jobs, || error.copy());
+    }
+
+    /// Tells all of these tasks, which are in nobody's hands any more, that they have ended with this error.
+    pub(super) fn fail(&self, jobs: VecDeque<Job>, error: impl Fn() -> Error) {
+        let mut answers = Vec::new();
+        jobs.into_iter().for_each(|job| job.fail(&error, &mut answers));
+        self.deliver(answers);
     }
 
     pub(super) fn figures(&self) -> Figures {
@@ -407,7 +437,7 @@ impl Common {
         let running = tasks().filter(|&tasks| tasks > 0).count();
         Figures {
             workers: state.seats.iter().filter(|seat| seat.process.load(Ordering::Acquire) != 0).count(),
-            queued: state.queue.len() + tasks().sum::<usize>() - running,
+            queued: state.waiting + tasks().sum::<usize>() - running,
             running,
             done: self.done.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
@@ -425,6 +455,9 @@ impl Common {
 
 /// How many bytes of arguments a worker is given at once, at most; it always gets one task.
 const MOST_BYTES: usize = 128 << 10;
+
+/// With fewer tasks than that, a worker is given one with handles: the system limits how many are on their way.
+const MOST_WITH_HANDLES: usize = 4;
 
 impl Stage {
     /// Why it takes no more tasks.
@@ -446,6 +479,27 @@ impl Stage {
 }
 
 impl State {
+    fn enqueue(&mut self, job: Job) {
+        self.waiting += job.len();
+        self.queue.push_back(job);
+    }
+
+    fn enqueue_first(&mut self, job: Job) {
+        self.waiting += job.len();
+        self.queue.push_front(job);
+    }
+
+    fn dequeue(&mut self) -> Option<Job> {
+        let job = self.queue.pop_front()?;
+        self.waiting -= job.len();
+        Some(job)
+    }
+
+    fn empty(&mut self) -> VecDeque<Job> {
+        self.waiting = 0;
+        std::mem::take(&mut self.queue)
+    }
+
     /// Wakes workers that have nothing to do, one for each of so many tasks.
     fn wake(&self, tasks: usize) {
         let idle = self.seats.iter().filter(|seat| seat.idle.swap(false, Ordering::AcqRel));
@@ -454,7 +508,7 @@ impl State {
 
     /// How many of the waiting tasks a worker may take: its part, and nothing from those that are idle.
     fn share(&self, most: usize, open: usize, seat: &Seat) -> usize {
-        let waiting = self.queue.len();
+        let waiting = self.waiting;
         // Short tasks are not divided down to the last one: that would be many small writes.
         let part = waiting.div_ceil(self.seats.len().max(1)).max(most / 8);
         let for_others = match open {

@@ -12,13 +12,18 @@ use std::time::{Duration, Instant};
 
 use super::common::{Common, Seat};
 use super::driver::Driver;
-use super::mailbox::{Deliveries, Job, Mailbox, Until};
+use super::job::Job;
+use super::letters::Deliveries;
+use super::mailbox::{Mailbox, Until};
 use crate::error::Error;
 use crate::sys;
 
 /// For how long somebody who joins looks at the connection. A longer task is for the thread of the worker to wait for, and
 /// may have gone to another worker.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// How often it is looked in a row whether there is an answer.
+const LOOKS: usize = 16;
 
 pub(super) fn lock(driver: &Mutex<Driver>) -> MutexGuard<'_, Driver> {
     driver.lock().unwrap_or_else(PoisonError::into_inner)
@@ -31,7 +36,7 @@ impl Common {
         let Some(seat) = self.admit_one(&mut jobs)? else { return Ok(None) };
         if let Some(driver) = seat.worker() {
             let mut driver = lock(&driver);
-            let is_timed = jobs[0].timeout.is_some();
+            let is_timed = jobs[0].bundle.timeout.is_some();
             if driver.is_free(self.settings.max_tasks_per_worker) && driver.give(&mut jobs) {
                 seat.tasks.store(driver.open(), Ordering::Release);
                 if is_timed {
@@ -42,7 +47,7 @@ impl Common {
                 return Ok(Some(seat));
             }
         }
-        self.give_back(jobs.into_iter());
+        self.give_back(jobs);
         seat.waker.wake();
         Ok(None)
     }
@@ -83,7 +88,13 @@ impl Common {
     fn look(&self, seat: &Seat, driver: &Mutex<Driver>) -> bool {
         let mut driver = lock(driver);
         let mut deliveries = Deliveries::new();
-        let turned = driver.turn(&mut deliveries, false);
+        let mut turned = driver.turn(&mut deliveries, false);
+        for _ in 0..LOOKS {
+            if deliveries.is_empty() && matches!(turned, Ok(true)) {
+                // There may be an answer of which it has told.
+                turned = driver.turn(&mut deliveries, false);
+            }
+        }
         let open = driver.open();
         seat.tasks.store(open, Ordering::Release);
         let is_fit = match turned {
@@ -94,7 +105,9 @@ impl Common {
                 false
             }
         };
+        let heard = driver.take_heard();
         drop(driver);
+        self.listener.told_of(|| heard.tell());
         if is_fit && open == 0 && !deliveries.is_empty() {
             seat.attend();
             self.rest(seat);

@@ -9,19 +9,29 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::mailbox::{Deliveries, Job, Reply};
+use super::job::Job;
+use super::letters::{Content, Deliveries};
 use super::pace::Pace;
 use crate::error::Error;
 use crate::handle;
 use crate::inherit::{Changes, Values};
 use crate::launch::{Launched, Peer};
-use crate::link::{Frame, Inbox, Outbox, Piece, Progress, Ring};
+use crate::link::{self, Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
 use crate::registry::Entry;
 use crate::sys::{Ended, Interest};
-use crate::wire::{AnswerHead, EntryHead, Kind, TaskHead, TasksHead};
+#[cfg(feature = "tracing")]
+use crate::trace::Event;
+use crate::trace::{Heard, Span};
+#[cfg(feature = "tracing")]
+use crate::wire::EventHead;
+use crate::wire::{AnswerHead, EntryHead, Kind, RunHead, TasksHead};
 
-/// How much is read before other things are looked at.
+/// How much is read before other things are looked at, and how many frames.
 const BUDGET: usize = 4 << 20;
+const FRAMES: usize = 64;
+
+/// How often answers are looked for in a row before other things are.
+const LOOKS: usize = 4;
 
 /// A worker that has not begun a task for so long, and has no other, does not run: it is stopped, or starved.
 const STUCK: Duration = Duration::from_secs(1);
@@ -37,6 +47,8 @@ pub(super) enum End {
     TimedOut(Duration),
     Cancelled,
     Stuck,
+    /// The system refuses to send it what it needs.
+    Unsendable(std::io::Error),
     Unwatchable(std::io::Error),
     /// It could not begin.
     Unfit(Error),
@@ -55,16 +67,30 @@ pub(super) enum HoldUp {
     For(Duration),
 }
 
+/// Tasks that a worker has.
+struct Flying {
+    /// The number of the first one, as the worker counts; the others follow.
+    number: u64,
+    job: Job,
+}
+
+impl Flying {
+    fn end(&self) -> u64 {
+        self.number + self.job.len() as u64
+    }
+}
+
 pub(super) struct Driver {
     pub(super) peer: Box<dyn Peer>,
     pub(super) id: u32,
     outboxes: VecDeque<Outbox>,
     inbox: Inbox,
     ring: Option<Ring>,
-    /// The tasks that it was given from number `first` on; `None` where one is answered or was taken back.
-    flight: VecDeque<Option<Job>>,
-    first: u64,
-    /// How many of them are open.
+    /// The tasks that it has, by their numbers. Those that are missing have been answered, or taken back.
+    flight: VecDeque<Flying>,
+    /// The number of the next one.
+    next: u64,
+    /// How many it has.
     open: usize,
     /// How many it was given in all, without those that were taken back.
     given: u64,
@@ -87,11 +113,20 @@ pub(super) struct Driver {
     /// What it has said of its beginning.
     begun: Option<Frame>,
     pace: Pace,
+    /// Its own.
+    pub(super) span: Span,
+    /// It sends events.
+    tells: bool,
+    /// It has rung since answers were looked for.
+    has_rung: bool,
+    heard: Heard,
 }
 
 impl Driver {
-    pub(super) fn new(launched: Launched, values: Arc<Values>) -> Self {
+    /// `tells` says that it was told to send events.
+    pub(super) fn new(launched: Launched, values: Arc<Values>, span: Span, tells: bool) -> Self {
         let Launched { peer, outbox, shared, piped: _ } = launched;
+        span.runs_in(peer.id());
         Self {
             id: peer.id(),
             peer,
@@ -99,7 +134,7 @@ impl Driver {
             inbox: Inbox::default(),
             ring: shared.and_then(Ring::new),
             flight: VecDeque::new(),
-            first: 0,
+            next: 0,
             open: 0,
             given: 0,
             answered: 0,
@@ -115,6 +150,10 @@ impl Driver {
             is_partial: false,
             begun: None,
             pace: Pace::default(),
+            span,
+            tells,
+            has_rung: false,
+            heard: Heard::default(),
         }
     }
 
@@ -130,13 +169,14 @@ impl Driver {
         self.answered
     }
 
+    /// The events that have come, which are to happen before the answers are delivered.
+    pub(super) fn take_heard(&mut self) -> Heard {
+        std::mem::take(&mut self.heard)
+    }
+
     /// What it has said of its beginning, once.
     pub(super) fn take_begun(&mut self) -> Option<Frame> {
         self.begun.take()
-    }
-
-    fn end_number(&self) -> u64 {
-        self.first + self.flight.len() as u64
     }
 
     /// Does what can be done without waiting; answers go to `deliveries`. `true` if there may be more to do.
@@ -147,14 +187,17 @@ impl Driver {
         }
         // Asked first: what the process has written by then is there, and is read below.
         let ended = self.peer.try_wait().map_err(End::Unwatchable)?;
-        let before = deliveries.len();
+        let before = self.answered;
         self.write();
         if leaves_answers && ended.is_none() {
             return Ok(false);
         }
-        let read = self.read(deliveries);
-        let drained = self.drain(deliveries);
-        let count = deliveries.len() - before;
+        let looked = match self.tells {
+            false => self.read(deliveries).and_then(|has_more| self.drain(deliveries).map(|()| has_more)),
+            true => self.look(deliveries),
+        };
+        self.let_go();
+        let count = (self.answered - before) as usize;
         if count > 0 {
             let now = Instant::now();
             self.pace.answered(count, now);
@@ -166,8 +209,23 @@ impl Driver {
             self.is_partial = self.inbox.is_partial();
             return Err(End::Process(ended));
         }
-        drained?;
-        read
+        looked
+    }
+
+    /// Takes events and answers. What a task has told was sent before its answer was there, and is to be heard before: so
+    /// the answers are taken first, then the connection is read, and then the answers are looked at.
+    fn look(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
+        for _ in 0..LOOKS {
+            let answers = self.pop()?;
+            let read = self.read(deliveries);
+            self.accept_short(answers, deliveries)?;
+            // What it has rung for may have come after the answers were taken.
+            if !std::mem::take(&mut self.has_rung) {
+                return read;
+            }
+            read?;
+        }
+        Ok(true)
     }
 
     /// How many tasks it may have. Only shared memory tells which of several was running when it died.
@@ -181,18 +239,23 @@ impl Driver {
 
     fn write(&mut self) {
         while let Some(outbox) = self.outboxes.front_mut() {
-            match outbox.pump(|pieces| self.peer.write(pieces)) {
+            match outbox.pump(|pieces, handles| self.peer.write(pieces, handles)) {
                 Ok(true) => drop(self.outboxes.pop_front()),
                 Ok(false) => return,
-                // It reads no more: its end says why.
-                Err(_) => self.outboxes.clear(),
+                Err(error) => {
+                    self.outboxes.clear();
+                    // If it reads no more, its end says why.
+                    if !link::is_closed(&error) {
+                        self.note(End::Unsendable(error));
+                    }
+                }
             }
         }
     }
 
     /// Reads what has come; `true` if there may be more.
     fn read(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
-        loop {
+        for _ in 0..FRAMES {
             match self.inbox.pump(&mut *self.peer, BUDGET) {
                 Ok(Progress::Complete(frame)) => {
                     self.accept_frame(frame, deliveries)?;
@@ -207,16 +270,24 @@ impl Driver {
                 Err(error) => return Err(End::Garbage(error.to_string())),
             }
         }
+        Ok(true)
     }
 
     fn accept_frame(&mut self, frame: Frame, deliveries: &mut Deliveries) -> Result<(), End> {
         self.mute = None;
         match frame.kind {
+            Kind::Bell if self.tells => {
+                self.has_rung = true;
+                Ok(())
+            }
             Kind::Bell => self.drain(deliveries),
+            #[cfg(feature = "tracing")]
+            Kind::Event if self.tells => self.hear(&frame),
             Kind::Answer => {
-                self.drain(deliveries)?;
-                // Of any length.
-                self.accept(&Arc::new(frame.items), (0, u32::MAX), frame.blobs, deliveries)
+                if !self.tells {
+                    self.drain(deliveries)?;
+                }
+                self.accept_long(frame, deliveries)
             }
             Kind::LastWords if self.last_words.is_none() => {
                 self.last_words = Some(handle::failure(&frame.items, frame.blobs));
@@ -232,60 +303,124 @@ impl Driver {
 
     /// Takes the answers out of the memory that it shares with this process.
     fn drain(&mut self, deliveries: &mut Deliveries) -> Result<(), End> {
-        let Some(ring) = &mut self.ring else { return Ok(()) };
-        let (mut bytes, mut parts) = (Vec::new(), Vec::new());
-        let popped = loop {
-            let start = bytes.len();
-            match ring.pop(&mut bytes) {
-                Ok(true) => parts.push((start as u32, bytes.len() as u32)),
-                Ok(false) => break Ok(()),
-                Err(_) => break Err(End::Garbage("the memory that it shares with the pool is damaged".into())),
-            }
-        };
-        if parts.is_empty() {
-            return popped;
-        }
-        ring.release();
-        let bytes = Arc::new(bytes);
-        deliveries.reserve(parts.len());
-        for part in parts {
-            self.accept(&bytes, part, Vec::new(), deliveries)?;
-        }
-        popped
+        let answers = self.pop()?;
+        self.accept_short(answers, deliveries)
     }
 
-    fn accept(
-        &mut self,
-        bytes: &Arc<Vec<u8>>,
-        (start, end): (u32, u32),
-        blobs: Vec<Vec<u8>>,
-        deliveries: &mut Deliveries,
-    ) -> Result<(), End> {
-        let damaged = || End::Garbage("an answer of it cannot be read".into());
-        let to = if end == u32::MAX { bytes.len() } else { end as usize };
-        let (head, body) = AnswerHead::decode(&bytes[start as usize..to]).ok_or_else(damaged)?;
-        let at = head.task.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-        let job = at.and_then(|at| self.flight.get_mut(at)).and_then(Option::take);
-        let Some(job) = job else {
-            return Err(End::Garbage("it answered a task that it was not given, or has answered".into()));
-        };
-        self.open -= 1;
-        self.answered += 1;
-        self.trim();
-        let part = (start + AnswerHead::LEN as u32, end);
-        let answer = match head.failed {
-            true => Err(handle::failure(body, blobs).in_entry(job.entry.name())),
-            false => Ok(Reply { entry: job.entry, bytes: Arc::clone(bytes), part, blobs: blobs.into() }),
-        };
-        deliveries.push(job.ends_with(answer));
+    fn pop(&mut self) -> Result<Answers, End> {
+        match &mut self.ring {
+            Some(ring) => ring.pop().map_err(|_| damaged()),
+            None => Ok(Answers::default()),
+        }
+    }
+
+    fn accept_short(&mut self, answers: Answers, deliveries: &mut Deliveries) -> Result<(), End> {
+        let (answers, mut at) = (Arc::new(answers), 0);
+        while !answers.is_end(at) {
+            let (answer, next) = answers.get(at).ok_or_else(damaged)?;
+            let number = self.number_of(answer.task);
+            if answer.failed {
+                let error = handle::failure(answer.body, Vec::new());
+                self.ends(number, 1, Content::Failed(error), deliveries)?;
+                at = next;
+                continue;
+            }
+            let (count, next) = self.values_from(number, &answers, next);
+            let entry = self.find(number).ok_or_else(not_given)?.1.bundle.entry;
+            self.ends(number, count, Content::Values { entry, answers: Arc::clone(&answers), at }, deliveries)?;
+            at = next;
+        }
         Ok(())
     }
 
-    fn trim(&mut self) {
-        while let Some(None) = self.flight.front() {
-            self.flight.pop_front();
-            self.first += 1;
+    /// How many answers, of which the first is a value and ends at `next`, are for tasks of one job and are values as
+    /// well; and where the others begin.
+    fn values_from(&self, number: u64, answers: &Answers, mut next: usize) -> (usize, usize) {
+        let most = self.find(number).map_or(1, |(_, job, before)| job.len() - before);
+        let mut count = 1;
+        while count < most {
+            match answers.get(next) {
+                Some((answer, after))
+                    if !answer.failed && answer.task == (number as u32).wrapping_add(count as u32) =>
+                {
+                    count += 1;
+                    next = after;
+                }
+                _ => break,
+            }
         }
+        (count, next)
+    }
+
+    fn accept_long(&mut self, frame: Frame, deliveries: &mut Deliveries) -> Result<(), End> {
+        let Some((head, body)) = AnswerHead::decode(&frame.items) else {
+            return Err(End::Garbage("an answer of it cannot be read".into()));
+        };
+        let content = match head.failed {
+            true => Content::Failed(handle::failure(body, frame.blobs)),
+            false => {
+                let entry = self.find(head.task).ok_or_else(not_given)?.1.bundle.entry;
+                let Frame { items, blobs, attachments, .. } = frame;
+                Content::Long { entry, items, start: AnswerHead::LEN, blobs, attachments }
+            }
+        };
+        self.ends(head.task, 1, content, deliveries)
+    }
+
+    /// Takes an event, which belongs to the span of the task that it is of.
+    #[cfg(feature = "tracing")]
+    fn hear(&mut self, frame: &Frame) -> Result<(), End> {
+        let unreadable = || End::Garbage("an event of it cannot be read".into());
+        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
+            return Err(unreadable());
+        }
+        let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+        let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
+        if !event.is_sound() {
+            return Err(unreadable());
+        }
+        // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
+        let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));
+        let span = found.filter(|span| span.is_heard()).unwrap_or(&self.span).clone();
+        self.heard.push(span, event);
+        Ok(())
+    }
+
+    /// The number of a task that it has, of which it says the lower half.
+    fn number_of(&self, half: u32) -> u64 {
+        let first = self.flight.front().map_or(self.next, |flying| flying.number);
+        first + u64::from(half.wrapping_sub(first as u32))
+    }
+
+    /// Where a task is: its job's position, the job, and how many of that are before it.
+    fn find(&self, number: u64) -> Option<(usize, &Job, usize)> {
+        // It is the first one, unless a long answer has been overtaken by short ones.
+        let at = self.flight.iter().position(|flying| number < flying.end())?;
+        let Flying { number: first, job } = &self.flight[at];
+        Some((at, job, usize::try_from(number.checked_sub(*first)?).ok()?))
+    }
+
+    /// So many tasks, all of one job, have ended.
+    fn ends(&mut self, number: u64, count: usize, content: Content, deliveries: &mut Deliveries) -> Result<(), End> {
+        let (mut at, _, before) = self.find(number).ok_or_else(not_given)?;
+        if before > 0 {
+            let rest = Flying { number, job: self.flight[at].job.split_off(before) };
+            at += 1;
+            self.flight.insert(at, rest);
+        }
+        let Flying { number, job } = &mut self.flight[at];
+        let content = match content {
+            Content::Failed(error) => Content::Failed(error.in_entry(job.bundle.entry.name())),
+            content => content,
+        };
+        deliveries.push(job.end_with(count, content));
+        *number += count as u64;
+        if job.len() == 0 {
+            self.flight.remove(at);
+        }
+        self.open -= count;
+        self.answered += count as u64;
+        Ok(())
     }
 
     /// Takes no more tasks from others than the thread of its seat.
@@ -321,36 +456,41 @@ impl Driver {
     /// Gives it tasks, which all have the same inherited statics; they stay in `jobs` if it cannot run them.
     pub(super) fn give(&mut self, jobs: &mut Vec<Job>) -> bool {
         let Some(first) = jobs.first() else { return true };
-        let statics = match Arc::ptr_eq(&self.values, &first.origin.values) {
+        let statics = match Arc::ptr_eq(&self.values, &first.bundle.values) {
             true => Values::nothing(),
-            false => match first.origin.values.changes_since(&self.values) {
+            false => match first.bundle.values.changes_since(&self.values) {
                 Changes::None => Values::nothing(),
                 Changes::Some(section) => section,
                 Changes::ForGood => return false,
             },
         };
-        self.values = Arc::clone(&first.origin.values);
+        self.values = Arc::clone(&first.bundle.values);
         if self.open == 0 {
             self.since = Instant::now();
             self.pace.begins(self.since);
         }
-        let head = TasksHead { first: self.end_number(), count: jobs.len() as u32 };
-        let mut tasks = Vec::with_capacity(jobs.iter().map(|job| job.items.len() + 16).sum());
-        let mut blobs = Vec::new();
-        for job in jobs.iter() {
-            job.span.runs_in(self.id);
-            let (entry, new) = self.entry(job.entry, job.index);
-            let own = job.blobs.len() as u16;
-            TaskHead { entry, new, blobs: own }.encode(&job.items, &mut tasks);
-            blobs.extend(job.blobs.iter().map(Arc::clone));
+        let count: usize = jobs.iter().map(Job::len).sum();
+        let head = TasksHead { first: self.next, count: count as u32 };
+        let mut runs = Vec::with_capacity(jobs.iter().map(|job| job.records().len() + RunHead::LEN).sum());
+        let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
+        for job in jobs.drain(..) {
+            job.runs_in(self.id);
+            let (entry, new) = self.entry(job.bundle.entry, job.bundle.index);
+            let own = job.bundle.blobs.len() as u16;
+            RunHead { entry, new, count: job.len() as u32, blobs: own }.encode(job.records(), &mut runs);
+            blobs.extend(job.bundle.blobs.iter().map(Arc::clone));
+            // Of a frame's tasks only the last one has some: `Common::take` sees to that.
+            attachments.extend_from_slice(&job.attachments);
+            let number = self.next;
+            self.next += job.len() as u64;
+            self.flight.push_back(Flying { number, job });
         }
         let mut items = vec![Piece::Owned(head.encode().to_vec())];
         items.extend(statics);
-        items.push(Piece::Owned(tasks));
-        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs));
-        self.open += jobs.len();
-        self.given += jobs.len() as u64;
-        self.flight.extend(jobs.drain(..).map(Some));
+        items.push(Piece::Owned(runs));
+        self.outboxes.push_back(Outbox::of_shared(Kind::Tasks, items, blobs, attachments));
+        self.open += count;
+        self.given += count as u64;
         self.write();
         true
     }
@@ -374,13 +514,24 @@ impl Driver {
 
     /// The first task that is open: the one that runs, if it has begun.
     fn head(&self) -> Option<&Job> {
-        self.flight.front().and_then(Option::as_ref)
+        self.flight.front().map(|flying| &flying.job)
     }
 
     /// The task that runs: the first one that is open, if it has begun. Where that cannot be known, it has.
     fn running(&self) -> Option<u64> {
-        let has_begun = self.ring.as_ref().is_none_or(|ring| ring.next() > self.first);
-        self.head().filter(|_| has_begun).map(|_| self.first)
+        let first = self.flight.front()?.number;
+        let has_begun = self.ring.as_ref().is_none_or(|ring| ring.next() > first);
+        has_begun.then_some(first)
+    }
+
+    /// Drops the handles of the task that runs: the worker has them, and whoever waits at their other ends would wait for
+    /// this process as well. One that may run again needs them.
+    fn let_go(&mut self) {
+        let has_them = self.running().is_some() && self.outboxes.is_empty();
+        let head = self.flight.front_mut().map(|flying| &mut flying.job);
+        if let Some(head) = head.filter(|head| has_them && head.retries == 0 && !head.attachments.is_empty()) {
+            head.attachments = Vec::new();
+        }
     }
 
     /// When [`check`](Self::check) may have something to say.
@@ -388,7 +539,7 @@ impl Driver {
         if let Some(mute) = self.mute {
             return mute.checked_add(usual?);
         }
-        let deadline = self.since.checked_add(self.head()?.timeout?)?;
+        let deadline = self.since.checked_add(self.head()?.bundle.timeout?)?;
         // It has passed, and the task has not begun.
         Some(if deadline <= now { now + STUCK / 10 } else { deadline })
     }
@@ -399,7 +550,7 @@ impl Driver {
         if is_mute {
             return Err(End::Stuck);
         }
-        let Some(timeout) = self.head().and_then(|head| head.timeout) else { return Ok(()) };
+        let Some(timeout) = self.head().and_then(|head| head.bundle.timeout) else { return Ok(()) };
         match self.since.checked_add(timeout) {
             Some(deadline) if deadline <= now => {}
             _ => return Ok(()),
@@ -410,19 +561,17 @@ impl Driver {
 
     /// Takes tasks back that have not begun, if one is not wanted any more; and whether one that was cancelled runs.
     pub(super) fn cancel(&mut self) -> (Vec<Job>, bool) {
-        let is_cancelled = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.origin.mailbox.is_cancelled());
-        let is_unwanted = |job: &Option<Job>| job.as_ref().is_some_and(|job| job.origin.mailbox.is_unwanted());
-        if !self.flight.iter().any(is_unwanted) {
+        if !self.flight.iter().any(|flying| flying.job.bundle.mailbox.is_unwanted()) {
             return (Vec::new(), false);
         }
         let jobs = self.take_back();
-        (jobs, self.flight.iter().any(is_cancelled))
+        (jobs, self.flight.iter().any(|flying| flying.job.bundle.mailbox.is_cancelled()))
     }
 
     /// What the first task does to those behind it.
     pub(super) fn hold_up(&self, now: Instant) -> HoldUp {
         match &self.ring {
-            Some(ring) if self.open > 0 && ring.next() <= self.first => match self.runs_for(now) {
+            Some(_) if self.open > 0 && self.running().is_none() => match self.runs_for(now) {
                 since if since >= STUCK => HoldUp::Stuck,
                 since => HoldUp::NotBegun(STUCK - since),
             },
@@ -448,19 +597,37 @@ impl Driver {
 
     /// Takes all tasks back that have not begun.
     pub(super) fn take_back(&mut self) -> Vec<Job> {
-        let end = self.end_number();
         let Some(ring) = &self.ring else { return Vec::new() };
-        let next = ring.take_back(end).clamp(self.first, end);
-        let kept = (next - self.first) as usize;
-        let mut jobs: Vec<Job> = self.flight.drain(kept..).flatten().collect();
-        self.open -= jobs.len();
-        self.given -= jobs.len() as u64;
         // The numbers are used up.
-        self.flight.extend(std::iter::repeat_with(|| None).take((end - next) as usize));
-        self.trim();
-        jobs.shrink_to_fit();
-        jobs
+        let next = ring.take_back(self.next);
+        let mut jobs = VecDeque::new();
+        while let Some(mut flying) = self.flight.pop_back() {
+            let kept = next.saturating_sub(flying.number).min(flying.job.len() as u64) as usize;
+            match kept {
+                0 => jobs.push_front(flying.job),
+                _ => {
+                    if kept < flying.job.len() {
+                        jobs.push_front(flying.job.split_off(kept));
+                    }
+                    self.flight.push_back(flying);
+                    break;
+                }
+            }
+        }
+        let count: usize = jobs.iter().map(Job::len).sum();
+        self.open -= count;
+        self.given -= count as u64;
+        jobs.into()
     }
+}
+
+fn damaged() -> End {
+    End::Garbage("the memory that it shares with the pool is damaged".into())
+}
+
+/// What a worker says that answers a task twice, or one that it does not have.
+fn not_given() -> End {
+    End::Garbage("it answered a task that it was not given, or has answered".into())
 }
 
 impl Drop for Driver {

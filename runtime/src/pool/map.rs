@@ -12,14 +12,17 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Pool;
-use super::mailbox::{Answer, Job, Mailbox, Origin, Until};
-use super::task;
+use super::job::{Bundle, Job};
+use super::letters::{Content, Letter};
+use super::mailbox::{Mailbox, Until};
 use crate::error::Error;
 use crate::handle::{Call, Unpack};
+use crate::inherit::Values;
+use crate::link;
 
 /// How many tasks for each worker are handed out ahead, at first and at most.
 const FIRST_WINDOW: usize = 4;
-const LAST_WINDOW: usize = 2048;
+const LAST_WINDOW: usize = 8192;
 
 /// How soon and how rarely it is looked whether workers have run dry while somebody waits for a long task.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -33,7 +36,7 @@ const MOST_BYTES: usize = 32 << 20;
 const AHEAD: Duration = Duration::from_millis(10);
 
 /// How many tasks are handed to the pool at once, and how long they may wait for each other.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 const BATCH_TIME: Duration = Duration::from_micros(200);
 
 /// The results of a [`Pool::map`], in the order of the inputs.
@@ -43,8 +46,8 @@ const BATCH_TIME: Duration = Duration::from_micros(200);
 #[must_use = "iterators are lazy, and so is this one: nothing runs until it is asked for results"]
 pub struct Map<'p, R, I: Iterator, F> {
     feed: Feed<'p, R, I, F>,
-    /// From the next one to be given on.
-    ready: VecDeque<Option<Answer>>,
+    /// In the order of the inputs.
+    ready: VecDeque<Letter>,
 }
 
 /// The results of a [`Pool::map_unordered`] as they come, each with the position of its input, counted from 0.
@@ -53,7 +56,7 @@ pub struct Map<'p, R, I: Iterator, F> {
 #[must_use = "iterators are lazy, and so is this one: nothing runs until it is asked for results"]
 pub struct MapUnordered<'p, R, I: Iterator, F> {
     feed: Feed<'p, R, I, F>,
-    ready: VecDeque<(u64, Answer)>,
+    ready: VecDeque<Letter>,
 }
 
 impl<'p, R, I, F> Map<'p, R, I, F>
@@ -67,13 +70,15 @@ where
 
     /// Puts what has arrived in its place.
     fn sort(&mut self) {
-        for (number, answer) in self.feed.arrived.drain(..) {
-            let at = (number - self.feed.given) as usize;
-            if at >= self.ready.len() {
-                self.ready.resize_with(at + 1, || None);
-            }
-            self.ready[at] = Some(answer);
+        for letter in self.feed.arrived.drain(..) {
+            let at = self.ready.partition_point(|before| before.first < letter.first);
+            self.ready.insert(at, letter);
         }
+    }
+
+    /// Whether the next result is there.
+    fn has_next(&self) -> bool {
+        self.ready.front().is_some_and(|letter| letter.first == self.feed.given)
     }
 }
 
@@ -86,12 +91,13 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let has_some = matches!(self.ready.front(), Some(Some(_)));
-            self.feed.feed(has_some);
-            self.sort();
-            if let Some(Some(_)) = self.ready.front() {
-                let answer = self.ready.pop_front().flatten()?;
-                return Some(self.feed.give(self.feed.given, answer));
+            let has_some = self.has_next();
+            if self.feed.may_feed(has_some) {
+                self.feed.feed(has_some);
+                self.sort();
+            }
+            if self.has_next() {
+                return self.feed.give_first(&mut self.ready).map(|(_, result)| result);
             }
             if !self.feed.wait() {
                 return None;
@@ -124,10 +130,12 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.feed.feed(!self.ready.is_empty());
+            if self.feed.may_feed(!self.ready.is_empty()) {
+                self.feed.feed(!self.ready.is_empty());
+            }
             self.ready.extend(self.feed.arrived.drain(..));
-            if let Some((number, answer)) = self.ready.pop_front() {
-                return Some((number as usize, self.feed.give(number, answer)));
+            if let Some((number, result)) = self.feed.give_first(&mut self.ready) {
+                return Some((number as usize, result));
             }
             if !self.feed.wait() {
                 return None;
@@ -148,7 +156,7 @@ struct Feed<'p, R, I: Iterator, F> {
     mailbox: Arc<Mailbox>,
     unpackers: Unpackers<R>,
     /// What has arrived and was not looked at yet.
-    arrived: Vec<(u64, Answer)>,
+    arrived: Vec<Letter>,
     /// How many inputs were taken, how many answers have arrived, and how many were given out.
     taken: u64,
     received: u64,
@@ -194,15 +202,15 @@ where
         }
     }
 
-    /// Hands out inputs as far as it may. If there is something to give it does so only before workers run dry.
-    fn feed(&mut self, has_some: bool) {
-        if self.is_done {
-            return;
-        }
+    /// Whether to hand out inputs: if there is something to give, only before workers run dry.
+    #[inline]
+    fn may_feed(&self, has_some: bool) -> bool {
         // Not one by one: each batch costs a lock, and perhaps a system call.
-        if has_some && self.room() < (self.window / 4).clamp(1, BATCH) {
-            return;
-        }
+        !self.is_done && (!has_some || self.room() >= (self.window / 4).clamp(1, BATCH))
+    }
+
+    /// Hands out inputs as far as it may.
+    fn feed(&mut self, has_some: bool) {
         self.widen();
         let mut has_some = has_some || !self.arrived.is_empty();
         while !self.is_done && self.room() > 0 {
@@ -251,17 +259,18 @@ where
 
     /// Hands out one batch.
     fn fill(&mut self) -> Filled {
-        let (start, most) = (Instant::now(), self.room().min(BATCH));
-        let (mut jobs, mut origin) = (Vec::with_capacity(most.min(self.stride)), None);
+        let (start, most, first) = (Instant::now(), self.room().min(BATCH), self.taken);
+        let mut batch = Batch { jobs: Vec::new(), open: None, values: None, room: most.min(self.stride) };
         let mut is_slow = false;
-        while jobs.len() < most {
+        while ((self.taken - first) as usize) < most {
             let Some(input) = self.inputs.next() else {
                 self.is_done = true;
                 break;
             };
             let call = (self.call)(input);
-            self.prepare(call, &mut origin, &mut jobs);
-            if jobs.len() >= self.stride {
+            self.add(call, &mut batch);
+            let count = (self.taken - first) as usize;
+            if count >= self.stride {
                 is_slow = start.elapsed() > BATCH_TIME;
                 self.stride = if is_slow { 1 } else { (self.stride * 2).min(BATCH) };
                 if is_slow {
@@ -269,35 +278,65 @@ where
                 }
             }
         }
-        self.hand_over(jobs);
+        self.close(&mut batch);
+        self.hand_over(batch.jobs);
         Filled { is_slow }
     }
 
-    fn prepare(&mut self, call: Call<R>, origin: &mut Option<Arc<Origin>>, jobs: &mut Vec<Job>) {
+    /// Adds a task to a batch: most often, one more of the same entry.
+    fn add(&mut self, mut call: Call<R>, batch: &mut Batch) {
+        let unpack = call.unpack();
+        if let Some(open) = &mut batch.open {
+            if let Some(arguments) = call.plain(open.entry) {
+                open.push(arguments);
+                link::recycle(std::mem::take(arguments));
+                self.unpackers.note(self.taken, unpack);
+                self.taken += 1;
+                if open.is_full() {
+                    self.close(batch);
+                }
+                return;
+            }
+        }
+        self.close(batch);
         let number = self.taken;
         self.taken += 1;
-        let (unpack, job) = match self.pool.prepare(call, origin, &self.mailbox, number) {
-            Ok(prepared) => prepared,
-            Err(error) => return self.refused(number, error),
-        };
-        let bytes = job.items.len() + job.blobs.iter().map(|blob| blob.len()).sum::<usize>();
-        self.bytes_each += (bytes as f64 - self.bytes_each) / 16.0;
-        self.unpackers.note(number, unpack);
-        jobs.push(job);
+        match self.open(number, call, batch) {
+            Ok(()) => self.unpackers.note(number, unpack),
+            Err(error) => self.refused(number, error),
+        }
+    }
+
+    /// Begins another bundle with this task.
+    fn open(&mut self, number: u64, call: Call<R>, batch: &mut Batch) -> Result<(), Error> {
+        let (bundle, is_plain) = self.pool.bundle(call, &mut batch.values, &self.mailbox, number, batch.room)?;
+        batch.open = Some(bundle);
+        if !is_plain {
+            // Others are not like this one.
+            self.close(batch);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, batch: &mut Batch) {
+        let Some(bundle) = batch.open.take() else { return };
+        let (each, count) = (bundle.bytes() as f64 / bundle.len() as f64, bundle.len() as f64);
+        self.bytes_each += (each - self.bytes_each) * (count / 16.0).min(1.0);
+        batch.jobs.push(bundle.into_job(self.pool.common.settings.retries));
     }
 
     fn refused(&mut self, number: u64, error: Error) {
         self.received += 1;
-        self.arrived.push((number, Err(error)));
+        self.arrived.push(Letter { first: number, count: 1, content: Content::Failed(error) });
     }
 
     fn hand_over(&mut self, mut jobs: Vec<Job>) {
-        let Some(first) = jobs.first().map(|job| job.number) else { return };
+        let Some(first) = jobs.first().map(|job| job.bundle.first) else { return };
         if let Err(error) = self.pool.common.submit(&mut jobs) {
             // It is for all that could come, so it is told once.
             self.is_done = true;
             let before = self.arrived.len();
-            self.arrived.retain(|(number, _)| *number < first);
+            self.arrived.retain(|letter| letter.first < first);
             self.received -= (before - self.arrived.len()) as u64;
             self.taken = first + 1;
             self.refused(first, error);
@@ -307,7 +346,7 @@ where
     fn look(&mut self, until: Until) {
         let before = self.arrived.len();
         self.mailbox.collect(&mut self.arrived, until);
-        self.received += (self.arrived.len() - before) as u64;
+        self.received += self.arrived[before..].iter().map(|letter| letter.count as u64).sum::<u64>();
     }
 
     /// Waits until something arrives. `false` if nothing can.
@@ -327,21 +366,40 @@ where
         true
     }
 
-    fn give(&mut self, number: u64, answer: Answer) -> Result<R, Error> {
+    /// Takes the next result of the first letter.
+    fn give_first(&mut self, ready: &mut VecDeque<Letter>) -> Option<(u64, Result<R, Error>)> {
+        let letter = ready.front_mut()?;
+        let number = letter.first;
         self.given += 1;
-        if let Ok(reply) = &answer {
-            self.bytes_each = self.bytes_each.max(reply.len() as f64 / 4.0);
+        if let Content::Long { .. } = letter.content {
+            self.bytes_each = self.bytes_each.max(letter.bytes() as f64 / 4.0);
         }
-        match self.unpackers.of(number) {
-            Some(unpack) => task::value(answer, unpack),
-            None => Err(answer.err().unwrap_or_else(crate::handle::already_joined)),
+        let result = match self.unpackers.of(number) {
+            Some(unpack) => letter.take(unpack),
+            // No call was packed: it is an error.
+            None => letter.take(|_| Err(crate::wire::CodecError::new("it has no type"))),
+        };
+        if letter.count == 0 {
+            ready.pop_front();
         }
+        Some((number, result))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let on_their_way = (self.taken - self.given) as usize;
         (0, self.inputs.size_hint().1.and_then(|more| more.checked_add(on_their_way)))
     }
+}
+
+/// Tasks that are handed to the pool together.
+struct Batch {
+    jobs: Vec<Job>,
+    /// The last one, to which more can be added.
+    open: Option<Bundle>,
+    /// The inherited statics of this moment, once they are asked for.
+    values: Option<Arc<Values>>,
+    /// How many tasks there may be.
+    room: usize,
 }
 
 struct Filled {

@@ -8,6 +8,8 @@ mod common;
 mod direct;
 mod driver;
 mod figures;
+mod job;
+mod letters;
 mod mailbox;
 mod map;
 mod pace;
@@ -25,17 +27,19 @@ use std::time::{Duration, Instant};
 pub use builder::{Initializer, PoolBuilder};
 use common::Common;
 pub use figures::Figures;
-use mailbox::{Job, Mailbox, Origin};
+use job::Bundle;
+use mailbox::Mailbox;
+
 pub use map::{Map, MapUnordered};
 #[cfg(feature = "progress")]
 pub use progress::{Finished, WithProgress};
 pub use task::Task;
 
 use crate::error::Error;
-use crate::handle::{Call, Unpack};
+use crate::handle::Call;
 use crate::inherit::Values;
+use crate::link;
 use crate::sys;
-use crate::trace::Span;
 
 #[doc = include_str!("../docs/pool.md")]
 pub struct Pool {
@@ -80,9 +84,13 @@ impl Pool {
     /// up: see [`PoolBuilder::initializer`].
     pub fn submit<R>(&self, call: Call<R>) -> Result<Task<R>, Error> {
         let mailbox = Arc::default();
-        let (unpack, job) = self.prepare(call, &mut None, &mailbox, 0)?;
-        let entry = job.entry.name();
-        let seat = self.common.submit_one(job).map_err(|error| error.in_entry(entry))?;
+        let unpack = call.unpack();
+        let (bundle, _) = self.bundle(call, &mut None, &mailbox, 0, 1)?;
+        let entry = bundle.entry.name();
+        let seat = self
+            .common
+            .submit_one(bundle.into_job(self.common.settings.retries))
+            .map_err(|error| error.in_entry(entry))?;
         Ok(Task::new(Arc::clone(&self.common), mailbox, seat, entry, unpack))
     }
 
@@ -139,34 +147,30 @@ impl Pool {
         MapUnordered::new(self, call, inputs.into_iter())
     }
 
-    /// Makes a call a task with this number. Calls that are handed over together have one `origin`, made by the first.
-    fn prepare<R>(
+    /// Makes a call the first task, with this number, of a bundle with room for that many small ones; and whether calls of
+    /// the same entry may be added of which nothing was set. Those that are handed over together have the same inherited
+    /// statics, asked for by the first.
+    fn bundle<R>(
         &self,
         call: Call<R>,
-        origin: &mut Option<Arc<Origin>>,
+        values: &mut Option<Arc<Values>>,
         mailbox: &Arc<Mailbox>,
         number: u64,
-    ) -> Result<(Unpack<R>, Job), Error> {
+        room: usize,
+    ) -> Result<(Bundle, bool), Error> {
         let task = call.into_task()?;
-        let origin = match origin {
-            Some(origin) => Arc::clone(origin),
-            None => {
-                let values = self.common.values_now().map_err(|error| error.in_entry(task.entry.name()))?;
-                Arc::clone(origin.insert(Arc::new(Origin { mailbox: Arc::clone(mailbox), values })))
-            }
+        let values = match values {
+            Some(values) => values,
+            None => values.insert(self.common.values_now().map_err(|error| error.in_entry(task.entry.name()))?),
         };
-        let job = Job {
-            entry: task.entry,
-            index: task.index,
-            items: task.packed.items,
-            blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
-            timeout: task.timeout.or(self.common.settings.task_timeout),
-            retries: self.common.settings.retries,
-            origin,
-            number,
-            span: Span::task(task.entry.name()),
-        };
-        Ok((task.unpack, job))
+        let mut bundle = Bundle::new((task.entry, task.index), (mailbox, values), number, room);
+        bundle.push(&task.packed.items);
+        link::recycle(task.packed.items);
+        let is_plain = task.timeout.is_none() && task.packed.blobs.is_empty() && task.packed.attachments.is_empty();
+        bundle.blobs = task.packed.blobs.into_iter().map(Arc::new).collect();
+        bundle.attachments = task.packed.attachments;
+        bundle.timeout = task.timeout.or(self.common.settings.task_timeout);
+        Ok((bundle, is_plain))
     }
 
     /// Makes the pool larger or smaller while it runs. Workers that are too many end after what they run.
@@ -185,7 +189,8 @@ impl Pool {
             let common = Arc::clone(&self.common);
             let thread = std::thread::Builder::new().name("spawnsafe-worker".into());
             let before = self.common.seats() - 1;
-            match sys::with_signals_blocked(|| thread.spawn(move || seat::run(&common, &seat))) {
+            let run = move || common.listener.told_of(|| seat::run(&common, &seat));
+            match sys::with_signals_blocked(|| thread.spawn(run)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     self.common.retire_beyond(before);

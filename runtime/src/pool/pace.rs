@@ -11,7 +11,7 @@ const AHEAD: Duration = Duration::from_millis(1);
 
 /// The most that a worker is given, whatever they take; and how many of those that are not long, so that it need not wait
 /// for the next.
-const MOST: usize = 1024;
+const MOST: usize = 4096;
 const LEAST: usize = 2;
 
 /// A task that takes so long is not worth one that waits behind it.
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(depth_of(&[(1, Duration::from_millis(3))]), 2);
         assert_eq!(depth_of(&[(1, Duration::from_millis(10))]), 1);
         assert!(depth_of(&[(1, Duration::from_micros(1)); 4]) >= 900);
-        assert_eq!(depth_of(&[(1, Duration::from_nanos(1))]), 1024);
+        assert_eq!(depth_of(&[(1, Duration::from_nanos(1))]), MOST);
         // One long task among short ones.
         assert_eq!(depth_of(&[(100, Duration::from_micros(100)), (1, Duration::from_millis(2))]), 2);
     }

@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 use super::common::{Common, Next, Seat};
 use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
-use super::mailbox::{Deliveries, Job};
+use super::job::Job;
+use super::letters::Deliveries;
 use super::pace::LONG;
 use super::texts;
 use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
-use crate::launch::Order;
+use crate::launch::{Launched, Order};
 use crate::link::{self, Outbox, Piece, Ring};
 use crate::sys;
-use crate::wire::{CallHead, Kind};
+use crate::trace::Span;
+use crate::wire::{CallHead, Kind, WorkerHead};
 
 /// How long a worker may take to end by itself; what runs then is the user's (exit handlers of C libraries).
 const GRACE: Duration = Duration::from_secs(10);
@@ -60,6 +62,18 @@ pub(super) fn run(common: &Common, seat: &Seat) {
 }
 
 fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
+    let span = Span::worker(common.settings.initializer.as_ref().map(|initializer| initializer.entry.name()));
+    let head = common.settings.worker_head();
+    match launch(common, &values, &head) {
+        Ok(launched) => Ok(Driver::new(launched, values, span, head.events > 0)),
+        Err(error) => {
+            span.begins(Some(&error));
+            Err(error)
+        }
+    }
+}
+
+fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launched, Error> {
     let settings = &common.settings;
     let no_initializer = || CallHead {
         build: sys::build_id(),
@@ -79,13 +93,14 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         },
     };
     let mut start = head.encode();
-    settings.confinement().encode(&mut start);
+    worker.encode(&mut start);
     let mut items = vec![Piece::Owned(start)];
     items.extend(values.section());
-    let mut blobs = Vec::new();
+    let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
     if let Some(initializer) = &settings.initializer {
         items.push(Piece::Shared(Arc::clone(&initializer.items)));
         blobs.extend(initializer.blobs.iter().map(Arc::clone));
+        attachments.extend_from_slice(&initializer.attachments);
     }
     let order = Order {
         dispatch: settings.dispatch,
@@ -93,11 +108,10 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
         stdin: settings.stdin.duplicate().map_err(handle::not_started)?,
         stdout: settings.stdout.duplicate().map_err(handle::not_started)?,
         stderr: settings.stderr.duplicate().map_err(handle::not_started)?,
-        outbox: Outbox::of_shared(Kind::Worker, items, blobs),
+        outbox: Outbox::of_shared(Kind::Worker, items, blobs, attachments),
         shared: Ring::memory(),
     };
-    let launched = settings.start_method.launcher().launch(order).map_err(handle::not_started)?;
-    Ok(Driver::new(launched, values))
+    settings.start_method.launcher().launch(order).map_err(handle::not_started)
 }
 
 /// One worker, from its start to its end.
@@ -134,7 +148,9 @@ impl Life<'_> {
             if matches!(step, Ok(Step::Leave) | Err(_)) {
                 locked.refuse();
             }
+            let heard = locked.take_heard();
             drop(locked);
+            heard.tell();
             self.common.deliver(std::mem::take(&mut deliveries));
             let (stream, until) = match step {
                 Ok(Step::Again) => continue,
@@ -202,13 +218,14 @@ impl Life<'_> {
             let begun = match (frame.kind, &self.common.settings.initializer) {
                 (Kind::Value, None) => Ok(()),
                 (Kind::Value, Some(initializer)) => {
-                    let mut unpacker = link::unpacker(&frame.items, frame.blobs);
+                    let mut unpacker = link::unpacker(&frame.items, frame.blobs).with_attachments(frame.attachments);
                     (initializer.judge)(&mut unpacker)
                 }
                 _ => Err(handle::failure(&frame.items, frame.blobs)),
             };
             begun.map_err(|error| End::Unfit(self.in_initializer(error)))?;
             self.is_ready = true;
+            driver.span.begins(None);
             self.seat.process.store(driver.id, Ordering::Release);
         } else if self.start_deadline().is_some_and(|deadline| deadline <= now) {
             let limit = self.common.settings.initializer_timeout;
@@ -241,9 +258,9 @@ impl Life<'_> {
             return Ok(());
         }
         let (jobs, must_end) = driver.cancel();
-        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.origin.mailbox.is_unwanted());
-        deliveries.extend(gone.into_iter().map(|job| job.fails(texts::cancelled(None))));
-        self.common.give_back(kept.into_iter());
+        let (gone, kept): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.bundle.mailbox.is_unwanted());
+        gone.into_iter().for_each(|job| job.fail(|| texts::cancelled(None), deliveries));
+        self.common.give_back(kept);
         if must_end { Err(End::Cancelled) } else { Ok(()) }
     }
 
@@ -254,7 +271,7 @@ impl Life<'_> {
             HoldUp::For(since) if since >= LONG || since >= HOLD_UP && self.common.is_hungry() => driver.take_back(),
             _ => return,
         };
-        self.common.give_back(jobs.into_iter());
+        self.common.give_back(jobs);
     }
 
     /// Gives the worker what it may have. `false` if it must not have any more.
@@ -276,7 +293,7 @@ impl Life<'_> {
             return true;
         }
         // They need another worker than this one.
-        self.common.give_back(jobs.into_iter());
+        self.common.give_back(jobs);
         false
     }
 
@@ -295,6 +312,7 @@ impl Life<'_> {
             }
         };
         let ended = driver.finish(&mut deliveries);
+        driver.take_heard().tell();
         let end = end.map(|end| self.last_said(driver, end));
         let was_useful = self.is_ready
             && (driver.answered() > 0 || driver.open() > 0 || self.started.elapsed() > USEFUL || end.is_none());
@@ -304,20 +322,23 @@ impl Life<'_> {
         };
         self.seat.process.store(0, Ordering::Release);
         self.seat.tasks.store(0, Ordering::Release);
-        self.common.give_back(again.into_iter());
+        self.common.give_back(again);
         self.common.deliver(deliveries);
-        match end {
-            _ if was_useful => self.common.works(),
-            Some(End::Dismissed(_)) | None => {}
-            Some(End::Unfit(error)) => self.common.failed_to_start(match ended {
+        let error = match end {
+            _ if was_useful => return self.common.works(),
+            Some(End::Dismissed(_)) | None => return,
+            Some(End::Unfit(error)) => match ended {
                 Some(sys::Ended::With(status)) if error.exit_status().is_none() => error.with_status(status),
                 _ => error,
-            }),
+            },
             Some(end) => {
                 let error = driver.error(&end, ended);
-                let error = if self.is_ready { error } else { self.in_initializer(error) };
-                self.common.failed_to_start(error);
+                if self.is_ready { error } else { self.in_initializer(error) }
             }
+        };
+        if !self.is_ready {
+            driver.span.begins(Some(&error));
         }
+        self.common.failed_to_start(error);
     }
 }

@@ -1,22 +1,58 @@
 //! One task that was submitted.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::common::{Common, Seat};
-use super::mailbox::{Answer, Mailbox, Until};
+use super::letters::Letter;
+use super::mailbox::{Mailbox, Until};
 use super::texts;
 use crate::error::Error;
 use crate::handle::{self, Unpack};
-use crate::link;
 
 /// A call that was submitted to a [`Pool`](crate::Pool).
 ///
-/// [`join`](Task::join) waits for its result. A task that is dropped runs all the same, and nobody learns how it went;
-/// [`cancel`](Task::cancel) stops it. It may outlive its pool: the tasks that have not ended by then end with
-/// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+/// [`join`](Task::join) waits for its result, and so does `.await`, in any executor. A task that is dropped runs all the
+/// same, and nobody learns how it went; [`cancel`](Task::cancel) stops it. It may outlive its pool: the tasks that have not
+/// ended by then end with [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+///
+/// # Awaiting
+/// Waiting for a task can be given up and taken up again: `&mut task` is a future as well, so that the task is still there
+/// when a time limit or another branch of a `select!` was faster.
+///
+/// ```
+/// # #[cfg(feature = "tokio")] mod example {
+/// use std::time::Duration;
+/// use spawnsafe::{ErrorKind, Pool, child_entry};
+///
+/// #[child_entry]
+/// fn sleeps(milliseconds: u64) -> u64 {
+///     std::thread::sleep(Duration::from_millis(milliseconds));
+///     milliseconds
+/// }
+///
+/// # pub async fn run() -> Result<(), spawnsafe::Error> {
+/// let pool = Pool::builder().workers(2).build()?;
+/// assert_eq!(pool.submit(sleeps::call(1))?.await?, 1);
+///
+/// let mut long = pool.submit(sleeps::call(600_000))?;
+/// if tokio::time::timeout(Duration::from_millis(50), &mut long).await.is_err() {
+///     long.cancel();
+/// }
+/// assert_eq!(long.await.unwrap_err().kind(), ErrorKind::Cancelled);
+/// # Ok(()) }
+/// # }
+/// # #[spawnsafe::process_main]
+/// # fn main() -> Result<(), spawnsafe::Error> {
+/// # #[cfg(feature = "tokio")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example::run())?;
+/// # Ok(()) }
+/// ```
 pub struct Task<R> {
     common: Arc<Common>,
     mailbox: Arc<Mailbox>,
@@ -76,9 +112,7 @@ impl<R> Task<R> {
     pub fn cancel(&mut self) {
         self.mailbox.cancel();
         match self.common.withdraw(&self.mailbox) {
-            Some(job) => {
-                self.common.deliver(vec![job.fails(texts::cancelled(None))]);
-            }
+            Some(job) => self.common.fail([job].into(), || texts::cancelled(None)),
             None if self.is_finished() => {}
             None => {
                 self.common.cancellations.fetch_add(1, Ordering::AcqRel);
@@ -96,24 +130,33 @@ impl<R> Task<R> {
         }
         let mut letters = Vec::new();
         self.mailbox.collect(&mut letters, until);
-        match letters.pop() {
-            None => Ok(None),
-            Some((_, answer)) => {
-                self.is_taken = true;
-                value(answer, self.unpack).map(Some)
-            }
-        }
+        letters.pop().map(|letter| self.value(letter)).transpose()
+    }
+
+    fn value(&mut self, mut letter: Letter) -> Result<R, Error> {
+        self.is_taken = true;
+        letter.take(self.unpack)
     }
 }
 
-/// Rebuilds what a task has returned.
-pub(super) fn value<R>(answer: Answer, unpack: Unpack<R>) -> Result<R, Error> {
-    let mut reply = answer?;
-    let blobs = std::mem::take(&mut reply.blobs).into_vec();
-    let mut unpacker = link::unpacker(reply.value(), blobs);
-    unpack(&mut unpacker)
-        .and_then(|value| unpacker.finish().map(|()| value))
-        .map_err(|error| handle::undecodable(&error).in_entry(reply.entry.name()))
+/// Waits as [`Task::join`] does, without blocking a thread, in whichever executor. Once it has given the result it gives
+/// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+impl<R> Future for Task<R> {
+    type Output = Result<R, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.is_taken {
+            return Poll::Ready(Err(handle::already_joined().in_entry(self.entry)));
+        }
+        let Some(letter) = self.mailbox.poll(context.waker()) else {
+            if let Some(seat) = self.seat.take() {
+                // Nobody looks at the connection of a worker that was given a task directly, but who waits for that.
+                seat.waker.wake();
+            }
+            return Poll::Pending;
+        };
+        Poll::Ready(self.value(letter))
+    }
 }
 
 impl<R> fmt::Debug for Task<R> {

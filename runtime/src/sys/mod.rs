@@ -16,12 +16,15 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;
 
+use std::io::{self, Read};
 use std::time::Instant;
 
 use crate::error::ExitStatus;
@@ -34,8 +37,17 @@ pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Memory that is written by one process and read by many.
+pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
+// What tests need.
+#[cfg(all(test, any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
+pub(crate) use imp::{Canary, both_ends, canary};
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+pub(crate) use rehearsal::{Canary, both_ends, canary};
+// Its end.
+pub(crate) use imp::{at_exit, thread_count};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;
@@ -67,6 +79,53 @@ pub(crate) struct Started {
     /// What the command asked to share.
     pub(crate) shared: Option<Shared>,
 }
+
+/// What a [`Handle`](crate::Handle) can hold: types that own one open file, socket or pipe, and nothing else.
+///
+/// On every system `File`, `TcpStream`, `TcpListener`, `UdpSocket`, `ChildStdin`, `ChildStdout` and `ChildStderr`; on Unix
+/// `OwnedFd`, `UnixStream`, `UnixListener` and `UnixDatagram`; on Windows `OwnedHandle` and `OwnedSocket`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no open file, socket or pipe that a `Handle` could carry to another process",
+    label = "a `Handle` holds what the system has open for this process, and nothing that lives in its memory",
+    note = "plain data needs no `Handle`: pass it as it is; what other crates make of a file or socket: pass the type of std that it can be made from"
+)]
+pub trait HandleSafe: Send + Sync + 'static {
+    #[doc(hidden)]
+    fn __into_handle(self) -> io::Result<OwnedHandle>
+    where
+        Self: Sized;
+
+    #[doc(hidden)]
+    fn __duplicate(&self) -> io::Result<OwnedHandle>;
+
+    /// Checks that it is of this kind.
+    #[doc(hidden)]
+    fn __from_handle(handle: OwnedHandle) -> io::Result<Self>
+    where
+        Self: Sized;
+}
+
+/// One end of a connection through which open handles travel beside the bytes.
+pub(crate) trait Receive: Read {
+    /// Reads as `read` does, and appends the handles that have come with these bytes. With handles, it ends behind the byte
+    /// that they have come with; so they come in the order in which they were sent, up to 253 at once. What is read by
+    /// other means loses its handles, which are closed.
+    fn receive(&mut self, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        Ok(Received { count: self.read(buf)?, lost_handles: false })
+    }
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) count: usize,
+    /// Whether this process was not given all of the handles: it may have no more of them.
+    pub(crate) lost_handles: bool,
+}
+
+/// Bytes in memory.
+#[cfg(test)]
+impl Receive for &[u8] {}
 
 /// How a process ended; the system may have told somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

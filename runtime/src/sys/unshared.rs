@@ -1,5 +1,5 @@
 //! For systems on which workers share no memory with their pool yet, and cannot be confined: pools work there, and give
-//! each worker one task at a time.
+//! each worker one task at a time. Nor is a process left to exit by itself.
 
 use std::convert::Infallible;
 use std::io;
@@ -40,4 +40,14 @@ impl Shared {
 /// Confines this process, if that is asked for at all.
 pub(crate) fn confine(to: &Confinement) -> io::Result<()> {
     if *to == Confinement::default() { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+}
+
+/// Nothing is left to be done when this process exits: whoever waits for a child waits for its end.
+pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
+    false
+}
+
+/// Asked for only where a process is left to exit by itself.
+pub(crate) fn thread_count() -> Option<u64> {
+    None
 }

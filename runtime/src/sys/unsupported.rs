@@ -3,10 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, Read};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::{Command, Confinement, Ended, Interest, Ready, Started};
+use super::{Command, Confinement, Ended, Interest, Ready, Receive, Started};
 
 /// Nobody makes any of these.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,27 @@ macro_rules! closed {
 
 closed!(std::fs::File, ChildStdin, ChildStdout, ChildStderr);
 
+macro_rules! handle_safe {
+    ($($type:ty),*) => {$(
+        impl super::HandleSafe for $type {
+            fn __into_handle(self) -> io::Result<OwnedHandle> {
+                unsupported()
+            }
+
+            fn __duplicate(&self) -> io::Result<OwnedHandle> {
+                unsupported()
+            }
+
+            fn __from_handle(_: OwnedHandle) -> io::Result<Self> {
+                unsupported()
+            }
+        }
+    )*};
+}
+
+handle_safe!(std::fs::File, std::net::TcpStream, std::net::TcpListener, std::net::UdpSocket);
+handle_safe!(ChildStdin, ChildStdout, ChildStderr);
+
 #[derive(Debug)]
 pub(crate) struct Stream(Never);
 #[derive(Debug)]
@@ -46,6 +68,10 @@ pub(crate) struct Watch(Never);
 pub(crate) struct Waker(Never);
 #[derive(Debug)]
 pub(crate) struct Shared(Never);
+#[derive(Debug)]
+pub(crate) struct SegmentMut(Never);
+#[derive(Debug)]
+pub(crate) struct Segment(Never);
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
@@ -67,16 +93,21 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     unsupported()
 }
 
-pub(crate) fn start(_: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(_: &mut Command, handover: &Handover) -> io::Result<Started> {
     match handover.0 {}
 }
 
 impl Stream {
-    pub(crate) fn write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&self, _: &[IoSlice<'_>], _: &[&OwnedHandle]) -> io::Result<usize> {
         match self.0 {}
     }
 
     pub(crate) fn prepare_to_write(&self, _: usize) {
+        match self.0 {}
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
         match self.0 {}
     }
 }
@@ -86,6 +117,8 @@ impl Read for &Stream {
         match self.0 {}
     }
 }
+
+impl Receive for &Stream {}
 
 impl Process {
     pub(crate) fn id(&self) -> u32 {
@@ -121,6 +154,38 @@ impl Shared {
     }
 
     pub(crate) fn words(&self) -> &[AtomicU64] {
+        match self.0 {}
+    }
+}
+
+impl SegmentMut {
+    pub(crate) fn zeroed(_: usize) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn seal(self) -> io::Result<Segment> {
+        match self.0 {}
+    }
+}
+
+impl Segment {
+    pub(crate) fn adopt(_: OwnedHandle, _: usize) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<OwnedHandle> {
         match self.0 {}
     }
 }
@@ -198,6 +263,14 @@ pub(crate) fn has_raised_privileges() -> bool {
 }
 
 pub(crate) fn prepare_before_main() {}
+
+pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
+    false
+}
+
+pub(crate) fn thread_count() -> Option<u64> {
+    None
+}
 
 pub(crate) fn process_name() -> String {
     String::new()

@@ -5,16 +5,19 @@ use std::borrow::Cow;
 use ciborium_ll::{Decoder, Header, simple};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Unexpected, Visitor};
 
-use super::encode::{ONE_BYTE, SOME_PREFIX};
+use super::encode::{EIGHT_BYTES, FOUR_BYTES, ONE_BYTE, SOME_PREFIX, TWO_BYTES};
 use super::numbers::{self, Kind, Number, Run};
 use super::stack::StackGuard;
-use super::{CodecError, Memory, tag};
+use super::{Arrived, Attachment, CodecError, Memory, attach, tag};
 
 /// Unpacks values, one after another, from a frame's content.
 #[derive(Debug)]
 pub struct Unpacker<'de> {
     items: &'de [u8],
     blobs: Vec<Option<Vec<u8>>>,
+    attachments: Vec<Option<Arrived>>,
+    /// Those that serde keeps in a buffer.
+    kept: Vec<attach::Place>,
     /// The numbers that are the elements of the list that is being read.
     run: Option<Run<'de>>,
     memory: Memory,
@@ -24,9 +27,17 @@ pub struct Unpacker<'de> {
 type Res<T> = Result<T, CodecError>;
 
 impl<'de> Unpacker<'de> {
+    #[inline]
     pub(crate) fn new(items: &'de [u8], blobs: Vec<Vec<u8>>, memory: Memory) -> Self {
         let guard = StackGuard::new(memory.stack_end);
-        Self { items, blobs: blobs.into_iter().map(Some).collect(), run: None, memory, guard }
+        // Most have none.
+        let blobs = if blobs.is_empty() { Vec::new() } else { blobs.into_iter().map(Some).collect() };
+        Self { items, blobs, attachments: Vec::new(), kept: Vec::new(), run: None, memory, guard }
+    }
+
+    /// With what has arrived beside the bytes.
+    pub(crate) fn with_attachments(self, attachments: Vec<Arrived>) -> Self {
+        Self { attachments: attachments.into_iter().map(Some).collect(), ..self }
     }
 
     /// Takes the next value.
@@ -82,10 +93,24 @@ impl<'de> Unpacker<'de> {
         }
     }
 
-    /// Checks that nothing is left over.
-    pub fn finish(&self) -> Res<()> {
+    /// Checks that nothing is left over. Handles that no value has claimed are closed now, and not only when whatever
+    /// comes next is over.
+    #[inline]
+    pub fn finish(&mut self) -> Res<()> {
+        if !self.attachments.is_empty() {
+            self.attachments.clear();
+            self.kept.clear();
+        }
+        if self.items.is_empty() && self.blobs.is_empty() { Ok(()) } else { self.left_over() }
+    }
+
+    #[inline(never)]
+    fn left_over(&self) -> Res<()> {
         match self.items.len() {
-            0 => Ok(()),
+            0 => match self.blobs.iter().flatten().count() {
+                0 => Ok(()),
+                left => Err(CodecError::new(format!("there are blobs that nothing refers to: {left}"))),
+            },
             1 => Err(CodecError::new("there is one byte too many")),
             left => Err(CodecError::new(format!("there are {left} bytes too many"))),
         }
@@ -117,6 +142,21 @@ impl<'de> Unpacker<'de> {
             .ok()
             .and_then(|number| self.blobs.get_mut(number)?.take())
             .ok_or_else(|| CodecError::new(format!("blob {number} is missing, or referred to twice")))
+    }
+
+    /// Takes the attachment whose number follows.
+    fn attachment(&mut self) -> Res<Attachment> {
+        let Header::Positive(number) = self.header()? else {
+            return Err(CodecError::new("the number of an open handle is missing"));
+        };
+        let arrived = usize::try_from(number).ok().and_then(|number| self.attachments.get_mut(number)?.take());
+        match arrived {
+            Some(Some(attachment)) => Ok(attachment),
+            Some(None) => Err(CodecError::new(
+                "an open handle of it was lost on the way: this process may not have more of them (`ulimit -n`)",
+            )),
+            None => Err(CodecError::new(format!("open handle {number} is missing, or referred to twice"))),
+        }
     }
 
     fn big(&mut self) -> Res<u128> {
@@ -221,7 +261,7 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         if let Some(run) = &mut self.run {
             return run.visit(visitor);
         }
-        // Small numbers are frequent. Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a
+        // Numbers are frequent. Floats are taken as bits: `ciborium-ll` would go through `f64`, which changes a
         // signalling NaN.
         match *self.items {
             [small @ ..24, ..] => {
@@ -231,6 +271,18 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
             [ONE_BYTE, byte, ..] => {
                 self.items = &self.items[2..];
                 return visitor.visit_u64(byte.into());
+            }
+            [TWO_BYTES, a, b, ..] => {
+                self.items = &self.items[3..];
+                return visitor.visit_u64(u16::from_be_bytes([a, b]).into());
+            }
+            [FOUR_BYTES, a, b, c, d, ..] => {
+                self.items = &self.items[5..];
+                return visitor.visit_u64(u32::from_be_bytes([a, b, c, d]).into());
+            }
+            [EIGHT_BYTES, a, b, c, d, e, f, g, h, ..] => {
+                self.items = &self.items[9..];
+                return visitor.visit_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
             }
             [F32, a, b, c, d, ..] => {
                 self.items = &self.items[5..];
@@ -262,6 +314,13 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
             Header::Tag(tag::TEXT) => visitor.visit_string(
                 String::from_utf8(self.blob()?).map_err(|_| CodecError::new("a text is not valid UTF-8"))?,
             ),
+            Header::Tag(tag::HANDLE) => {
+                // Whoever asks so puts it into a buffer, or wants something else.
+                let place = attach::Place::on(self.attachment()?);
+                let shown = place.show(visitor);
+                self.kept.push(place);
+                shown
+            }
             Header::Tag(tag::BIG_POSITIVE) => visitor.visit_u128(self.big()?),
             Header::Tag(tag::BIG_NEGATIVE) => match i128::try_from(self.big()?) {
                 Ok(inverted) => visitor.visit_i128(!inverted),
@@ -286,7 +345,16 @@ impl<'de> de::Deserializer<'de> for &mut Unpacker<'de> {
         self.nested(|unpacker| visitor.visit_some(unpacker))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Res<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Res<V::Value> {
+        if attach::is_attachment(name) {
+            if let Some(run) = &mut self.run {
+                return run.visit(visitor);
+            }
+            return match self.header()? {
+                Header::Tag(tag::HANDLE) => attach::Place::once(self.attachment()?).show(visitor),
+                header => Err(unexpected(header, &visitor)),
+            };
+        }
         self.nested(|unpacker| visitor.visit_newtype_struct(unpacker))
     }
 

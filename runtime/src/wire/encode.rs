@@ -6,13 +6,16 @@ use serde::ser::{self, Serialize};
 use super::numbers::Blob;
 use super::run::Run;
 use super::stack::StackGuard;
-use super::{BLOB_MIN, CodecError, Memory, Packed, tag};
+use super::{BLOB_MIN, CodecError, MAX_ATTACHMENTS, Memory, Packed, attach, tag};
 
 /// `null`, the encoding of `None`, of `()` and of unit structs.
 const NULL: u8 = 0xf6;
 
-/// Before an unsigned integer of one byte that is above 23.
+/// Before an unsigned integer of one byte that is above 23, and of as many bytes as it says.
 pub(super) const ONE_BYTE: u8 = 0x18;
+pub(super) const TWO_BYTES: u8 = 0x19;
+pub(super) const FOUR_BYTES: u8 = 0x1a;
+pub(super) const EIGHT_BYTES: u8 = 0x1b;
 
 /// The encoded form of [`tag::SOME`].
 pub(super) const SOME_PREFIX: [u8; 3] = [0xd9, (tag::SOME >> 8) as u8, tag::SOME as u8];
@@ -27,25 +30,36 @@ pub struct Packer {
     pub(super) memory: Memory,
     guard: StackGuard,
     max_blobs: usize,
+    max_attachments: usize,
 }
 
 type Done = Result<(), CodecError>;
 
 impl Packer {
     /// Packs nothing yet.
+    #[cfg(test)]
     pub(crate) fn new(memory: Memory) -> Self {
-        // The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
-        let max_blobs = usize::from(u16::MAX);
-        let guard = StackGuard::new(memory.stack_end);
-        Self { packed: Packed::default(), run: None, mark: None, memory, guard, max_blobs }
+        Self::with_buffer(memory, Vec::new())
     }
 
-    /// Packs everything into the items, long strings as well.
-    pub(crate) fn without_blobs(self) -> Self {
-        Self { max_blobs: 0, ..self }
+    /// Packs nothing yet, and then into this buffer, which is empty.
+    #[inline]
+    pub(crate) fn with_buffer(memory: Memory, buffer: Vec<u8>) -> Self {
+        // The number of a blob is a `u16` in the frame's header; a value with more long strings keeps the rest inline.
+        let max_blobs = usize::from(u16::MAX);
+        let max_attachments = MAX_ATTACHMENTS;
+        let guard = StackGuard::new(memory.stack_end);
+        let packed = Packed { items: buffer, ..Packed::default() };
+        Self { packed, run: None, mark: None, memory, guard, max_blobs, max_attachments }
+    }
+
+    /// Packs everything into the items, long strings as well; what cannot go there is an error.
+    pub(crate) fn items_only(self) -> Self {
+        Self { max_blobs: 0, max_attachments: 0, ..self }
     }
 
     /// What was packed.
+    #[inline]
     pub fn finish(self) -> Packed {
         self.packed
     }
@@ -110,6 +124,21 @@ impl Packer {
         Ok(())
     }
 
+    /// Appends what [`attach`](attach::attach) has left.
+    fn attachment(&mut self) -> Done {
+        let attachment = attach::offered().ok_or_else(|| CodecError::new("an open handle is missing"))?;
+        let number = self.packed.attachments.len();
+        if self.max_attachments == 0 {
+            return Err(CodecError::new("an open handle cannot travel with it; pass the handle as an argument"));
+        } else if number >= self.max_attachments {
+            return Err(CodecError::new(format!("it has more than {} open handles", self.max_attachments)));
+        }
+        self.header(Header::Tag(tag::HANDLE));
+        self.header(Header::Positive(number as u64));
+        self.packed.attachments.push(attachment);
+        Ok(())
+    }
+
     pub(super) fn header(&mut self, header: Header) {
         // A `Vec` takes all that is written to it. The type of the error depends on the features that other crates
         // enable in `ciborium-io`; the error itself does not exist.
@@ -144,11 +173,27 @@ impl Packer {
     }
 
     /// Numbers of one byte are most of what small values are made of, and need no general header.
+    #[inline]
     fn unsigned(&mut self, value: u64) {
         match u8::try_from(value) {
             Ok(small @ ..24) => self.out().push(small),
             Ok(byte) => self.out().extend_from_slice(&[ONE_BYTE, byte]),
-            Err(_) => self.header(Header::Positive(value)),
+            Err(_) => self.positive(value),
+        }
+    }
+
+    /// As `ciborium-ll` would, in a quarter of the instructions.
+    fn positive(&mut self, value: u64) {
+        let to = self.out();
+        if let Ok(value) = u16::try_from(value) {
+            let [a, b] = value.to_be_bytes();
+            to.extend_from_slice(&[TWO_BYTES, a, b]);
+        } else if let Ok(value) = u32::try_from(value) {
+            let [a, b, c, d] = value.to_be_bytes();
+            to.extend_from_slice(&[FOUR_BYTES, a, b, c, d]);
+        } else {
+            let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
+            to.extend_from_slice(&[EIGHT_BYTES, a, b, c, d, e, f, g, h]);
         }
     }
 
@@ -299,7 +344,10 @@ impl<'a> ser::Serializer for &'a mut Packer {
         self.text(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Done {
+        if attach::is_attachment(name) {
+            return self.attachment();
+        }
         self.nested(|packer| value.serialize(packer))
     }
 

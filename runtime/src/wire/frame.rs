@@ -6,14 +6,20 @@
 //!        4   1 byte   kind
 //!        5   1 byte   zero
 //!        6   2 bytes  number of blobs, little-endian
-//!        8   8 bytes  length of the items, little-endian
+//!        8   6 bytes  length of the items, little-endian
+//!       14   2 bytes  number of attachments, little-endian
 //!       16            the items
 //! then for each blob: 8 bytes length, little-endian, and the bytes
 //! ```
+//! Attachments travel beside the bytes: up to 253 with each of the header's bytes, as many as possible with each, and all
+//! before any byte that has none.
+//!
 //! The header is fixed binary and not CBOR: it is read in one step, and a foreign byte stream is recognized by its
 //! first bytes and not by a length that it happens to spell.
 
 use std::fmt;
+
+use super::MAX_ATTACHMENTS;
 
 /// Changes whenever an older reader would misread a newer writer.
 const VERSION: u8 = 1;
@@ -48,6 +54,8 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Worker to parent: something that a task has told of itself.
+    Event,
 }
 
 /// The first 16 bytes of a frame.
@@ -55,6 +63,7 @@ pub(crate) enum Kind {
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) blobs: u16,
+    pub(crate) attachments: u16,
     pub(crate) len: u64,
 }
 
@@ -69,6 +78,8 @@ pub(crate) enum FrameError {
     Kind(u8),
     /// A length beyond [`MAX_FRAME`].
     TooLong(u64),
+    /// Another number of attachments than it says.
+    Attachments { announced: usize, arrived: usize },
 }
 
 impl Header {
@@ -85,14 +96,17 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Event => 9,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
-        bytes[8..].copy_from_slice(&self.len.to_le_bytes());
+        // A length that no frame may have is one that is too long, cut off or not.
+        bytes[8..14].copy_from_slice(&self.len.min((1 << 48) - 1).to_le_bytes()[..6]);
+        bytes[14..].copy_from_slice(&self.attachments.to_le_bytes());
         bytes
     }
 
     pub(crate) fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, FrameError> {
-        let [m0, m1, m2, version, kind, zero, b0, b1, len @ ..] = *bytes;
+        let [m0, m1, m2, version, kind, zero, b0, b1, l0, l1, l2, l3, l4, l5, a0, a1] = *bytes;
         if [m0, m1, m2] != MAGIC {
             return Err(FrameError::NotAFrame([m0, m1, m2, version]));
         }
@@ -108,10 +122,15 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (9, 0) => Kind::Event,
             _ => return Err(FrameError::Kind(kind)),
         };
-        let len = Self::check_len(u64::from_le_bytes(len))?;
-        Ok(Self { kind, blobs: u16::from_le_bytes([b0, b1]), len })
+        let len = Self::check_len(u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]))?;
+        let attachments = u16::from_le_bytes([a0, a1]);
+        if usize::from(attachments) > MAX_ATTACHMENTS {
+            return Err(FrameError::Attachments { announced: attachments.into(), arrived: 0 });
+        }
+        Ok(Self { kind, blobs: u16::from_le_bytes([b0, b1]), attachments, len })
     }
 
     /// A length that a frame may have.
@@ -129,6 +148,9 @@ impl fmt::Display for FrameError {
             }
             FrameError::Kind(kind) => write!(f, "the frame is of the unknown kind {kind}"),
             FrameError::TooLong(len) => write!(f, "the frame claims to be {len} bytes long, the limit is {MAX_FRAME}"),
+            FrameError::Attachments { announced, arrived } => {
+                write!(f, "the frame claims to have {announced} open handles with it, and has {arrived}")
+            }
         }
     }
 }

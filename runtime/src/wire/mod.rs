@@ -9,15 +9,17 @@
 //! reader can read it: structs are maps with text keys, enums are a text or a map of one. `ciborium-ll` reads and
 //! writes the item headers; the serde layer above it is ours, because ciborium's own does not always return what it
 //! was given (`Some(())` and `Some(None)` come back as `None`, byte strings of 4 KiB and more fail, and so does
-//! nesting of more than 256 levels). Numbers of one type, side by side, are a typed array of [RFC 8746]. Ours adds two
+//! nesting of more than 256 levels). Numbers of one type, side by side, are a typed array of [RFC 8746]. Ours adds three
 //! things to plain CBOR:
 //! - tag [`tag::SOME`] on a `Some` whose content would itself read as `None`;
 //! - tag [`tag::BYTES`] or [`tag::TEXT`] on the number of a *blob*: a byte or text string of [`BLOB_MIN`] and more,
-//!   which travels behind the item in the same frame, so that neither side copies it once more.
+//!   which travels behind the item in the same frame, so that neither side copies it once more;
+//! - tag [`tag::HANDLE`] on the number of an *attachment*: an open handle, which travels beside the bytes (see `attach`).
 //!
 //! [RFC 8746]: https://www.rfc-editor.org/rfc/rfc8746
 //! [RFC 8949]: https://www.rfc-editor.org/rfc/rfc8949
 
+mod attach;
 mod bytes;
 mod call;
 mod decode;
@@ -34,6 +36,7 @@ mod worker;
 
 use std::ops::Range;
 
+pub(crate) use attach::{ATTACHMENTS_AT_ONCE, Arrived, Attachment, MAX_ATTACHMENTS, attach, claim};
 pub(crate) use call::CallHead;
 pub use decode::Unpacker;
 pub use encode::Packer;
@@ -47,7 +50,9 @@ pub(crate) use frame::{
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
 pub(crate) use numbers::Blob;
-pub(crate) use worker::{AnswerHead, EntryHead, TaskHead, TasksHead, WorkerHead};
+#[cfg(feature = "tracing")]
+pub(crate) use worker::EventHead;
+pub(crate) use worker::{AnswerHead, EntryHead, RunHead, TaskRecord, TasksHead, WorkerHead};
 
 /// The tags that this crate adds to plain CBOR. All are unassigned in IANA's registry.
 mod tag {
@@ -57,6 +62,8 @@ mod tag {
     pub(super) const BYTES: u64 = 0x5351;
     /// The number of a blob that holds a text string.
     pub(super) const TEXT: u64 = 0x5352;
+    /// The number of an attachment.
+    pub(super) const HANDLE: u64 = 0x5353;
     /// RFC 8949, 3.4.3: an unsigned integer as a byte string.
     pub(super) const BIG_POSITIVE: u64 = 2;
     /// RFC 8949, 3.4.3: a negative integer as a byte string.
@@ -84,16 +91,23 @@ impl Memory {
     }
 }
 
-/// What one frame carries: CBOR items, one after another, and the blobs that they refer to.
+/// What one frame carries: CBOR items, one after another, and the blobs and attachments that they refer to.
 #[derive(Debug, Default)]
 pub struct Packed {
     pub(crate) items: Vec<u8>,
     pub(crate) blobs: Vec<Blob>,
+    pub(crate) attachments: Vec<Attachment>,
 }
 
-#[cfg(test)]
 impl Packed {
+    /// Whether the items are all of it.
+    #[inline]
+    pub(crate) fn is_items_only(&self) -> bool {
+        self.blobs.is_empty() && self.attachments.is_empty()
+    }
+
     /// The blobs as they arrive.
+    #[cfg(test)]
     pub(crate) fn arrived_blobs(&self) -> Vec<Vec<u8>> {
         self.blobs.iter().map(|blob| blob.to_vec()).collect()
     }

@@ -25,6 +25,7 @@ pub(super) struct StackGuard {
 const LEVELS_WITHOUT_BOUNDS: u32 = 192;
 
 impl StackGuard {
+    #[inline]
     pub(super) fn new(bounds: fn() -> Option<usize>) -> Self {
         Self { level: 0, bounds, end: None }
     }

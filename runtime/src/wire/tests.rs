@@ -236,12 +236,12 @@ proptest! {
         let value = (value, number, list);
         let mut items = Vec::new();
         ciborium::into_writer(&value, &mut items).unwrap();
-        prop_assert_eq!(unpack::<(External, i64, Vec<Option<i32>>)>(Packed { items, blobs: vec![] }).unwrap(), value);
+        prop_assert_eq!(unpack::<(External, i64, Vec<Option<i32>>)>(Packed { items, blobs: vec![], ..Packed::default() }).unwrap(), value);
     }
 
     #[test]
     fn any_bytes_give_a_value_or_an_error(items: Vec<u8>, blobs: Vec<Vec<u8>>) {
-        let packed = || Packed { items: items.clone(), blobs: blobs.iter().cloned().map(Blob::from).collect() };
+        let packed = || Packed { items: items.clone(), blobs: blobs.iter().cloned().map(Blob::from).collect(), ..Packed::default() };
         let _ = unpack::<Untagged>(packed());
         let _ = unpack::<Internal>(packed());
         let _ = unpack::<External>(packed());
@@ -268,8 +268,8 @@ proptest! {
 
     #[test]
     fn headers(kind in prop_oneof![Just(Kind::Call), Just(Kind::Value), Just(Kind::Failure), Just(Kind::LastWords)],
-               blobs: u16, len in 0..=MAX_FRAME) {
-        let header = Header { kind, blobs, len };
+               blobs: u16, attachments in 0..=MAX_ATTACHMENTS as u16, len in 0..=MAX_FRAME) {
+        let header = Header { kind, blobs, attachments, len };
         prop_assert_eq!(Header::decode(&header.encode()), Ok(header));
     }
 
@@ -322,7 +322,7 @@ fn the_bytes_of_a_global_value() {
 #[test]
 fn a_value_without_blobs() {
     let long = ("x".repeat(BLOB_MIN), serde_bytes::ByteBuf::from(vec![1; 3 * BLOB_MIN]));
-    let mut packer = Packer::new(NO_BOUNDS).without_blobs();
+    let mut packer = Packer::new(NO_BOUNDS).items_only();
     packer.value(&long).unwrap();
     let packed = packer.finish();
     assert!(packed.blobs.is_empty());
@@ -359,7 +359,33 @@ fn more_long_strings_than_a_frame_has_blobs() {
     packer.value(&one).unwrap();
     let packed = packer.finish();
     assert_eq!(packed.blobs.len(), usize::from(u16::MAX));
-    assert_eq!(unpack::<String>(packed).unwrap(), one);
+    // The blobs here are nobody's.
+    assert_eq!(Unpacker::new(&packed.items, packed.arrived_blobs(), NO_BOUNDS).value::<String>().unwrap(), one);
+}
+
+#[test]
+fn a_blob_that_nothing_refers_to_is_an_error() {
+    let packed = pack(&("z".repeat(BLOB_MIN), 7_u8)).unwrap();
+    let mut blobs = packed.arrived_blobs();
+    blobs.push(vec![1]);
+    let mut unpacker = Unpacker::new(&packed.items, blobs, NO_BOUNDS);
+    assert_eq!(unpacker.value::<(String, u8)>().unwrap().1, 7);
+    let error = unpacker.finish().unwrap_err().to_string();
+    assert!(error.contains("nothing refers to"), "{error}");
+    // Nor may one be left where there are bytes as well.
+    let mut bytes_left = Unpacker::new(&[1, 2], vec![vec![3]], NO_BOUNDS);
+    assert!(bytes_left.finish().unwrap_err().to_string().contains("2 bytes"));
+}
+
+#[test]
+fn integers_have_the_shortest_form() {
+    for (value, len) in [(23, 1), (24, 2), (255, 2), (256, 3), (65_535, 3), (65_536, 5), (1 << 32, 9), (u64::MAX, 9)] {
+        let packed = pack(&value).unwrap();
+        let mut theirs = Vec::new();
+        ciborium::into_writer(&value, &mut theirs).unwrap();
+        assert_eq!((packed.items.len(), &packed.items), (len, &theirs));
+        assert_eq!(unpack::<u64>(packed).unwrap(), value);
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -435,7 +461,7 @@ fn a_blob_can_be_taken_once() {
     let mut items = packed.items.clone();
     items[0] = 0x82;
     items.extend_from_slice(&packed.items[1..]);
-    let error = unpack::<(String, String)>(Packed { items, blobs: packed.blobs }).unwrap_err();
+    let error = unpack::<(String, String)>(Packed { items, blobs: packed.blobs, ..Packed::default() }).unwrap_err();
     assert!(error.to_string().contains("blob 0"), "{error}");
 }
 
@@ -445,7 +471,7 @@ fn a_length_that_lies_allocates_nothing() {
     for initial in [0x9b, 0xbb, 0x7b, 0x5b] {
         let mut items = vec![initial];
         items.extend_from_slice(&(1_u64 << 62).to_be_bytes());
-        let packed = || Packed { items: items.clone(), blobs: Vec::new() };
+        let packed = || Packed { items: items.clone(), blobs: Vec::new(), ..Packed::default() };
         assert!(unpack::<Vec<u64>>(packed()).is_err());
         assert!(unpack::<HashMap<u64, u64>>(packed()).is_err());
         assert!(unpack::<Untagged>(packed()).is_err());
@@ -463,6 +489,6 @@ fn golden_bytes() {
         0x87, 0x01, 0x21, 0xd9, 0x53, 0x50, 0xd9, 0x53, 0x50, 0xf6, 0xf6, 0xfa, 0x3f, 0xc0, 0, 0, 0x62, 0xc3, 0xa9,
         0xa1, 0x65, b'T', b'u', b'p', b'l', b'e', 0x82, 0x03, 0x23,
     ]);
-    let header = Header { kind: Kind::Value, blobs: 0x0102, len: 0x0304 };
-    assert_eq!(header.encode(), *b"spw\x01\x02\x00\x02\x01\x04\x03\x00\x00\x00\x00\x00\x00");
+    let header = Header { kind: Kind::Value, blobs: 0x0102, attachments: 0x0506, len: 0x0304 };
+    assert_eq!(header.encode(), *b"spw\x01\x02\x00\x02\x01\x04\x03\x00\x00\x00\x00\x06\x05");
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spawnsafe::{ErrorKind, ExitStatus, Stdio};
-use spawnsafe_tests::{children_of, inheritable_descriptors, open_descriptors};
+use spawnsafe_tests::{inheritable_descriptors, open_descriptors};
 
-use super::{adds, exits, floods, nested, sleeps};
+use super::{adds, exits, floods, nested, settled, sleeps};
 
 pub(super) fn run(name: &str, rest: &[String]) {
     match name {
@@ -17,6 +17,7 @@ pub(super) fn run(name: &str, rest: &[String]) {
         "reaps-everything" => reaps_everything(),
         "out-of-descriptors" => out_of_descriptors(),
         "out-of-processes" => out_of_processes(),
+        "room-for-one-child" => room_for_one_child(),
         "not-executable" => not_executable(),
         "replaced" => replaced(Path::new(&rest[0])),
         "deleted" => deleted(),
@@ -30,6 +31,12 @@ pub(super) fn run(name: &str, rest: &[String]) {
 pub(super) fn stop(id: u32) {
     // SAFETY: kill(2) has no preconditions.
     unsafe { libc::kill(id as i32, libc::SIGSTOP) };
+}
+
+#[allow(unsafe_code)]
+pub(super) fn at_exit(handler: extern "C" fn()) {
+    // SAFETY: the function may be called when the process exits.
+    assert_eq!(unsafe { libc::atexit(handler) }, 0);
 }
 
 /// Std's handler prints a message and aborts.
@@ -109,11 +116,12 @@ fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
 /// At every number of free descriptors, a spawn works or is an error that leaks none.
 fn out_of_descriptors() {
     adds::run(1, 1).unwrap();
+    settled();
     // The numbers above are free, unless whoever started this program has left some open.
     let lowest = std::fs::File::open("/dev/null").unwrap().as_raw_fd() as libc::rlim_t;
     let mut failures = 0;
     for free in 0..12 {
-        let before = open_descriptors();
+        let before = settled();
         set_limit(libc::RLIMIT_NOFILE, lowest + free);
         let call = adds::call(1, 2).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let result = call.run();
@@ -127,20 +135,39 @@ fn out_of_descriptors() {
                 assert!(!error.to_string().is_empty());
             }
         }
-        assert_eq!(open_descriptors(), before, "with {free} free");
-        assert_eq!(children_of(std::process::id()), [0; 0]);
+        assert_eq!(settled(), before, "with {free} free");
     }
     assert!(failures > 0, "the limit was never reached");
 }
 
+/// The limit of processes does not hold for root, and counts all of the user's: becomes a user that has no other.
 #[allow(unsafe_code)]
-fn out_of_processes() {
+fn become_a_user_without_processes(id: libc::uid_t) -> bool {
     // SAFETY: geteuid(2) has no preconditions.
-    if unsafe { libc::geteuid() } == 0 {
-        // The limit does not hold for root, and counts all processes of the user: become one that has no other.
-        // SAFETY: setuid(2) has no preconditions.
-        assert_eq!(unsafe { libc::setuid(48_751) }, 0);
+    if unsafe { libc::geteuid() } != 0 {
+        return false;
     }
+    // SAFETY: setuid(2) has no preconditions.
+    assert_eq!(unsafe { libc::setuid(id) }, 0);
+    true
+}
+
+/// A child that is still exiting takes up the only room: the next one waits for it.
+fn room_for_one_child() {
+    if !become_a_user_without_processes(48_754) {
+        return println!("left out: only root can become a user without processes");
+    }
+    adds::run(1, 1).unwrap();
+    settled();
+    // Threads count: this one and the one that watches.
+    set_limit(libc::RLIMIT_NPROC, 3);
+    for i in 0..50 {
+        assert_eq!(adds::run(i, 1).unwrap(), i + 1);
+    }
+}
+
+fn out_of_processes() {
+    become_a_user_without_processes(48_751);
     set_limit(libc::RLIMIT_NPROC, 1);
     let before = open_descriptors();
     let error = adds::run(1, 2).unwrap_err();

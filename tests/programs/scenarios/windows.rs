@@ -38,6 +38,16 @@ pub(super) fn run(name: &str, rest: &[String]) {
     }
 }
 
+#[allow(unsafe_code)]
+pub(super) fn at_exit(handler: extern "C" fn()) {
+    unsafe extern "C" {
+        /// Of the C runtime.
+        fn atexit(handler: extern "C" fn()) -> i32;
+    }
+    // SAFETY: the function may be called when the process exits.
+    assert_eq!(unsafe { atexit(handler) }, 0);
+}
+
 /// No process can be stopped here by a documented call.
 pub(super) fn stop(_: u32) {}
 

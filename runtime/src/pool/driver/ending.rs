@@ -1,11 +1,13 @@
 //! The end of a worker: what becomes of its tasks, and what those are told.
 
+use std::io;
 use std::time::Instant;
 
-use super::{Driver, End};
+use super::{Driver, End, Flying};
 use crate::error::{Error, ErrorKind};
 use crate::handle;
-use crate::pool::mailbox::{Deliveries, Job};
+use crate::pool::job::Job;
+use crate::pool::letters::Deliveries;
 use crate::pool::texts;
 use crate::sys::Ended;
 
@@ -16,21 +18,31 @@ impl Driver {
             End::Stuck => None,
             _ => self.running(),
         };
-        let first = self.first;
         let mut again = Vec::new();
-        for (number, job) in (first..).zip(std::mem::take(&mut self.flight)) {
-            let Some(mut job) = job else { continue };
+        for Flying { number, mut job } in std::mem::take(&mut self.flight) {
             if let End::Dismissed(error) = end {
-                deliveries.push(job.fails(error.copy()));
-            } else if Some(number) != running {
+                job.fail(|| error.copy(), deliveries);
+                continue;
+            }
+            if Some(number) != running {
+                if matches!(end, End::Unsendable(_)) && !job.attachments.is_empty() {
+                    // Another worker could not be sent it either.
+                    let error = self.error(end, ended);
+                    job.fail(|| error.copy(), deliveries);
+                    continue;
+                }
                 again.push(job);
-            } else if job.retries > 0 && matches!(end, End::Process(_)) {
+                continue;
+            }
+            let behind = (job.len() > 1).then(|| job.split_off(1));
+            if job.retries > 0 && matches!(end, End::Process(_)) {
                 job.retries -= 1;
                 again.push(job);
             } else {
                 let error = self.error(end, ended);
-                deliveries.push(job.fails(error));
+                deliveries.push(job.end_with_error(error));
             }
+            again.extend(behind);
         }
         self.open = 0;
         again
@@ -48,7 +60,8 @@ impl Driver {
             End::TimedOut(timeout) => texts::timed_out(self.id, *timeout),
             End::Cancelled => texts::cancelled(Some(self.id)),
             End::Stuck => Error::new(ErrorKind::TimedOut, "its worker was stopped and did not run"),
-            End::Unwatchable(error) => texts::cannot_watch(std::io::Error::new(error.kind(), error.to_string())),
+            End::Unsendable(error) => handle::not_sent(copy(error)),
+            End::Unwatchable(error) => texts::cannot_watch(copy(error)),
             End::Unfit(error) | End::Dismissed(error) => error.copy(),
         };
         match ended {
@@ -92,4 +105,9 @@ impl Driver {
         self.peer.hang_up();
         self.ends_soon(until);
     }
+}
+
+/// A system's error is not for copying; what it says and its number are.
+fn copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }

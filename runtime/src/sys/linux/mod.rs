@@ -2,6 +2,7 @@
 
 mod build;
 mod confine;
+mod end;
 mod identity;
 pub(in crate::sys) mod lifeline;
 mod memory;
@@ -9,11 +10,13 @@ mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod segment;
 mod shared;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
+pub(crate) use end::{at_exit, thread_count};
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
@@ -21,15 +24,19 @@ pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
-    NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
+    NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,
+    protect, socket_pair,
 };
 
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
+#[cfg(test)]
+pub(crate) use super::unix::{Canary, both_ends, canary};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 
 use crate::sys::unix::FileActions;
@@ -48,3 +48,11 @@ pub(in crate::sys) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// A closed connection is an error, never a signal.
 pub(in crate::sys) const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+
+/// No program inherits what arrives.
+pub(in crate::sys) const RECEIVE_FLAGS: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+/// The flag above has done it.
+pub(in crate::sys) fn protect(_: &[OwnedFd]) -> io::Result<()> {
+    Ok(())
+}

@@ -10,6 +10,7 @@ mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
+mod segment;
 mod spawn;
 
 pub(crate) use build::{build_id, can_start_again};
@@ -20,15 +21,19 @@ pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+pub(crate) use segment::{Segment, SegmentMut};
 pub(in crate::sys) use spawn::{
-    NOT_FOUND_HINT, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program, socket_pair,
+    NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,
+    protect, socket_pair,
 };
 
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
     prepare_before_main, start, start_hint, with_signals_blocked,
 };
-pub(crate) use super::unshared::{Shared, confine};
+#[cfg(test)]
+pub(crate) use super::unix::{Canary, both_ends, canary};
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

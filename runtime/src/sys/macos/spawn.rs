@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::sync::OnceLock;
 
 use rustix::io::FdFlags;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use crate::sys::unix::FileActions;
 use crate::sys::unix::spawn::check;
@@ -88,3 +88,11 @@ fn close_on_exec(ends: [&OwnedFd; 2]) -> io::Result<()> {
 
 /// See [`socket_pair`].
 pub(in crate::sys) const SEND_FLAGS: SendFlags = SendFlags::empty();
+
+/// There is none that concerns descriptors.
+pub(in crate::sys) const RECEIVE_FLAGS: RecvFlags = RecvFlags::empty();
+
+/// No program inherits what has arrived; with the reservation of [`pipe`].
+pub(in crate::sys) fn protect(handles: &[OwnedFd]) -> io::Result<()> {
+    handles.iter().try_for_each(|handle| Ok(rustix::io::fcntl_setfd(handle, FdFlags::CLOEXEC)?))
+}

@@ -2,6 +2,10 @@
 //! of that system, and is used from here by its name there.
 
 mod adopt;
+mod handles;
+pub(in crate::sys) mod mapping;
+#[cfg(test)]
+mod rehearsal;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
@@ -11,6 +15,8 @@ use std::os::unix::ffi::OsStrExt as _;
 
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
+#[cfg(test)]
+pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};

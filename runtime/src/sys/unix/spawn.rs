@@ -30,9 +30,10 @@ pub(crate) struct Piped {
 /// Starts this program with one end of a connection.
 ///
 /// Every descriptor closes when a program is executed, and is handed over in a way that concerns this child alone: one
-/// that another thread starts meanwhile gets none of them.
-pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Started> {
-    let connection = above_stdio(handover.0)?;
+/// that another thread starts meanwhile gets none of them. If it fails, it can be tried again.
+pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<Started> {
+    let moved = moved_above_stdio(&handover.0)?;
+    let connection = moved.as_ref().unwrap_or(&handover.0);
     let (lifeline, held) = pipe()?;
     let lifeline = above_stdio(lifeline)?;
 
@@ -58,7 +59,7 @@ pub(crate) fn start(mut command: Command, handover: Handover) -> io::Result<Star
         keep(&mut actions, shared.as_raw_fd())?;
         place = format!("{place};{}", shared.as_raw_fd());
     }
-    let id = posix_spawn(&actions, &arguments(&command)?, &environment(&command, &place)?)?;
+    let id = posix_spawn(&actions, &arguments(command)?, &environment(command, &place)?)?;
     let process = Process::new(id, held)?;
     process.arm(&lifeline)?;
     piped.stdin = stdin.into_parent_end().map(Into::into);
@@ -117,7 +118,12 @@ impl<'a> Source<'a> {
 /// The same open file under a number above 2: a program that runs with a closed standard stream gets that stream's
 /// number for the next file it opens, and the child's streams are put there.
 fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+    Ok(moved_above_stdio(&fd)?.unwrap_or(fd))
+}
+
+/// The same, unless its number is above 2 already.
+fn moved_above_stdio(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)) }
 }
 
 /// C strings one after another in one buffer: the environment is copied for every child, and an allocation for each of
@@ -178,6 +184,7 @@ pub(crate) fn start_hint(error: &io::Error) -> &'static str {
         io::ErrorKind::ArgumentListTooLong => "; the environment, or one variable of it, is too long",
         io::ErrorKind::WouldBlock => "; the limit of processes is reached (`ulimit -u`)",
         _ => match error.raw_os_error() {
+            Some(libc::ETOOMANYREFS) => "; more open files are on their way than `ulimit -n` allows",
             Some(libc::EMFILE | libc::ENFILE) => "; the limit of open files is reached (`ulimit -n`)",
             _ => "",
         },

@@ -4,11 +4,21 @@
 //! and descriptors can travel over it.
 
 use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(feature = "tracing")]
+use std::time::Instant;
 
-use rustix::net::{RecvFlags, SendAncillaryBuffer};
+#[cfg(feature = "tracing")]
+use rustix::event::{PollFd, PollFlags, Timespec};
+#[cfg(feature = "tracing")]
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+};
 
-use crate::sys::imp::{SEND_FLAGS, socket_pair};
+use crate::sys::imp::{RECEIVE_FLAGS, SEND_FLAGS, protect, socket_pair};
+use crate::sys::{Receive, Received};
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -22,6 +32,9 @@ pub(crate) struct Handover(pub(super) OwnedFd);
 /// wake each other for every 200 KiB.
 const LARGE_BUFFER: usize = 1 << 20;
 
+/// What descriptors take beside the bytes: as many as Linux allows for one message.
+const ANCILLARY_SPACE: usize = rustix::cmsg_space!(ScmRights(253));
+
 /// A new connection. The parent's end does not block.
 pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     let (parent, child) = socket_pair()?;
@@ -34,10 +47,34 @@ impl Stream {
         Self(fd)
     }
 
-    /// Writes what the connection takes. A closed connection is an error, never a signal.
-    pub(crate) fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut nothing = SendAncillaryBuffer::default();
-        Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?)
+    /// Writes what the connection takes, and sends copies of the handles, at most 253, with the first of these bytes. A
+    /// closed connection is an error, never a signal.
+    pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedFd]) -> io::Result<usize> {
+        if handles.is_empty() {
+            let mut nothing = SendAncillaryBuffer::default();
+            return Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?);
+        }
+        let handles: Vec<BorrowedFd<'_>> = handles.iter().map(|handle| handle.as_fd()).collect();
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !ancillary.push(SendAncillaryMessage::ScmRights(&handles)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(rustix::net::sendmsg(&self.0, pieces, &mut ancillary, SEND_FLAGS)?)
+    }
+
+    /// Whether what is short can be written without waiting; waits for that until the deadline.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, deadline: Instant) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::OUT)];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match rustix::event::poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
+                Err(Errno::INTR) => {}
+                // A connection that is closed has room as well: writing tells.
+                count => return count.is_ok_and(|count| count > 0),
+            }
+        }
     }
 
     /// Prepares for a frame of `len` bytes.
@@ -57,6 +94,23 @@ impl Read for &Stream {
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         Ok(rustix::io::readv(&self.0, bufs)?)
+    }
+}
+
+impl Receive for &Stream {
+    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let message = rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                handles.extend(fds);
+            }
+        }
+        protect(handles)?;
+        // The system had no room for some in this process's table, and has closed them.
+        let lost_handles = message.flags.contains(ReturnFlags::CTRUNC);
+        Ok(Received { count: message.bytes, lost_handles })
     }
 }
 

@@ -4,6 +4,7 @@
 mod adopt;
 mod build;
 mod handle;
+mod handles;
 mod job;
 mod memory;
 mod operation;
@@ -13,6 +14,7 @@ mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+mod segment;
 mod spawn;
 mod stream;
 mod streams;
@@ -32,7 +34,9 @@ pub(crate) use streams::Piped;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
-pub(crate) use super::unshared::{Shared, confine};
+pub(crate) use segment::{Segment, SegmentMut};
+
+pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

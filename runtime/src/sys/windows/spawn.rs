@@ -31,7 +31,7 @@ use crate::sys::{CHILD_VARIABLE, Command, Started};
 /// which are open for the time of the start and are listed for this child alone. None gets into another child of this
 /// library. Into one that is started just then by other means, without a list, they do: that is how Windows is, and the
 /// end of a process is noticed all the same.
-pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started> {
+pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<Started> {
     let job = job::new()?;
     let connection = duplicate(handover.0.as_handle(), true)?;
     let sources = [
@@ -43,11 +43,11 @@ pub(crate) fn start(command: Command, handover: Handover) -> io::Result<Started>
     let streams = sources.each_ref().map(Source::child);
     let mut inherited = vec![connection.as_raw_handle()];
     inherited.extend(streams.iter().filter(|handle| !handle.is_null()));
-    let (process, id) = create_process(&command, &place, streams, &inherited, &job)?;
-    drop((connection, handover));
+    let (process, id) = create_process(command, &place, streams, &inherited, &job)?;
+    drop(connection);
     let [stdin, stdout, stderr] = sources.map(Source::into_parent_end);
     let piped = Piped { stdin: stdin.map(Into::into), stdout: stdout.map(Into::into), stderr: stderr.map(Into::into) };
-    Ok(Started { process: Process::new(id, process, job), piped, shared: command.shared })
+    Ok(Started { process: Process::new(id, process, job), piped, shared: command.shared.take() })
 }
 
 fn create_process(

@@ -8,7 +8,7 @@ use std::os::windows::io::{AsHandle as _, BorrowedHandle, OwnedHandle};
 
 use super::operation::Operation;
 use super::pipe::{self, Purpose};
-use crate::sys::Interest;
+use crate::sys::{Interest, Receive};
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -44,7 +44,13 @@ impl Stream {
 
     /// Writes what the connection takes. After a `WouldBlock` the same bytes must be offered again: they are on their
     /// way, and are counted when they have arrived in the pipe.
-    pub(crate) fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    ///
+    /// Handles cannot go with them yet.
+    pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
+        if !handles.is_empty() {
+            let message = "spawnsafe cannot pass open handles to another process on Windows yet";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+        }
         if self.watching.is_some() {
             return self.writing.write_on(&self.pipe, |buffer| gather(pieces, buffer));
         }
@@ -56,6 +62,12 @@ impl Stream {
                 self.writing.write(&self.pipe, &together)
             }
         }
+    }
+
+    /// Whether what is short can be written without waiting. A pipe does not tell: whoever writes waits for the reader.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+        true
     }
 
     /// Prepares for a frame of `len` bytes: a pipe is as large as it is.
@@ -125,6 +137,8 @@ impl Read for &Stream {
         }
     }
 }
+
+impl Receive for &Stream {}
 
 impl Drop for Stream {
     fn drop(&mut self) {

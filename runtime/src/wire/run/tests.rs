@@ -153,7 +153,7 @@ fn the_other_byte_order_is_read() {
     let order = if cfg!(target_endian = "little") { 0 } else { 4 };
     let mut items = vec![0xd8, 82 + order, 0x48];
     items.extend(1.5_f64.to_bits().swap_bytes().to_ne_bytes());
-    let packed = Packed { items, blobs: Vec::new() };
+    let packed = Packed { items, blobs: Vec::new(), ..Packed::default() };
     assert_eq!(unpack::<Vec<f64>>(&packed).unwrap(), [1.5]);
     assert_eq!(Unpacker::new(&packed.items, Vec::new(), MEMORY).numbers::<f64>().unwrap(), [1.5]);
 }

@@ -1,0 +1,93 @@
+//! Events of this process on their way to the subscriber of its pool, with feature `tracing`.
+//!
+//! Each is sent when it happens: what a task has said before it crashes is what is wanted most. Where the pool takes none
+//! for a while, as a program that is stopped does, they are lost and counted, and the task goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, Subscriber, span};
+
+use super::reply::{self, complain};
+use crate::link;
+use crate::sys::Adopted;
+use crate::trace::{self, Event};
+use crate::wire::EventHead;
+
+/// How long an event may wait until the pool takes it. After that none waits, until one is taken.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The number of the task that runs.
+static TASK: AtomicU64 = AtomicU64::new(NONE);
+const NONE: u64 = u64::MAX;
+
+/// Notes which task runs from now on, on all threads.
+pub(super) fn now_runs(task: Option<u64>) {
+    TASK.store(task.unwrap_or(NONE), Ordering::Relaxed);
+}
+
+/// From now on, sends what happens up to this level.
+pub(super) fn send_up_to(level: u8, adopted: &Arc<Adopted>) {
+    let Some(level) = trace::level_of(level) else { return };
+    let sends = Sends {
+        level: LevelFilter::from_level(level),
+        adopted: Arc::clone(adopted),
+        lost: AtomicU64::new(0),
+        is_stuck: AtomicBool::new(false),
+    };
+    if tracing::subscriber::set_global_default(sends).is_err() {
+        complain(format_args!(
+            "events of this worker of a pool are not forwarded: the program has set a subscriber of its own before `main`"
+        ));
+    }
+}
+
+/// The subscriber of a worker.
+struct Sends {
+    level: LevelFilter,
+    adopted: Arc<Adopted>,
+    /// How many could not be sent since the last one that could.
+    lost: AtomicU64,
+    is_stuck: AtomicBool,
+}
+
+impl Subscriber for Sends {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        let event = Event::of(event, lost);
+        let mut packer = link::packer();
+        // It is plain data and always packs.
+        if packer.value(&event).is_err() {
+            return;
+        }
+        let task = TASK.load(Ordering::Relaxed);
+        let head = EventHead((task != NONE).then_some(task)).encode();
+        let patience = if self.is_stuck.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+        let is_sent = reply::event(&head, packer.finish(), &self.adopted, Instant::now() + patience);
+        self.is_stuck.store(!is_sent, Ordering::Relaxed);
+        if !is_sent {
+            self.lost.fetch_add(lost + 1, Ordering::Relaxed);
+        }
+    }
+
+    // Spans stay here: what the pool knows is its own span of the task.
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}

@@ -1,0 +1,146 @@
+//! Memory that is filled by one process, sealed, and then read by many: memory files with seals.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::{MemfdFlags, SealFlags};
+
+use crate::sys::unix::mapping::Mapping;
+
+/// Memory of this process alone, all zero at first, that can become a [`Segment`].
+#[derive(Debug)]
+pub(crate) struct SegmentMut {
+    mapping: Mapping,
+    fd: OwnedFd,
+    len: usize,
+}
+
+/// Memory that nobody can write to any more, in whichever process.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    mapping: Mapping,
+    fd: Arc<OwnedFd>,
+}
+
+/// The memory keeps its length …
+const LENGTH: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+/// … and its content.
+const CONTENT: SealFlags = SealFlags::WRITE.union(SealFlags::SEAL);
+
+impl SegmentMut {
+    /// `len` is not 0.
+    pub(crate) fn zeroed(len: usize) -> io::Result<Self> {
+        let fd = rustix::fs::memfd_create("spawnsafe-shared", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        rustix::fs::ftruncate(&fd, len as u64)?;
+        rustix::fs::fcntl_add_seals(&fd, LENGTH)?;
+        // SAFETY: the file was just made with this length, which is sealed. Its descriptor is in no other hands before it
+        // is sealed against writing as well. (A process of this user that opens it through `/proc` does what a debugger
+        // does.)
+        let mapping = unsafe { Mapping::to_write(&fd, len)? };
+        Ok(Self { mapping, fd, len })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.mapping.bytes()
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: it was made by `to_write`.
+        unsafe { self.mapping.bytes_mut() }
+    }
+
+    /// Makes it such that nobody can write to it.
+    pub(crate) fn seal(self) -> io::Result<Segment> {
+        let Self { mapping, fd, len } = self;
+        // The system seals nothing that could still be written through a mapping.
+        drop(mapping);
+        rustix::fs::fcntl_add_seals(&fd, CONTENT)?;
+        // SAFETY: length and content are sealed now, for good.
+        let mapping = unsafe { Mapping::to_read(&fd, len)? };
+        Ok(Segment { mapping, fd: Arc::new(fd) })
+    }
+}
+
+impl Segment {
+    /// What has come from another process as a segment of `len` bytes, which is not 0. That it is one is verified.
+    pub(crate) fn adopt(fd: OwnedFd, len: usize) -> io::Result<Self> {
+        let seals = rustix::fs::fcntl_get_seals(&fd).unwrap_or(SealFlags::empty());
+        // Of huge pages there may be none left when one is looked at, which would end this process.
+        let is_ordinary = rustix::fs::fstatfs(&fd)?.f_type as u32 == libc::TMPFS_MAGIC as u32;
+        if !is_ordinary || !seals.contains(SealFlags::SHRINK | SealFlags::WRITE) {
+            let message = "the memory that has arrived is not sealed: another process could change it";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        if u64::try_from(rustix::fs::fstat(&fd)?.st_size) != Ok(len as u64) {
+            let message = "the memory that has arrived has another length than was said";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        // SAFETY: it has this length, and both length and content are sealed: no process can change them, nor take a seal
+        // off.
+        let mapping = unsafe { Mapping::to_read(&fd, len)? };
+        Ok(Self { mapping, fd: Arc::new(fd) })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.mapping.bytes()
+    }
+
+    /// What another process [adopts](Self::adopt).
+    pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
+        &self.fd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(len: usize) -> SegmentMut {
+        let mut memory = SegmentMut::zeroed(len).unwrap();
+        assert!(memory.bytes().iter().all(|&byte| byte == 0));
+        memory.bytes_mut().fill(7);
+        memory
+    }
+
+    #[test]
+    fn what_is_sealed_is_the_same_elsewhere() {
+        for len in [1, 4096, 5000, 1 << 20] {
+            let sealed = filled(len).seal().unwrap();
+            let there = Segment::adopt(sealed.handle().try_clone().unwrap(), len).unwrap();
+            drop(sealed);
+            assert_eq!(there.bytes(), vec![7; len]);
+        }
+    }
+
+    #[test]
+    fn nobody_can_write_to_what_is_sealed() {
+        let sealed = filled(100).seal().unwrap();
+        let fd = sealed.handle();
+        assert!(rustix::io::write(&**fd, b"x").is_err());
+        assert!(rustix::fs::ftruncate(&**fd, 50).is_err());
+        assert!(rustix::fs::ftruncate(&**fd, 5000).is_err());
+        // SAFETY: it fails.
+        assert!(unsafe { Mapping::to_write(&**fd, 100) }.is_err());
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&**fd));
+        if let Ok(mut again) = std::fs::File::options().write(true).open(path) {
+            assert!(io::Write::write(&mut again, b"x").is_err());
+        }
+    }
+
+    #[test]
+    fn what_could_still_change_is_refused() {
+        let unsealed = SegmentMut::zeroed(100).unwrap();
+        let error = Segment::adopt(unsealed.fd.try_clone().unwrap(), 100).unwrap_err();
+        assert!(error.to_string().contains("not sealed"), "{error}");
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(Segment::adopt(file.into(), 100).is_err());
+        let sealed = filled(100).seal().unwrap();
+        for wrong in [99, 101, 4096, usize::MAX] {
+            let error = Segment::adopt(sealed.handle().try_clone().unwrap(), wrong).unwrap_err();
+            assert!(error.to_string().contains("another length"), "{error}");
+        }
+    }
+}
