@@ -3,16 +3,18 @@
 //! `cargo bench -p spawnsafe-benches --bench bulk [-- ROUNDS]`
 //!
 //! The yardstick of the same run is a `memcpy` of as much into a fresh buffer. The time that counts includes the making
-//! of a result in the child, where its pages are fresh too: what that costs anywhere is a row of its own.
+//! of a result in the child, where its pages are fresh too: what that costs anywhere is a row of its own. A task of a pool
+//! finds its worker there, and what it has received goes back to the allocator between the rounds, as in any program.
 
 mod measure;
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use measure::Times;
 use serde::{Deserialize, Serialize};
-use spawnsafe::{SpawnSafe, child_entry};
+use spawnsafe::{Call, Pool, SharedSlice, SpawnSafe, child_entry};
 
 const LEN: usize = 64 << 20;
 
@@ -83,12 +85,41 @@ fn take_series(series: Series) -> usize {
     size_of_val(&series.values[..])
 }
 
+#[child_entry]
+fn take_shared(floats: SharedSlice<f64>) -> usize {
+    size_of_val(&floats[..])
+}
+
+#[child_entry]
+fn read_shared(floats: SharedSlice<f64>) -> usize {
+    assert_eq!(floats.iter().sum::<f64>(), 1.5 * floats.len() as f64);
+    size_of_val(&floats[..])
+}
+
+/// A pool of one worker.
+static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::builder().workers(1).build().expect("there can be a worker"));
+
+/// The slice that is shared by all rounds.
+static SHARED: LazyLock<SharedSlice<f64>> =
+    LazyLock::new(|| SharedSlice::copy_of(&floats()).expect("there can be shared memory"));
+
+fn in_pool<R>(call: Call<R>) -> Result<R, spawnsafe::Error> {
+    POOL.submit(call)?.join()
+}
+
 /// One thing that is measured: takes its own input, which it may give up, and tells how long the call took.
 type Measurement = fn(&[u8]) -> Result<Duration, spawnsafe::Error>;
 
 /// What it is, how many bytes it moves between processes, and how.
-const MEASUREMENTS: [(&str, usize, Measurement); 14] = [
+const MEASUREMENTS: [(&str, usize, Measurement); 24] = [
     ("memcpy into a fresh buffer", LEN, |bytes| timed((), |()| Ok(black_box(bytes.to_vec()).len()))),
+    ("memcpy into a used buffer", LEN, |bytes| {
+        let mut used = vec![1; LEN];
+        timed((), |()| {
+            used.copy_from_slice(bytes);
+            Ok(black_box(&used).len())
+        })
+    }),
     ("making a result, in this process", LEN, |_| timed(LEN, |len| Ok(black_box(give_bytes(len)).len()))),
     ("Vec<u8> as argument", LEN, |bytes| timed(bytes.to_vec(), take_bytes::run)),
     ("&[u8] as argument", LEN, |bytes| timed((), |()| take_lent_bytes::run(bytes))),
@@ -114,6 +145,22 @@ const MEASUREMENTS: [(&str, usize, Measurement); 14] = [
     ("Vec<f64> in a struct, as argument", LEN, |_| {
         timed(Series { name: "x".into(), values: floats() }, take_series::run)
     }),
+    ("pool: Vec<u8> as argument", LEN, |bytes| timed(bytes.to_vec(), |bytes| in_pool(take_bytes::call(bytes)))),
+    ("pool: &[u8] as argument", LEN, |bytes| timed((), |()| in_pool(take_lent_bytes::call(bytes)))),
+    ("pool: Vec<u8> as result", LEN, |_| timed(LEN, |len| in_pool(give_bytes::call(len)).map(|bytes| bytes.len()))),
+    ("pool: Vec<u8> there and back", 2 * LEN, |bytes| {
+        timed(bytes.to_vec(), |bytes| in_pool(echo_bytes::call(bytes)).map(|bytes| bytes.len()))
+    }),
+    ("pool: Vec<f64> as argument", LEN, |_| timed(floats(), |floats| in_pool(take_floats::call(floats)))),
+    ("pool: &[f64] as argument", LEN, |_| {
+        let floats = floats();
+        timed((), |()| in_pool(take_lent_floats::call(&floats)))
+    }),
+    ("pool: Vec<f64> there and back", 2 * LEN, |_| {
+        timed(floats(), |floats| in_pool(echo_floats::call(floats)).map(|floats| size_of_val(&floats[..])))
+    }),
+    ("pool: SharedSlice<f64>", LEN, |_| timed((), |()| in_pool(take_shared::call(SHARED.clone())))),
+    ("pool: SharedSlice<f64>, all read", LEN, |_| timed((), |()| in_pool(read_shared::call(SHARED.clone())))),
 ];
 
 #[spawnsafe::process_main]

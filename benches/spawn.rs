@@ -3,7 +3,8 @@
 //!
 //! `cargo bench -p spawnsafe-benches --bench spawn [-- ROUNDS]`
 //!
-//! Floor and contestants take turns within each round, so that whatever else the machine does meets all alike. The
+//! Floor and contestants take turns within each round, so that whatever else the machine does meets all alike, each after
+//! another start of the floor that is not measured, so that none finds warmer caches than another. The
 //! floor's child gets what a child of spawnsafe gets, this process's environment, prepared beforehand, and ends as a
 //! program does. With another environment it would be another program: `cargo bench` sets `LD_LIBRARY_PATH`, and
 //! looking for the libraries there first costs a child more than spawnsafe does. What a start would be without an
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use std::{hint, ptr};
 
 use measure::Times;
-use spawnsafe::child_entry;
+use spawnsafe::{StartMethod, child_entry};
 
 const THIS_PROGRAM: &CStr = c"/proc/self/exe";
 
@@ -76,14 +77,38 @@ fn compare() -> Result<(), spawnsafe::Error> {
 
 fn run(heap: &str, rounds: usize) -> Result<(), spawnsafe::Error> {
     let (floor, bare) = (Floor::new(inherited_environment(), "1"), Floor::new(Vec::new(), "bare"));
-    let names = ["floor", "bare floor", "empty::run()", "small::run(7, \"text\", …)"];
+    let names = [
+        "floor",
+        "empty, zygote",
+        "small, zygote",
+        "empty::run()",
+        "small::run(7, \"text\", …)",
+        "empty::spawn(), join()",
+        "empty::run(), prewarmed",
+        "bare floor",
+    ];
     let mut all = names.map(|_| Times::default());
     for round in 0..WARM_UP + rounds {
+        // One process that waits. It has been loaded by the time at which a call takes it, and another one is not started
+        // before that is over.
+        spawnsafe::prewarm(1)?;
+        std::thread::sleep(Duration::from_millis(5));
+        // What each finds in the caches is the same, and the rest of a process whose end nobody waits for falls to nobody.
+        let after = |measured: &dyn Fn() -> Result<Duration, spawnsafe::Error>| {
+            floor.spawn();
+            measured()
+        };
+        let prewarmed = after(&|| timed_call(empty::run))?;
+        spawnsafe::prewarm(0)?;
         let times = [
-            timed(|| floor.spawn()).0,
-            timed(|| bare.spawn()).0,
-            timed_call(empty::run)?,
-            timed_call(|| small::run(7, "text", vec![1, 2]))?,
+            after(&|| Ok(timed(|| floor.spawn()).0))?,
+            after(&|| timed_call(|| empty::call().start_method(StartMethod::Zygote).run()))?,
+            after(&|| timed_call(|| small::call(7, "text", vec![1, 2]).start_method(StartMethod::Zygote).run()))?,
+            after(&|| timed_call(empty::run))?,
+            after(&|| timed_call(|| small::run(7, "text", vec![1, 2])))?,
+            after(&|| timed_call(|| empty::spawn()?.join()))?,
+            prewarmed,
+            after(&|| Ok(timed(|| bare.spawn()).0))?,
         ];
         if round >= WARM_UP {
             all.iter_mut().zip(times).for_each(|(all, time)| all.push(time));

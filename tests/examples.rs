@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 #[test]
 fn random_global() {
@@ -37,6 +39,22 @@ this makes it crash: crashed
 bad but good: 0
 a thousand good texts: 1000
 without a model: an error
+",
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn generator() {
+    prints(
+        "generator",
+        &[],
+        "1000003
+1000033
+1000037
+1000039
+1000081
+the child has sent at least what we took: true
 ",
     );
 }
@@ -109,6 +127,69 @@ fn missing_guard() {
 #[test]
 fn portable_skeleton() {
     prints("portable_skeleton", &[], "initializing the data, once\nWorking...\nthe sum is 5050\n");
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "processes share no memory there yet")]
+fn matrix() {
+    prints("matrix", &["60"], "60 x 60, by a pool and by one thread: the same\n");
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "sockets are not passed to processes there yet")]
+fn prefork() {
+    let server = Command::new(binary("prefork")).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut server = Killed(server);
+    let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = said.next().unwrap();
+    let address = address.strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix('/')).unwrap();
+
+    let process = |page: &str| page.strip_prefix("served by process ").unwrap().trim_end().parse::<u32>().unwrap();
+    let mut processes = BTreeSet::new();
+    // Which of them accepts is the system's choice.
+    while processes.len() < 2 {
+        processes.insert(process(&get(address, "/").expect("a page")));
+    }
+    assert!(!processes.contains(&server.0.id()));
+    assert_eq!(get(address, "/none").expect("a page"), "there is no such page\n");
+
+    assert_eq!(get(address, "/crash"), None);
+    assert!(said.next().unwrap().starts_with("a worker is replaced: child entry `prefork::serve`"));
+    while processes.len() < 3 {
+        processes.insert(process(&get(address, "/").expect("a page")));
+    }
+    drop(server);
+    // With the parent its workers end, and so does the last copy of the socket.
+    let end = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < end, "somebody still listens");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The body of the answer, if there is one: by `curl` where that is installed, as by any user's client.
+fn get(address: &str, path: &str) -> Option<String> {
+    let url = format!("http://{address}{path}");
+    match Command::new("curl").args(["--silent", "--max-time", "60", "--noproxy", "*", &url]).output() {
+        Ok(output) => output.status.success().then(|| text(&output.stdout).to_owned()),
+        Err(_) => {
+            let mut stream = TcpStream::connect(address).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+        }
+    }
+}
+
+/// A program that a test ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod generic;
 mod helpers;
 #[path = "hygiene/lifetimes.rs"]
 mod lifetimes;
+#[path = "hygiene/macros.rs"]
+mod macros;
 #[path = "hygiene/names.rs"]
 mod names;
 #[path = "ui/package.rs"]
@@ -32,6 +34,9 @@ mod statics;
 pub mod strict;
 #[path = "hygiene/types.rs"]
 mod types;
+
+/// For `macros`.
+const SHARED: u32 = 4;
 
 /// Editions, and a library of another name: what needs a package of its own.
 mod programs {

@@ -31,6 +31,13 @@ fn a_guard_that_the_starting_thread_holds() {
 }
 
 #[test]
+fn an_open_handle() {
+    let said = says("handle");
+    fails(&said[..1], "Encode", &["`inherited::HANDLES`", "pass the handle as an argument", "nothing was started"]);
+    assert_eq!(said[1..], THEN);
+}
+
+#[test]
 fn a_guard_that_another_thread_holds_for_a_moment() {
     assert_eq!(says("held elsewhere"), ["the entry runs", "6"]);
 }

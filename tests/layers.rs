@@ -9,7 +9,7 @@ const ROWS: &[&[&str]] = &[
     &["pool"],
     &["handle"],
     &["launch", "child"],
-    &["inherit", "passed", "shared"],
+    &["inherit", "channel", "passed", "shared"],
     &["registry", "link", "portable", "probe"],
     &["wire", "sys", "trace"],
     &["error"],

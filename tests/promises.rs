@@ -10,6 +10,9 @@ use spawnsafe_tests::{KillAll, KillOnDrop, eventually, is_running};
 #[cfg(unix)]
 #[path = "promises/posix.rs"]
 mod posix;
+#[cfg(target_os = "linux")]
+#[path = "promises/spares.rs"]
+mod spares;
 #[cfg(windows)]
 #[path = "promises/windows.rs"]
 mod windows;

@@ -198,3 +198,17 @@ fn statics_of_another_build() {
     call.extend_from_slice(&u32::MAX.to_le_bytes());
     answers_with_failure(&frame(1, &call), "BuildMismatch");
 }
+
+/// A child that is started before it is needed: it says that it is awake, and expects its streams and a call.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_that_is_to_wait() {
+    for (then, answer) in [(&b""[..], &b""[..]), (b"A", b"R"), (b"AA", b"RR"), (b"Ax", b"R"), (b"S", b"")] {
+        let mut bytes = frame(10, b"waiting");
+        bytes.extend_from_slice(then);
+        let (answered, output) = child_that_gets(&bytes, true);
+        let (stdout, stderr) = (output.stdout, String::from_utf8_lossy(&output.stderr));
+        assert_eq!((answered.as_slice(), output.status.code()), (answer, Some(1)), "{then:?}: {stderr}");
+        assert_eq!((stdout, stderr.as_ref()), (vec![], ""), "{then:?}");
+    }
+}

@@ -10,9 +10,8 @@ mod system;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use system::child_connection;
 pub use system::*;
-#[allow(unused_imports)]
-use system::{child_connection, kill};
 
 /// How long a test waits for something that must happen. Generous, as it ends as soon as the fact is there: only a
 /// test that fails takes this long.
@@ -82,6 +81,53 @@ pub fn copy_program(program: &Path, dir: &Path) -> std::path::PathBuf {
 #[must_use]
 pub fn overflow_the_stack(depth: u64) -> u64 {
     std::hint::black_box([depth; 64])[1] + overflow_the_stack(depth + 1)
+}
+
+/// Has the tests, and the programs that they run, start their children in the way that this variable says, if it is set.
+pub const START_METHOD_VARIABLE: &str = "START_METHOD_OF_TESTS";
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+#[used]
+// SAFETY: the section holds pointers to functions that the system calls once, on the main thread, before `main`.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = use_the_start_method;
+
+/// Has the test binary in which it stands, and the programs that it runs, start their children by zygotes.
+#[cfg(target_os = "linux")]
+#[macro_export]
+macro_rules! with_zygotes {
+    () => {
+        #[allow(unsafe_code)]
+        #[used]
+        // SAFETY: the section holds pointers to functions that the system calls once, on the main thread, before `main`.
+        #[unsafe(link_section = ".init_array")]
+        static BEFORE_MAIN: extern "C" fn() = {
+            extern "C" fn use_zygotes() {
+                // SAFETY: no other thread runs yet. Whatever reads the variable runs after this: the linker keeps the order of
+                // what it links, and this library comes behind those that depend on it.
+                unsafe { std::env::set_var($crate::START_METHOD_VARIABLE, "zygote") };
+            }
+            use_zygotes
+        };
+    };
+}
+
+/// The tests are run once with each way. Before `main`, as children never get there, and have children as well.
+#[cfg(target_os = "linux")]
+extern "C" fn use_the_start_method() {
+    match std::env::var(START_METHOD_VARIABLE).as_deref() {
+        Ok("zygote") => spawnsafe::__private::set_usual_start_method(spawnsafe::StartMethod::Zygote),
+        Ok(other) => panic!("{START_METHOD_VARIABLE} is {other}: there is no such method"),
+        Err(_) => {}
+    }
+}
+
+/// How many processes a program has besides its children, for as long as it lives: one zygote, if the tests are run with
+/// those and it has started a child.
+#[must_use]
+pub fn zygotes() -> usize {
+    usize::from(std::env::var(START_METHOD_VARIABLE).is_ok_and(|method| method == "zygote"))
 }
 
 /// Entries as a library has them.

@@ -3,11 +3,13 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::Visit;
-use syn::{Attribute, FnArg, GenericArgument, ItemFn, Lifetime, PatType, PathArguments, ReturnType, Safety};
+use syn::{
+    Attribute, FnArg, GenericArgument, ItemFn, Lifetime, PatType, PathArguments, PathSegment, ReturnType, Safety,
+};
 use syn::{Signature, Type, TypeFnPtr, TypeImplTrait, TypeReference};
 
 use crate::messages;
-use crate::model::{self, ungrouped};
+use crate::model::{self, Parameter, ungrouped};
 use crate::options::{Options, instance};
 use crate::report::Report;
 
@@ -141,16 +143,36 @@ fn trust_in_generic(signature: &Signature, report: &mut Report) {
     }
 }
 
-/// Unsized types of std's, for which the checks of `#[trust]` would say that they have no size.
+/// Checks that what is trusted is not passed without it as well.
 fn needless_trust(parameter: &PatType, report: &mut Report) {
-    const LENT: [&str; 4] = ["str", "Path", "OsStr", "CStr"];
     let trust = parameter.attrs.iter().find(|attribute| model::is_trust(attribute));
-    let (Some(trust), Type::Reference(reference)) = (trust, ungrouped(&parameter.ty)) else { return };
-    if let Type::Path(path) = ungrouped(&reference.elem) {
-        if path.path.segments.last().is_some_and(|last| LENT.iter().any(|lent| last.ident == lent)) {
-            report.at(trust, messages::TRUST_NEEDLESS);
-        }
+    if let Some(trust) = trust.filter(|_| is_lent_unsized(&parameter.ty)) {
+        report.at(trust, messages::TRUST_NEEDLESS);
     }
+}
+
+/// Unsized types of std's, for which the checks of `#[trust]` would say that they have no size.
+fn is_lent_unsized(ty: &Type) -> bool {
+    const LENT: [&str; 4] = ["str", "Path", "OsStr", "CStr"];
+    let Type::Reference(reference) = ungrouped(ty) else { return false };
+    match ungrouped(&reference.elem) {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| LENT.iter().any(|lent| last.ident == lent)),
+        _ => false,
+    }
+}
+
+/// Whether nothing is wrong with a parameter's type that its look shows.
+pub(crate) fn is_right_parameter(Parameter { ty, trusted, .. }: &Parameter) -> bool {
+    let mut report = Report::default();
+    parameter(ty, &mut report);
+    report.is_empty() && !is_left_out(ty) && !(*trusted && is_lent_unsized(ty))
+}
+
+/// The same of a result's type.
+pub(crate) fn is_right_result(ty: &Type) -> bool {
+    let mut report = Report::default();
+    result(ty, &mut report);
+    report.is_empty() && !is_left_out(ty)
 }
 
 fn parameter(ty: &Type, report: &mut Report) {
@@ -197,6 +219,13 @@ fn each_borrow(ty: &Type, found: impl FnMut(&dyn ToTokens)) {
                 Some(lifetime) if lifetime.ident == "static" => syn::visit::visit_type_reference(self, reference),
                 _ => (self.0)(reference),
             }
+        }
+
+        fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+            if model::leaves_lifetime_out(segment) {
+                (self.0)(segment);
+            }
+            syn::visit::visit_path_segment(self, segment);
         }
 
         // Their lifetimes are their own, or an error of another kind.

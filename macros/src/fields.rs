@@ -28,15 +28,20 @@ pub(crate) struct Field {
 /// Reads the type and notes its faults.
 pub(crate) fn model(input: &DeriveInput, report: &mut Report) -> Model {
     let options = options(input, report);
+    let stand_ins = Serde::of(&input.attrs).stand_ins();
     let mut found = Vec::new();
+    let mut fields = |fields: &Fields, report: &mut Report| match &stand_ins {
+        None => self::fields(fields, &mut found, report),
+        Some(_) => fields.iter().for_each(|field| attributes(field, report)),
+    };
     match &input.data {
-        Data::Struct(data) => fields(&data.fields, &mut found, report),
+        Data::Struct(data) => fields(&data.fields, report),
         Data::Enum(data) => {
             for variant in &data.variants {
                 misplaced(&variant.attrs, messages::OPTIONS_ON_OTHER, "spawnsafe", report);
                 misplaced(&variant.attrs, messages::TRUST_ON_OTHER, "trust", report);
                 if !Serde::of(&variant.attrs).skips() {
-                    fields(&variant.fields, &mut found, report);
+                    fields(&variant.fields, report);
                 }
             }
         }
@@ -46,7 +51,7 @@ pub(crate) fn model(input: &DeriveInput, report: &mut Report) -> Model {
         report.at(&lifetime.lifetime, messages::borrowing_type(&input.ident));
     }
     let hopeless = matches!(input.data, Data::Union(_)) || input.generics.lifetimes().next().is_some();
-    Model { options, fields: Serde::of(&input.attrs).stand_ins().unwrap_or(found), hopeless }
+    Model { options, fields: stand_ins.unwrap_or(found), hopeless }
 }
 
 fn options(input: &DeriveInput, report: &mut Report) -> Options {
@@ -72,8 +77,7 @@ fn misplaced(attributes: &[Attribute], message: &str, name: &str, report: &mut R
 
 fn fields(fields: &Fields, found: &mut Vec<Field>, report: &mut Report) {
     for field in fields {
-        check::trust(&field.attrs, report);
-        misplaced(&field.attrs, messages::OPTIONS_ON_OTHER, "spawnsafe", report);
+        attributes(field, report);
         if Serde::of(&field.attrs).skips() {
             continue;
         }
@@ -87,6 +91,12 @@ fn fields(fields: &Fields, found: &mut Vec<Field>, report: &mut Report) {
             found.push(Field { ty: field.ty.clone(), trusted, attributes: field.attrs.clone() });
         }
     }
+}
+
+/// Checks the attributes of a field.
+fn attributes(field: &syn::Field, report: &mut Report) {
+    check::trust(&field.attrs, report);
+    misplaced(&field.attrs, messages::OPTIONS_ON_OTHER, "spawnsafe", report);
 }
 
 /// What `#[serde(…)]` says of what travels. What is wrong with it is for serde to say.

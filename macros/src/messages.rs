@@ -48,6 +48,11 @@ pub(crate) const FLAVOR_UNKNOWN: &str = "the runtime of an `async` child entry h
 help: write `flavor = \"multi_thread\"`, or `flavor = \"current_thread\"`, which it is without the option";
 pub(crate) const WORKERS_ARE_NO_NUMBER: &str = "`worker_threads` takes a number from 1 to 65535
 help: write `worker_threads = 4`, or leave it out for one thread per core";
+pub(crate) const ON_LOSS_UNKNOWN: &str =
+    "`on_loss` says what becomes of a task whose worker or node has vanished, which may or may not have run
+help: write `on_loss = retry(3)` if the function may run more than once, or `on_loss = fail`, which it is without the option";
+pub(crate) const RETRIES_ARE_NO_NUMBER: &str = "`retry` takes a number from 1 to 65535
+help: write `on_loss = retry(3)`";
 pub(crate) const WORKERS_OF_ONE_THREAD: &str = "a runtime of the flavor `current_thread` has no worker threads
 help: write `flavor = \"multi_thread\"` beside it, or leave it out";
 pub(crate) const ENTRY_IS_UNSAFE: &str =

@@ -4,9 +4,12 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
-use syn::{Attribute, FnArg, Ident, ItemFn, Lifetime, Pat, PatType, ReturnType, Type, TypeFnPtr, TypeReference};
+use syn::{
+    Attribute, FnArg, GenericArgument, Ident, ItemFn, Lifetime, Pat, PatType, PathArguments, PathSegment, ReturnType,
+    Type, TypeFnPtr, TypeReference,
+};
 
-use crate::report::local;
+use crate::report::{local, unlinted};
 
 /// A parameter of an entry.
 pub(crate) struct Parameter {
@@ -41,7 +44,15 @@ pub(crate) fn parameters(function: &ItemFn) -> Vec<Parameter> {
         FnArg::Typed(typed) => Some(typed),
         FnArg::Receiver(_) => None,
     });
-    typed.enumerate().map(|(index, typed)| parameter(index, typed)).collect()
+    let mut parameters: Vec<_> = typed.enumerate().map(|(index, typed)| parameter(index, typed)).collect();
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter.ident.to_string()).collect();
+    for (parameter, name) in parameters.iter_mut().zip(&names) {
+        // Two of one name are told apart by what made them, and only the user's own tokens know that.
+        if names.iter().filter(|other| *other == name).count() == 1 {
+            parameter.ident = unlinted(&parameter.ident);
+        }
+    }
+    parameters
 }
 
 fn parameter(index: usize, PatType { attrs, pat, ty, .. }: &PatType) -> Parameter {
@@ -114,12 +125,30 @@ fn has_lifetimes(ty: &Type) -> bool {
             syn::visit::visit_type_reference(self, reference);
         }
 
+        fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+            self.0 |= leaves_lifetime_out(segment);
+            syn::visit::visit_path_segment(self, segment);
+        }
+
         // Its lifetimes are its own.
         fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
     }
     let mut finder = Finder(false);
     finder.visit_type(ty);
     finder.0
+}
+
+/// Whether this is a `Cow<str>` or one like it: the only type that can travel and has a lifetime, which a signature may
+/// leave out.
+pub(crate) fn leaves_lifetime_out(segment: &PathSegment) -> bool {
+    const LENT: [&str; 4] = ["str", "Path", "OsStr", "CStr"];
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
+    segment.ident == "Cow"
+        && matches!(arguments.args.first(), Some(GenericArgument::Type(content)) if match ungrouped(content) {
+            Type::Slice(_) => true,
+            Type::Path(path) => path.path.segments.last().is_some_and(|last| LENT.iter().any(|lent| last.ident == lent)),
+            _ => false,
+        })
 }
 
 /// The type as a child has it: all lifetimes are `'static`.
@@ -134,6 +163,16 @@ pub(crate) fn with_static_lifetimes(ty: &Type) -> Type {
             let span = reference.and_token.spans[0];
             reference.lifetime.get_or_insert_with(|| Lifetime::new("'static", span));
             syn::visit_mut::visit_type_reference_mut(self, reference);
+        }
+
+        fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+            if leaves_lifetime_out(segment) {
+                if let PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
+                    let lifetime = Lifetime::new("'static", segment.ident.span());
+                    arguments.args.insert(0, GenericArgument::Lifetime(lifetime));
+                }
+            }
+            syn::visit_mut::visit_path_segment_mut(self, segment);
         }
 
         fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}

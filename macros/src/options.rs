@@ -2,6 +2,7 @@
 
 mod flavor;
 pub(crate) mod instance;
+mod on_loss;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use crate::report::Report;
 
 pub(crate) use flavor::Flavor;
 pub(crate) use instance::Instance;
+pub(crate) use on_loss::OnLoss;
 
 /// Which attribute the options belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) instances: Vec<Instance>,
     /// The runtime of an `async` entry.
     pub(crate) flavor: Flavor,
+    /// What becomes of a task whose worker or node has vanished.
+    pub(crate) on_loss: OnLoss,
     /// Whether this is the function of a closure, which has no name that the user has given.
     pub(crate) anonymous: bool,
     /// The statics that the item may use.
@@ -70,6 +74,7 @@ impl Attribute {
                 ("instantiate", "instantiate(T = Type)"),
                 ("flavor", "flavor = \"multi_thread\""),
                 ("worker_threads", "worker_threads = 4"),
+                ("on_loss", "on_loss = retry(3)"),
                 CRATE,
                 ALLOW,
             ],
@@ -137,6 +142,8 @@ impl Options {
             self.flavor.parse_kind(&option, input, report)?
         } else if option == "worker_threads" {
             self.flavor.parse_workers(&option, input, report)?
+        } else if option == "on_loss" {
+            self.on_loss.parse(input, report)?
         } else {
             let path = input.call(Path::parse_mod_style).map_err(|error| at(&error, messages::CRATE_IS_NO_PATH))?;
             self.crate_path.replace(path).is_some()

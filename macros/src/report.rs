@@ -1,6 +1,7 @@
 //! Collects every fault of an item, so that one compile shows them all; and the places of what is generated.
 
 use proc_macro2::{Ident, Span, TokenStream};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 
 /// The faults found so far.
@@ -21,9 +22,14 @@ impl Report {
         }
     }
 
+    /// Whether nothing is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Notes all of another report's faults. Whether there are none.
     pub(crate) fn take_all(&mut self, other: Self) -> bool {
-        let is_empty = other.0.is_none();
+        let is_empty = other.is_empty();
         other.0.into_iter().for_each(|error| self.add(error));
         is_empty
     }
@@ -38,6 +44,13 @@ impl Report {
 /// crate do not apply to it.
 pub(crate) fn located_at(tokens: &impl Spanned) -> Span {
     Span::mixed_site().located_at(tokens.span())
+}
+
+/// The same name, to which the lints of the user's crate do not apply: they have been through it where the user wrote it.
+/// It still means what that one means, but is told apart no longer from one of this name that a `macro_rules!` has made.
+pub(crate) fn unlinted(name: &Ident) -> Ident {
+    // Raw, since what is a name in the edition of the user's crate (`gen`) may be a keyword in that of this one.
+    Ident::new_raw(&name.unraw().to_string(), Span::call_site().located_at(name.span()))
 }
 
 /// A name for a variable of generated code, which no name of the user's can meet.

@@ -75,12 +75,23 @@ fn collect(attribute: Attribute, item: &ItemStatic, report: &mut Report) {
 
 /// The `LazyLock::new(…)` of a static of that type.
 pub(crate) fn lazy(item: &ItemStatic) -> Option<&ExprCall> {
-    match &*item.expr {
+    match ungrouped_expression(&item.expr) {
         Expr::Call(call) if is_lazy(&item.ty) && call.args.len() == 1 => match &*call.func {
             Expr::Path(path) if ends_with(&path.path, "new") => Some(call),
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// The expression without parentheses, and without the invisible ones around what a `macro_rules!` has passed on.
+fn ungrouped_expression(mut expression: &Expr) -> &Expr {
+    loop {
+        expression = match expression {
+            Expr::Group(group) => &group.expr,
+            Expr::Paren(paren) => &paren.expr,
+            expression => return expression,
+        };
     }
 }
 

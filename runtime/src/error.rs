@@ -57,9 +57,10 @@ pub enum ErrorKind {
     NoProcessMain,
     /// The system could not start the process.
     Spawn,
-    /// An argument or an inherited static could not be encoded (nothing was started), or a result could not.
+    /// An argument or an inherited static could not be encoded (nothing was started), or a result or a message could not.
     Encode,
-    /// The child could not rebuild an argument or an inherited static, or the parent could not rebuild the result.
+    /// The child could not rebuild an argument or an inherited static, or the parent could not rebuild the result; or
+    /// a receiver could not rebuild a message.
     Decode,
     /// The child's program has no entry of that name.
     UnknownEntry,
@@ -73,14 +74,20 @@ pub enum ErrorKind {
     Exited,
     /// The process was ended by a signal or a crash: see [`Error::exit_status`].
     Signaled,
-    /// The time limit passed and the child was killed.
+    /// The time limit passed and the child was killed; or a channel had no room for a message within the time given.
     TimedOut,
     /// The child was killed by [`Child::kill`](crate::Child::kill).
     Cancelled,
-    /// There is nothing more to wait for: the result was already taken, or the connection was lost.
+    /// There is nothing more to wait for: the result was already taken, or the connection was lost; or the other ends of
+    /// a channel are gone.
     Closed,
     /// The child sent bytes that are no answer, and was killed.
     Protocol,
+    /// The node of a cluster that had the task vanished, so that nobody knows whether it has run; and its entry does not say
+    /// that it may run again.
+    Lost,
+    /// The system refused what a channel needs, such as a descriptor or memory. Nothing was lost.
+    System,
 }
 
 /// What a child reported of the panic that ended its entry.
@@ -130,6 +137,19 @@ impl Error {
     pub(crate) fn with_status(mut self, status: ExitStatus) -> Self {
         self.0.exit_status = Some(status);
         self
+    }
+
+    /// Says more behind what it says.
+    #[cfg(feature = "engines")]
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.0.message.push_str(note);
+        self
+    }
+
+    /// Whether it says the same as another one, in whichever entry.
+    #[cfg(feature = "engines")]
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && self.0.message == other.0.message
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

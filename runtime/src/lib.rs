@@ -31,7 +31,7 @@
 //! | `std::env::args()`, environment, working directory, standard streams | the parent's, or what [`Call`] sets |
 //! | statics with [`#[inherit]`](macro@inherit) | the value that they had when the child was started |
 //! | other statics, thread-locals | as the program initializes them: nothing that the parent did to them |
-//! | open files, sockets, threads, locks | none of the parent's |
+//! | open files, sockets, threads, locks | none of the parent's, but for what a [`Handle`] passes |
 //! | the body of `main` | never runs |
 //!
 //! # How it ends
@@ -40,7 +40,17 @@
 //! is dropped is killed and reaped; when the parent dies, even by SIGKILL, so do its children.
 //!
 //! # Many calls
-//! A [`Pool`] keeps processes and runs calls in them, one after another: [`submit`](Pool::submit), [`map`](Pool::map).
+//! A [`Pool`] keeps processes and runs calls in them, one after another: [`submit`](Pool::submit), [`map`](Pool::map). A
+//! [`Task`] can be awaited in any executor.
+//!
+//! # What is open, and what is large
+//! A [`Handle`] carries a file, a socket or a pipe to the other process, open. A [`SharedSlice`] is a list in memory that all
+//! processes see which were given it, without a copy; [`SharedBuf`] is what it is before it is sealed. Both travel wherever
+//! a value does, but for `#[inherit]` statics, on Linux and macOS.
+//!
+//! # Messages
+//! [`channel`] makes a [`Sender`] and a [`Receiver`] that travel to any process, for a stream of results, for requests and
+//! replies, for children that talk to each other.
 //!
 //! # In tests
 //! Entries work in `#[test]` functions as they are, under `cargo test` and cargo-nextest: a child of a test binary runs
@@ -55,9 +65,10 @@
 //! # Features
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `tokio` | no | a [`Child`] can be awaited, and an entry can be an `async fn` |
+//! | `tokio` | no | a [`Child`] can be awaited, a channel's ends as well, and an entry can be an `async fn` |
+//! | `engines` | no | [`Engine`]: the workers of a [`Pool`] on other machines, over ssh, Slurm or any command |
 //! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
-//! | `tracing` | no | each child and each task of a pool is a span with `entry`, `pid` and `outcome` |
+//! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; [`PoolBuilder::forward_events`] |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 pub mod guide {
@@ -68,6 +79,13 @@ pub mod guide {
     #[cfg_attr(not(doctest), doc = include_str!("docs/refusals.md"))]
     #[cfg_attr(doctest, doc = "Tested elsewhere.")]
     pub mod refusals {}
+
+    #[doc = include_str!("docs/start_up.md")]
+    pub mod start_up {}
+
+    #[cfg(feature = "engines")]
+    #[doc = include_str!("docs/clusters.md")]
+    pub mod clusters {}
 }
 
 // The names are those of the generated code's contract.
@@ -75,6 +93,7 @@ pub mod guide {
 #[path = "private.rs"]
 pub mod __private;
 
+mod channel;
 mod child;
 mod error;
 mod handle;
@@ -91,13 +110,20 @@ mod sys;
 mod trace;
 mod wire;
 
+#[cfg(feature = "tokio")]
+pub use channel::{AsyncReceiver, AsyncSender};
+pub use channel::{
+    ChannelBuilder, Duplex, IntoMessages, Messages, Ready, Receiver, Select, SendError, Sender, channel, duplex,
+};
 pub use error::{Error, ErrorKind, ExitStatus, Panic, RemoteError};
 #[cfg(feature = "tokio")]
 pub use handle::Join;
-pub use handle::{Call, Child};
+pub use handle::{Call, Child, prewarm};
 pub use inherit::{Inherit, Inheritable, ProcessLocal, Snapshot};
 pub use launch::StartMethod;
 pub use passed::Handle;
+#[cfg(feature = "engines")]
+pub use pool::Engine;
 pub use pool::{Figures, Initializer, Map, MapUnordered, Pool, PoolBuilder, Task};
 #[cfg(feature = "progress")]
 pub use pool::{Finished, WithProgress};

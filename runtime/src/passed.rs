@@ -53,6 +53,10 @@ use crate::wire::{CodecError, Packer};
 /// on Linux those on their way count against it as well. A message that brings more than its receiver may have open is an
 /// [`ErrorKind::Decode`](crate::ErrorKind::Decode), and harms nothing else.
 ///
+/// On Windows the parent is the one that has rights over the other process: it puts handles into its child and fetches
+/// them from there. What is sent to a child that never reads it stays open there until the child ends. Sockets do not
+/// travel there yet: packing one is an error that says so.
+///
 /// # What it does not carry
 /// What the handle is in this process besides: a `BufReader`'s buffer, a lock that the process holds
 /// ([`File::lock`](std::fs::File::lock) belongs to the open file and does travel). Outside of this library there is no

@@ -20,13 +20,21 @@ pub use ::std;
 
 /// The first statement of `main`.
 pub fn enter_main() {
+    #[cfg(feature = "engines")]
+    crate::pool::enter_agent();
     crate::child::enter_main();
+}
+
+/// Has children started in this way where nothing else is said, for the tests of this library.
+pub fn set_usual_start_method(method: crate::StartMethod) {
+    method.make_usual();
 }
 
 /// All arguments are unpacked: nothing may be left over. Gives what the result is to be packed with.
 #[inline]
 pub fn arguments_done(unpacker: &mut Unpacker<'_>) -> Result<Packer, Fault> {
     unpacker.finish().map_err(|error| Fault::argument("(after the last)", error))?;
+    crate::shared::arguments_end();
     Ok(crate::link::packer())
 }
 

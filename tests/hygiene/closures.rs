@@ -54,6 +54,23 @@ fn a_value_like_any_function() -> Result<(), Error> {
 }
 
 #[test]
+fn several_of_one_type() -> Result<(), Error> {
+    let both = [spawn!(|text: &str| -> usize { text.len() }), spawn!(|text: &str| -> usize { text.len() + 1 })];
+    let lengths: Result<Vec<_>, _> = both.into_iter().map(|one| one(&String::from("abc"))?.join()).collect();
+    assert_eq!(lengths?, [3, 4]);
+    let chosen = match both.len() {
+        2 => call!(|x: u32, _more: &[u8]| -> u32 { x }),
+        _ => call!(|_: u32, _more: &[u8]| -> u32 { 0 }),
+    };
+    assert_eq!(chosen(1, &[]).run()?, 1);
+    const CONSTANT: fn(u8) -> spawnsafe::Call<u8> = call!(|x: u8| -> u8 { x });
+    assert_eq!(CONSTANT(2).run()?, 2);
+    let named = call!(for<'a> |x: &'a str, y: std::borrow::Cow<'a, str>| -> usize { x.len() + y.len() });
+    assert_eq!(named("a", "b".into()).run()?, 2);
+    Ok(())
+}
+
+#[test]
 fn in_one_expression() -> Result<(), Error> {
     assert_eq!(spawn!(|| -> u32 { 7 })()?.join()?, 7);
     spawn!(|| assert!(std::thread::current().id() == std::thread::current().id()))()?.join()?;

@@ -37,6 +37,12 @@ fn cow_inside(map: &BTreeMap<u8, Cow<'_, str>>, bytes: Result<Vec<u8>, Cow<'_, s
 }
 
 #[child_entry]
+#[allow(elided_lifetimes_in_paths)]
+fn cow_without_lifetime(text: Cow<str>, list: Cow<[u8]>, inside: &Option<Cow<str>>) -> usize {
+    text.len() + list.len() + inside.as_ref().map_or(0, |inside| inside.len())
+}
+
+#[child_entry]
 fn cow_as_result(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_uppercase())
 }
@@ -63,5 +69,6 @@ fn borrowing_types() {
         assert_eq!(cow_inside::run(&map, bytes.clone()).unwrap(), cow_inside(&map, bytes));
     }
 
+    assert_eq!(cow_without_lifetime::run((&*text).into(), Cow::Borrowed(&[1]), &None).unwrap(), 6);
     assert_eq!(cow_as_result::run(&text).unwrap(), "LOCAL");
 }

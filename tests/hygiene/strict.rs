@@ -190,6 +190,19 @@ pub fn twice<Value: Clone>(value: &Value) -> [Value; 2] {
     [value.clone(), value.clone()]
 }
 
+/// What is wrong with the name is said once, where it is written.
+#[child_entry]
+fn of_odd_name(#[expect(non_snake_case, reason = "is what is tried out")] Given: u8) -> String {
+    Given.to_string()
+}
+
+/// Its own entry is no use of it.
+#[deprecated]
+#[child_entry]
+fn former() -> String {
+    "former".to_owned()
+}
+
 #[test]
 fn closures() -> Result<(), Error> {
     let add = spawnsafe::spawn!(|left: u32, text: &str| -> usize { text.len().saturating_add(usize::from(left == 1)) });
@@ -199,6 +212,10 @@ fn closures() -> Result<(), Error> {
 
 #[test]
 fn all_lints() -> Result<(), Error> {
+    assert_eq!(of_odd_name::run(1)?, "1");
+    #[expect(deprecated, reason = "so is the type beside it")]
+    let former = former::run()?;
+    assert_eq!(former, "former");
     let job = Job { id: 3 };
     assert_eq!(add::run(1, "ab", &job, Path::new("p"))?, add(1, "ab", &job, Path::new("p")));
     assert_eq!(first::run(vec![job], (0, 1))?, Ok(job));

@@ -110,6 +110,7 @@ struct Caching {
 #[serde(into = "(u32, String)", try_from = "(u32, String)")]
 struct Open {
     shared: std::sync::Arc<Mutex<(u32, String)>>,
+    _check: fn(&str) -> bool,
 }
 
 impl From<Open> for (u32, String) {
@@ -120,7 +121,7 @@ impl From<Open> for (u32, String) {
 
 impl From<(u32, String)> for Open {
     fn from(pair: (u32, String)) -> Self {
-        Self { shared: std::sync::Arc::new(Mutex::new(pair)) }
+        Self { shared: std::sync::Arc::new(Mutex::new(pair)), _check: str::is_empty }
     }
 }
 

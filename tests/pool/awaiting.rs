@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use spawnsafe::{ErrorKind, Task, child_entry};
-use spawnsafe_tests::eventually;
+use spawnsafe_tests::{eventually, kill};
 
-use super::{begins_and_waits, pool, signal, sleeps, square, works, written_id};
+use super::{KILLED, begins_and_waits, pool, sleeps, square, works, written_id};
 
 /// The least of executors: a thread that sleeps until it is woken.
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -60,8 +60,8 @@ fn an_error_is_awaited() {
     let (begun, never) = (dir.path().join("begun"), dir.path().join("never"));
     let task = pool.submit(begins_and_waits::call(&begun, &never)).unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| signal(written_id(&begun), libc::SIGKILL));
-        assert_eq!(block_on(task).unwrap_err().kind(), ErrorKind::Signaled);
+        scope.spawn(|| kill(written_id(&begun)));
+        assert_eq!(block_on(task).unwrap_err().kind(), KILLED);
     });
     works(&pool);
 }

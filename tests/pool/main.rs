@@ -1,12 +1,12 @@
 //! Pools of a test binary, as their users see them.
 
-// What they do to workers and to whole programs is said in signals.
-#[cfg(unix)]
 mod awaiting;
-#[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod handles;
 mod maps;
 #[cfg(unix)]
+mod posix;
 mod programs;
 mod settings;
 mod statics;
@@ -16,7 +16,7 @@ mod traced;
 
 use std::time::Duration;
 
-use spawnsafe::{Pool, PoolBuilder, Stdio, child_entry};
+use spawnsafe::{ErrorKind, Pool, PoolBuilder, Stdio, child_entry};
 use spawnsafe_tests::eventually;
 
 /// A pool of two workers that keep their complaints to themselves.
@@ -55,12 +55,8 @@ fn written_id(path: &std::path::Path) -> u32 {
     eventually("a task begins", || std::fs::read_to_string(path).ok()?.parse().ok())
 }
 
-#[cfg(unix)]
-#[allow(unsafe_code)]
-fn signal(process: u32, signal: i32) {
-    // SAFETY: kill(2) has no preconditions. The process is a worker of a pool of the test, which has not ended.
-    unsafe { libc::kill(process as i32, signal) };
-}
+/// What is said of a worker that somebody else has killed: on Windows that is an exit code like any other.
+const KILLED: ErrorKind = if cfg!(windows) { ErrorKind::Exited } else { ErrorKind::Signaled };
 
 /// That the pool still works, with all its workers.
 #[track_caller]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use spawnsafe::{ErrorKind, Pool, Stdio, child_entry};
+use spawnsafe::{ErrorKind, Pool, StartMethod, Stdio, child_entry};
 use spawnsafe_tests::eventually;
 
 use super::{begins_and_waits, pool, process_id, square, works};
@@ -62,13 +62,66 @@ fn workers_are_confined() {
     assert!(error.to_string().contains("limits of the pool"), "{error}");
 }
 
-#[cfg(not(target_os = "linux"))]
+/// The processors and the class of priority of this process, and whether it gets more memory than it may have.
+#[cfg(windows)]
+#[child_entry]
+fn limits() -> (usize, u32, bool) {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetPriorityClass, GetProcessAffinityMask};
+
+    #[allow(unsafe_code)]
+    // SAFETY: it has no preconditions, and returns a constant.
+    let this = unsafe { GetCurrentProcess() };
+    let (mut processors, mut all) = (0, 0);
+    #[allow(unsafe_code)]
+    // SAFETY: the call writes to the two variables.
+    let done = unsafe { GetProcessAffinityMask(this, &raw mut processors, &raw mut all) };
+    assert_ne!(done, 0);
+    #[allow(unsafe_code)]
+    // SAFETY: the handle is that of this process.
+    let class = unsafe { GetPriorityClass(this) };
+    assert!(Vec::<u8>::new().try_reserve_exact(100 << 20).is_ok());
+    (processors, class, Vec::<u8>::new().try_reserve_exact(2 << 30).is_ok())
+}
+
+/// Wine takes the limit of memory, and does not keep it.
+#[cfg(windows)]
 #[test]
-fn a_system_that_cannot_confine_says_so() {
-    let pool = Pool::builder().workers(1).memory_limit(1 << 30).build().unwrap();
-    let error = pool.submit(square::call(2)).unwrap().join().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Spawn);
-    assert!(error.to_string().contains("limits of the pool"), "{error}");
+fn workers_are_confined() {
+    use windows_sys::Win32::System::Threading::BELOW_NORMAL_PRIORITY_CLASS;
+
+    let pool = Pool::builder().workers(1).memory_limit(1 << 30).niceness(5).processors([0]).build().unwrap();
+    let (processors, class, gets_more) = pool.submit(limits::call()).unwrap().join().unwrap();
+    assert_eq!((processors, class), (1, BELOW_NORMAL_PRIORITY_CLASS));
+    assert_eq!(gets_more, spawnsafe_tests::is_wine());
+    for number in [64, 1023] {
+        let impossible = Pool::builder().workers(1).processors([number]).build().unwrap();
+        let error = impossible.submit(limits::call()).unwrap().join().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Spawn);
+        assert!(error.to_string().contains("limits of the pool"), "{error}");
+    }
+}
+
+#[child_entry]
+fn variables() -> Vec<(String, String)> {
+    let is_ours = |name: &str| name.starts_with("POOL_TEST");
+    std::env::vars().filter(|(name, _)| is_ours(name)).collect()
+}
+
+#[test]
+fn the_environment_of_workers_can_be_changed() {
+    let set = [("POOL_TEST_A", "1"), ("POOL_TEST_B", "2"), ("POOL_TEST_C", "3")];
+    let variables = |builder: spawnsafe::PoolBuilder| {
+        let pool = builder.workers(1).start_method(StartMethod::Exec).build().unwrap();
+        let mut found = pool.submit(variables::call()).unwrap().join().unwrap();
+        found.sort();
+        found.into_iter().map(|(name, _)| name.replace("POOL_TEST_", "")).collect::<String>()
+    };
+    assert_eq!(variables(Pool::builder().envs(set)), "ABC");
+    assert_eq!(variables(Pool::builder().envs(set).env_remove("POOL_TEST_B")), "AC");
+    // The dynamic linker of a test binary may need the other variables.
+    if cfg!(target_os = "linux") {
+        assert_eq!(variables(Pool::builder().envs(set).env_clear().env("POOL_TEST_D", "4")), "D");
+    }
 }
 
 #[test]

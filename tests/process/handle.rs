@@ -96,6 +96,16 @@ fn a_detached_child_runs_on_and_is_reaped() {
     eventually("the child ends and is reaped", || is_gone(id).then_some(()));
 }
 
+#[test]
+fn a_child_that_has_ended_can_be_detached() {
+    let mut child = echoing();
+    let id = child.id();
+    drop(child.stdin.take());
+    eventually("the child has ended", || (!is_running(id)).then_some(()));
+    child.detach().unwrap();
+    eventually("it is reaped", || is_gone(id).then_some(()));
+}
+
 #[child_entry]
 fn makes(len: usize) -> Vec<u8> {
     vec![1; len]

@@ -3,6 +3,16 @@
 //! This is a test binary like any user's, with the default harness and no line of set-up, so that it is also the proof
 //! that entries work in tests.
 
+/// The harness goes by the names: this is first.
+#[cfg(target_os = "linux")]
+mod a_prewarm {
+    #[test]
+    fn if_asked_for() {
+        if let Some(count) = std::env::var_os(super::prewarmed::PREWARM) {
+            spawnsafe::prewarm(count.to_str().unwrap().parse().unwrap()).unwrap();
+        }
+    }
+}
 #[cfg(feature = "tokio")]
 mod asynchronous;
 #[cfg(feature = "tokio")]
@@ -15,9 +25,13 @@ mod handles;
 mod inherit;
 #[cfg(unix)]
 mod posix;
+#[cfg(target_os = "linux")]
+mod prewarmed;
 mod surroundings;
 #[cfg(windows)]
 mod windows;
+#[cfg(windows)]
+mod windows_handles;
 
 /// A number of the size of a process id, which no other process has while the child lives.
 #[spawnsafe::child_entry]

@@ -265,7 +265,9 @@ fn a_child_has_no_descriptor_but_its_own() {
     let _open = std::fs::File::open("/dev/null").unwrap();
     let mut descriptors = descriptors::call().run().unwrap();
     for (number, target) in spawnsafe_tests::inheritable_descriptors() {
-        assert_eq!(descriptors.remove(&number), Some(target));
+        // Whoever started the tests may have left some open. A zygote does not pass them on.
+        let expected = (number <= 2 || spawnsafe_tests::zygotes() == 0).then_some(target);
+        assert_eq!(descriptors.remove(&number), expected);
     }
     let kinds: Vec<_> = descriptors.values().map(|target| target.split_once(":[").unwrap().0).collect();
     assert!(matches!(*kinds, ["pipe", "socket"] | ["socket", "pipe"]), "{descriptors:?}");

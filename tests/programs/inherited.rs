@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spawnsafe::{Inheritable, RemoteError, Snapshot, SpawnSafe, child_entry, inherit, process_main};
+use spawnsafe::{Handle, Inheritable, RemoteError, Snapshot, SpawnSafe, child_entry, inherit, process_main};
 
 #[inherit]
 static LOCKED: Mutex<u32> = Mutex::new(1);
@@ -13,6 +13,8 @@ static LOCKED: Mutex<u32> = Mutex::new(1);
 static WRITTEN: RwLock<u32> = RwLock::new(1);
 #[inherit]
 static STUBBORN: OnceLock<Stubborn> = OnceLock::new();
+#[inherit]
+static HANDLES: Mutex<Vec<Handle<std::fs::File>>> = Mutex::new(Vec::new());
 #[inherit]
 static OWN: Own = Own(OnceLock::new());
 
@@ -132,6 +134,13 @@ fn main() {
             let guard = WRITTEN.write().unwrap();
             say(sum::run());
             drop(guard);
+            say(sum::run());
+        }
+        "handle" => {
+            let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+            HANDLES.lock().unwrap().push(file.into());
+            say(sum::run());
+            HANDLES.lock().unwrap().clear();
             say(sum::run());
         }
         "held elsewhere" => held_elsewhere(),

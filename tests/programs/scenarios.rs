@@ -8,8 +8,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use spawnsafe::{ErrorKind, Stdio, child_entry, process_main};
-use spawnsafe_tests::{children_of, is_abort, open_descriptors};
+use spawnsafe_tests::{children_of, is_abort, open_descriptors, zygotes};
 
+#[cfg(target_os = "linux")]
+#[path = "scenarios/spares.rs"]
+mod spares;
 #[cfg(unix)]
 #[path = "scenarios/posix.rs"]
 mod system;
@@ -146,6 +149,8 @@ fn main() {
         "aborting-panic" => aborting_panic(),
         "aborting-race" => aborting_race(),
         "sleep" => std::thread::sleep(Duration::from_secs(rest[0].parse().unwrap())),
+        #[cfg(target_os = "linux")]
+        name if name.starts_with("spares") => spares::run(name, &rest),
         name => system::run(name, &rest),
     }
 }
@@ -183,8 +188,9 @@ fn leaks() {
 fn settled() -> BTreeMap<u32, String> {
     spawnsafe_tests::eventually("all children are reaped and let go", || {
         let descriptors = open_descriptors();
-        let is_watched = descriptors.values().any(|target| system::is_watched(target));
-        (!is_watched && children_of(std::process::id()).is_empty()).then_some(descriptors)
+        let watched = descriptors.values().filter(|target| system::is_watched(target)).count();
+        let children = children_of(std::process::id()).len();
+        (watched == zygotes() && children == zygotes()).then_some(descriptors)
     })
 }
 

@@ -70,6 +70,36 @@ pub fn inheritable_descriptors() -> BTreeMap<u32, String> {
     descriptors
 }
 
+/// How many threads this process has.
+///
+/// # Panics
+/// If the system does not list them.
+#[must_use]
+pub fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("/proc is mounted").count()
+}
+
+/// How many pieces of memory this process shares with others by this library.
+///
+/// # Panics
+/// If the system does not list them.
+#[must_use]
+pub fn shared_segments() -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("/proc is mounted");
+    maps.lines().filter(|line| line.contains("spawnsafe")).filter(|line| line.contains("memfd")).count()
+}
+
+/// How many bytes of this process are in memory.
+///
+/// # Panics
+/// If the system does not tell.
+#[must_use]
+pub fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.expect("the second field is a number") * 4096
+}
+
 /// Whether a process has ended and is no zombie any more.
 #[must_use]
 pub fn is_gone(pid: u32) -> bool {
@@ -88,8 +118,9 @@ pub fn is_kill(status: ExitStatus) -> bool {
     status.signal() == Some(libc::SIGKILL)
 }
 
+/// Kills a process that the test has started, not as its parent.
 #[allow(unsafe_code)]
-pub(crate) fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     // SAFETY: kill(2) has no preconditions.
     unsafe { libc::kill(pid as i32, libc::SIGKILL) };
 }

@@ -14,11 +14,14 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_TYPE_PIPE, FileNameInfo, GetFileInformationByHandleEx, GetFileType,
 };
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
-    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
+    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS, TH32CS_SNAPTHREAD,
+    THREADENTRY32, Thread32First, Thread32Next,
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+use windows_sys::Win32::System::Memory::{MEM_MAPPED, MEMORY_BASIC_INFORMATION, PAGE_READWRITE, VirtualQuery};
+use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
+    GetCurrentProcess, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
 };
 
 /// Whether this is Wine, which lacks some of what Windows does: each test that asks says what.
@@ -74,6 +77,56 @@ pub fn children_of(pid: u32) -> Vec<u32> {
     children
 }
 
+/// How many threads this process has.
+#[must_use]
+pub fn threads() -> usize {
+    // SAFETY: the call has no preconditions.
+    let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) };
+    assert_ne!(snapshot, INVALID_HANDLE_VALUE);
+    // SAFETY: the handle was just made.
+    let snapshot = unsafe { OwnedHandle::from_raw_handle(snapshot) };
+    let mut entry = THREADENTRY32 { dwSize: size_of::<THREADENTRY32>() as u32, ..THREADENTRY32::default() };
+    let mut count = 0;
+    // SAFETY: the handle is open and the structure says its size.
+    let mut more = unsafe { Thread32First(snapshot.as_raw_handle(), &raw mut entry) };
+    while more != 0 {
+        count += usize::from(entry.th32OwnerProcessID == std::process::id());
+        // SAFETY: as above.
+        more = unsafe { Thread32Next(snapshot.as_raw_handle(), &raw mut entry) };
+    }
+    count
+}
+
+/// How many pieces of memory this process shares with others by this library: all that is mapped, can be written, and is
+/// as long as those are.
+#[must_use]
+pub fn shared_segments() -> usize {
+    let (mut at, mut count) = (0_usize, 0);
+    loop {
+        let mut info = MEMORY_BASIC_INFORMATION::default();
+        // SAFETY: the call takes any address, and writes at most as many bytes as the structure has.
+        let known = unsafe { VirtualQuery(ptr::without_provenance(at), &raw mut info, size_of_val(&info)) };
+        if known == 0 {
+            return count;
+        }
+        let is_shared = info.Type == MEM_MAPPED && info.Protect == PAGE_READWRITE && info.RegionSize == 320 << 10;
+        count += usize::from(is_shared);
+        at = info.BaseAddress.addr() + info.RegionSize;
+    }
+}
+
+/// How many bytes of this process are in memory.
+#[must_use]
+pub fn resident() -> usize {
+    let mut counters = PROCESS_MEMORY_COUNTERS::default();
+    // SAFETY: it has no preconditions, and returns a constant.
+    let this = unsafe { GetCurrentProcess() };
+    // SAFETY: the call writes at most as many bytes as the structure has.
+    let done = unsafe { K32GetProcessMemoryInfo(this, &raw mut counters, size_of_val(&counters) as u32) };
+    assert_ne!(done, 0);
+    counters.WorkingSetSize
+}
+
 /// The open handles of this process, each with the name of its pipe if it is one. The system has no list of them:
 /// every number that could be one is asked about.
 #[must_use]
@@ -114,7 +167,8 @@ pub fn is_kill(status: ExitStatus) -> bool {
     status.code() == Some(137)
 }
 
-pub(crate) fn kill(pid: u32) {
+/// Kills a process that the test has started, not as its parent.
+pub fn kill(pid: u32) {
     if let Some(process) = open(pid, PROCESS_TERMINATE) {
         // SAFETY: the handle is open.
         unsafe { TerminateProcess(process.as_raw_handle(), 1) };

@@ -11,6 +11,7 @@ use syn::{Expr, ExprClosure, Ident, ItemFn, Pat, Path};
 
 use super::entry;
 use crate::messages;
+use crate::model::{self, Parameter};
 use crate::options::Options;
 use crate::report::{Report, located_at};
 use crate::{check, probes};
@@ -68,8 +69,8 @@ pub(super) fn expand(tokens: TokenStream) -> TokenStream {
             quote!({ #function #stub #ty::#method })
         }
         None => {
-            let entry = entry::expand(&function, None, &options);
-            quote!({ #entry #krate::__private::not_called(#ty::#method) })
+            let (entry, pointer) = (entry::expand(&function, None, &options), pointer(&function));
+            quote!({ #entry #krate::__private::not_called::<#pointer>(#ty::#method) })
         }
     }
 }
@@ -107,6 +108,15 @@ impl<'ast> Visit<'ast> for SelfFinder {
     }
 
     fn visit_item(&mut self, _: &'ast syn::Item) {}
+}
+
+/// The type of the value. That of the method itself is another one for each closure, and an array or a `match` of several
+/// would be of no type.
+fn pointer(function: &ItemFn) -> TokenStream {
+    let lifetimes = function.sig.generics.lifetimes();
+    let parameters = model::parameters(function);
+    let parameters = parameters.iter().map(|Parameter { ty, cfgs, .. }| quote!(#(#cfgs)* #ty));
+    quote!(for<#(#lifetimes),*> fn(#(#parameters),*) -> _)
 }
 
 /// The closure as a function. A parameter without a type has been reported; the type is left out in it.

@@ -25,7 +25,10 @@ pub(crate) fn child_entry(options: TokenStream, tokens: TokenStream) -> TokenStr
         Err(error) => return beside(tokens, report, error),
     };
     check::entry(&function, &options, &mut report);
-    let has_probes = probes::in_function(&mut function, options.scope(&options.crate_path()));
+    let krate = options.crate_path();
+    let scope = options.scope(&krate);
+    let has_mentions = probes::of_allowed(&mut function, scope);
+    let has_probes = probes::in_function(&mut function, scope) || has_mentions;
     match report.into_tokens() {
         Some(errors) => entry::stub(&function, &options, &errors),
         None if check::leaves_type_out(&function.sig) => entry::stub(&function, &options, &TokenStream::new()),
@@ -53,9 +56,16 @@ pub(crate) fn spawn_safe(options: TokenStream, tokens: TokenStream) -> TokenStre
         report.add(syn::Error::new(Span::call_site(), message));
         false
     };
+    let beside = match &item {
+        Item::Impl(_) | Item::Mod(_) => probes::of_allowed_beside(&tokens, scope),
+        _ => TokenStream::new(),
+    };
     let has_probes = match &mut item {
         Item::Fn(function) if check::is_entry(&function.attrs) => refuse(messages::SPAWN_SAFE_ON_ENTRY),
-        Item::Fn(function) => probes::in_function(function, probes::Scope { may_be_associated: true, ..scope }),
+        Item::Fn(function) => {
+            let has_mentions = probes::of_allowed(function, scope);
+            probes::in_function(function, probes::Scope { may_be_associated: true, ..scope }) || has_mentions
+        }
         Item::Impl(block) => probes::in_impl(block, scope),
         Item::Mod(ItemMod { content: Some((_, items)), .. }) => probes::in_items(items, scope),
         Item::Mod(_) => refuse(messages::SPAWN_SAFE_ON_FILE),
@@ -64,7 +74,7 @@ pub(crate) fn spawn_safe(options: TokenStream, tokens: TokenStream) -> TokenStre
     // What nothing was added to need not be written anew, token by token.
     let item = if has_probes { item.into_token_stream() } else { tokens };
     let errors = report.into_tokens();
-    quote!(#item #errors)
+    quote!(#item #beside #errors)
 }
 
 /// `#[process_main]`.

@@ -50,8 +50,12 @@ const EXPRESSIONS: [&str; 7] = ["addr_of", "addr_of_mut", "dbg", "join", "matche
 pub(super) struct Arguments {
     pub(super) expressions: Vec<Expr>,
     pub(super) patterns: Vec<Pat>,
+    /// Those of the expressions that have no name.
+    unnamed: Vec<usize>,
     /// Its format string.
     pub(super) format: Option<LitStr>,
+    /// Whether it is one for sure: before edition 2021, `panic!("{}")` says just that.
+    pub(super) is_formatted: bool,
     /// The names that its arguments are given: `name = expression`.
     pub(super) named: BTreeSet<String>,
     /// Whether it uses its arguments by reference.
@@ -76,9 +80,25 @@ pub(super) fn parse(invocation: &Macro) -> Option<Arguments> {
     arguments.borrows = is_format || name == "dbg" || name == "matches";
     arguments.is_address = name.starts_with("addr_of");
     if is_format {
-        arguments.format = arguments.expressions.iter().find_map(string);
+        arguments.format = format(&name, &arguments);
+        let may_be_text = ["assert", "debug_assert", "panic", "unreachable"].contains(&name.as_str());
+        arguments.is_formatted = !may_be_text || arguments.expressions.last().and_then(string).is_none();
     }
     Some(arguments)
+}
+
+/// The format string among the arguments. Another text may well have braces in it, and what is in them is no name.
+fn format(name: &str, arguments: &Arguments) -> Option<LitStr> {
+    let mut unnamed = arguments.unnamed.iter().map(|&index| &arguments.expressions[index]);
+    let before = match name {
+        // Behind fields.
+        "debug" | "error" | "info" | "trace" | "warn" => return unnamed.find_map(string),
+        "trace_span" | "debug_span" | "info_span" | "warn_span" | "error_span" => return None,
+        "assert_eq" | "assert_ne" | "debug_assert_eq" | "debug_assert_ne" => 2,
+        "assert" | "debug_assert" | "ensure" | "write" | "writeln" => 1,
+        _ => 0,
+    };
+    unnamed.nth(before).and_then(string)
 }
 
 /// The literal text of an expression.
@@ -120,6 +140,8 @@ impl Parser {
             } else if input.peek(Ident) && input.peek2(Token![:]) && !input.peek2(Token![::]) {
                 input.parse::<Ident>()?;
                 input.parse::<Token![:]>()?;
+            } else {
+                arguments.unnamed.push(arguments.expressions.len());
             }
             if input.peek(Token![?]) {
                 input.parse::<Token![?]>()?;
@@ -162,7 +184,8 @@ pub(super) fn words(tokens: TokenStream, found: &mut impl FnMut(Word)) {
                 while is(at, ':') && is(at + 1, ':') && matches!(tokens.get(at + 2), Some(TokenTree::Ident(_))) {
                     at += 3;
                 }
-                let declares = start.checked_sub(1).is_some_and(|before| is_declaring(&tokens[before]));
+                let follows_path = start > 1 && is(start - 1, ':') && is(start - 2, ':');
+                let declares = start.checked_sub(1).is_some_and(|before| is_declaring(&tokens[before])) || follows_path;
                 if !declares && !is_no_value(tokens.get(at)) && !is(at, ':') {
                     let path = tokens[start..at].iter().cloned().collect::<TokenStream>();
                     if let Ok(path) = syn::parse2(path) {
@@ -175,13 +198,14 @@ pub(super) fn words(tokens: TokenStream, found: &mut impl FnMut(Word)) {
     }
 }
 
-/// Whether what follows is a name of something new, a field, a lifetime, a fragment or the rest of a path.
+/// Whether what follows is a name of something new, a field, a lifetime or a fragment. (What follows a `:` may be a type
+/// as well as a value, as in `json!({ "hits": HITS })`.)
 fn is_declaring(before: &TokenTree) -> bool {
     const WORDS: [&str; 12] =
         ["const", "enum", "fn", "for", "let", "macro", "mod", "static", "struct", "trait", "type", "use"];
     match before {
         TokenTree::Ident(word) => WORDS.iter().any(|known| word == known),
-        TokenTree::Punct(sign) => ['.', '\'', '$', '#', ':'].contains(&sign.as_char()),
+        TokenTree::Punct(sign) => ['.', '\'', '$', '#'].contains(&sign.as_char()),
         _ => false,
     }
 }

@@ -54,19 +54,22 @@ impl Bindings {
         self.bound.names.insert(name.unraw().to_string());
     }
 
-    /// What follows `let`, `mut`, `ref` and `for`, in tokens that are not understood.
+    /// What follows `let`, `mut`, `ref` and `for`, in tokens that are not understood; but not what `static mut` and
+    /// `static ref` declare, and what `&mut` and `&raw mut` take the address of.
     fn tokens(&mut self, tokens: TokenStream) {
-        let mut binds = false;
+        let (mut binds, mut is_place) = (false, false);
         for token in tokens {
-            match token {
-                TokenTree::Ident(name) if binds && !["mut", "ref"].iter().any(|word| name == word) => {
-                    self.add(&name);
-                    binds = false;
-                }
-                TokenTree::Ident(word) => binds = ["let", "mut", "ref", "for"].iter().any(|known| word == known),
+            let is_one_of =
+                |words: &[&str]| matches!(&token, TokenTree::Ident(word) if words.iter().any(|one| word == one));
+            let is_qualifier = is_one_of(&["mut", "ref"]);
+            match &token {
+                TokenTree::Ident(name) if binds && !is_qualifier => self.add(name),
                 TokenTree::Group(group) => self.tokens(group.stream()),
-                _ => binds = false,
+                _ => {}
             }
+            binds = is_one_of(&["let", "for"]) || (is_qualifier && !is_place);
+            is_place =
+                is_one_of(&["static", "raw"]) || matches!(&token, TokenTree::Punct(sign) if sign.as_char() == '&');
         }
     }
 }

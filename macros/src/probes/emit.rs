@@ -91,7 +91,7 @@ impl Probe<'_> {
                 Some(quote_spanned!(*span=> #missing { use self::*; #(#imports)* #certain }))
             }
             // Whatever it is, it exists: an import brings all that has the name, and it need not be a value.
-            [first, ..] if ["crate", "self", "super"].iter().any(|word| first == word) => {
+            [first, ..] if ["crate", "$crate", "self", "super"].iter().any(|word| first == word) => {
                 let name = Ident::new("__SPAWNSAFE_VALUE", *span);
                 let (missing, certain) = (missing(&name), self.certain(&name.clone().into()));
                 Some(quote_spanned!(*span=> #missing { use #path as #name; #certain }))
@@ -111,10 +111,20 @@ impl Probe<'_> {
 
     /// An import, without the lints that it has been through where the user wrote it.
     fn copy(&self, import: &ItemUse) -> TokenStream {
-        let tree = unlinted(import.tree.to_token_stream());
-        let colons = &import.leading_colon;
-        quote_spanned!(self.span=> use #colons #tree;)
+        let (colons, tree) = (&import.leading_colon, import.tree.to_token_stream());
+        // This word stays the user's, and lints apply to it.
+        let allowed = mentions_crate(tree.clone()).then(|| quote_spanned!(self.span=> #[allow(unused_imports)]));
+        let tree = unlinted(tree);
+        quote_spanned!(self.span=> #allowed use #colons #tree;)
     }
+}
+
+fn mentions_crate(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "$crate",
+        TokenTree::Group(group) => mentions_crate(group.stream()),
+        _ => false,
+    })
 }
 
 /// The same name, as one of this macro's making.
@@ -129,10 +139,16 @@ fn imports(declared: &Declared, name: &Ident) -> bool {
     declared.has_glob || declared.imported.contains(&name.unraw().to_string())
 }
 
-fn unlinted(tokens: TokenStream) -> TokenStream {
+/// The same tokens as this macro's making.
+pub(super) fn unlinted(tokens: TokenStream) -> TokenStream {
     let one = |mut token: TokenTree| {
-        if let TokenTree::Group(group) = &token {
-            token = proc_macro2::Group::new(group.delimiter(), unlinted(group.stream())).into();
+        match &token {
+            TokenTree::Group(group) => {
+                token = proc_macro2::Group::new(group.delimiter(), unlinted(group.stream())).into()
+            }
+            // Which crate that is, its place alone tells.
+            TokenTree::Ident(word) if word == "$crate" => return token,
+            _ => {}
         }
         token.set_span(Span::mixed_site().located_at(token.span()));
         token

@@ -10,6 +10,7 @@
 //! tokens stay as they are: the probes stand before its first statement, or before that of a block with items of its
 //! own.
 
+mod allowed;
 mod arguments;
 mod bindings;
 mod emit;
@@ -18,7 +19,8 @@ mod names;
 mod places;
 
 use proc_macro2::TokenStream;
-use syn::{Block, Generics, ImplItem, Item, ItemFn, ItemImpl, Path, Safety, Signature};
+use quote::ToTokens as _;
+use syn::{Block, Generics, ImplItem, Item, ItemFn, ItemImpl, Path, Safety, Signature, Stmt};
 
 use crate::check;
 
@@ -36,6 +38,24 @@ pub(crate) struct Scope<'a> {
 /// Adds the probes to a function. `false` if there are none, and it is as it was.
 pub(crate) fn in_function(function: &mut ItemFn, scope: Scope<'_>) -> bool {
     in_body(&function.sig, &mut function.block, &[], scope)
+}
+
+/// Adds the check of what is allowed and not mentioned. `false` if there is nothing to check.
+pub(crate) fn of_allowed(function: &mut ItemFn, scope: Scope<'_>) -> bool {
+    let mentions = allowed::mentions(scope.allowed, &function.to_token_stream());
+    let statements: Vec<_> = mentions.into_iter().map(|mention| Stmt::Item(Item::Verbatim(mention))).collect();
+    let has_mentions = !statements.is_empty();
+    function.block.stmts.splice(0..0, statements);
+    has_mentions
+}
+
+/// The same for what is no function: it goes beside the item.
+pub(crate) fn of_allowed_beside(item: &TokenStream, scope: Scope<'_>) -> TokenStream {
+    // In a module, these are about other places than beside it.
+    let is_relative =
+        |path: &&Path| path.segments.first().is_some_and(|first| first.ident == "self" || first.ident == "super");
+    let paths: Vec<_> = scope.allowed.iter().filter(|path| !is_relative(path)).cloned().collect();
+    allowed::mentions(&paths, item).into_iter().collect()
 }
 
 /// Adds the probes to all functions of an impl block. `false` if there are none.

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
-use syn::{Ident, Path, PathArguments, QSelf};
+use syn::{Path, PathArguments, QSelf};
 
 /// How the last name of a path is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// As statics and constants are: `SCREAMING_CASE`.
     Screaming,
-    /// As functions and variables are; rarely, a static.
+    /// As functions and variables are, in `snake_case` or `camelCase`; rarely, a static.
     Lower,
 }
 
@@ -42,13 +42,15 @@ pub(super) fn style_of(name: &str) -> Option<Style> {
     match (name.chars().any(char::is_uppercase), name.chars().any(char::is_lowercase)) {
         (true, false) => Some(Style::Screaming),
         (false, true) if !["self", "super", "crate"].contains(&name) => Some(Style::Lower),
+        // Not `CamelCase`: that is a type, a variant or a constructor.
+        (true, true) if name.trim_start_matches('_').starts_with(char::is_lowercase) => Some(Style::Lower),
         _ => None,
     }
 }
 
 /// Whether a name is written as statics are.
-pub(super) fn is_screaming(name: &Ident) -> bool {
-    style_of(&name.unraw().to_string()) == Some(Style::Screaming)
+pub(super) fn is_screaming(name: &str) -> bool {
+    style_of(name) == Some(Style::Screaming)
 }
 
 /// Whether the user has allowed this static: one of the two paths may say more of the way to it than the other.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, BinOp, Block, Expr, Ident, Item, Macro, Pat, Path, QSelf, Stmt, UnOp};
@@ -199,14 +199,12 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// The names in a format string, of which it may not be certain that it is one.
     fn format(&mut self, text: &syn::LitStr, named: &BTreeSet<String>, certain: bool) {
-        for name in format::names(&text.value()) {
-            if named.contains(&name) || (!certain && names::style_of(&name) != Some(Style::Screaming)) {
-                continue;
-            }
+        for name in format::names(&text.value()).into_iter().filter(|name| !named.contains(name)) {
             if let Ok(mut ident) = syn::parse_str::<Ident>(&name) {
                 ident.set_span(text.span());
-                let certain = certain && names::is_screaming(&ident);
+                let certain = certain && names::is_screaming(&name);
                 self.add(&ident.into(), None, self.how(), certain);
             }
         }
@@ -214,7 +212,7 @@ impl<'a> Finder<'a> {
 
     fn arguments(&mut self, mut arguments: Arguments) {
         if let Some(format) = &arguments.format {
-            self.format(format, &arguments.named, true);
+            self.format(format, &arguments.named, arguments.is_formatted);
         }
         self.in_macro += 1;
         for expression in &mut arguments.expressions {
@@ -231,13 +229,19 @@ impl<'a> Finder<'a> {
 
     /// The arguments of a macro of which nothing is known, or an expression that syn does not know.
     fn tokens(&mut self, tokens: TokenStream) {
+        // Somewhere among them may be a `static mut`.
+        let how = if mentions_unsafe(tokens.clone()) { How::UnsafePlace } else { self.how() };
         arguments::words(tokens, &mut |word| match word {
             Word::Path(path) => {
-                if path.segments.last().is_some_and(|last| names::is_screaming(&last.ident)) {
-                    self.add(&path, None, self.how(), false);
+                if path.segments.last().is_some_and(|last| names::is_screaming(&last.ident.unraw().to_string())) {
+                    self.add(&path, None, how, false);
                 }
             }
-            Word::Text(text) => self.format(&text, &BTreeSet::new(), false),
+            Word::Text(text) => {
+                let lower =
+                    format::names(&text.value()).into_iter().filter(|name| !names::is_screaming(name)).collect();
+                self.format(&text, &lower, false);
+            }
         });
     }
 
@@ -280,6 +284,14 @@ impl VisitMut for Finder<'_> {
         if !super::runs_elsewhere(attributes) {
             self.with_cfgs(&attributes.clone(), |finder| visit_mut::visit_item_mut(finder, item));
         }
+    }
+
+    fn visit_impl_item_fn_mut(&mut self, function: &mut syn::ImplItemFn) {
+        self.with_cfgs(&function.attrs.clone(), |finder| visit_mut::visit_impl_item_fn_mut(finder, function));
+    }
+
+    fn visit_trait_item_fn_mut(&mut self, function: &mut syn::TraitItemFn) {
+        self.with_cfgs(&function.attrs.clone(), |finder| visit_mut::visit_trait_item_fn_mut(finder, function));
     }
 
     fn visit_local_mut(&mut self, local: &mut syn::Local) {
@@ -372,7 +384,7 @@ impl VisitMut for Finder<'_> {
     fn visit_macro_mut(&mut self, invocation: &mut Macro) {
         match arguments::parse(invocation) {
             Some(arguments) => self.arguments(arguments),
-            None if writes_code(invocation) => {}
+            None if writes_code(invocation) || is_closure_of_child(invocation) => {}
             None => self.tokens(invocation.tokens.clone()),
         }
     }
@@ -383,6 +395,28 @@ fn writes_code(invocation: &Macro) -> bool {
     const NAMES: [&str; 8] =
         ["asm", "concat", "include", "parse_quote", "parse_quote_spanned", "quote", "quote_spanned", "stringify"];
     invocation.path.segments.last().is_some_and(|last| NAMES.iter().any(|name| last.ident == name))
+}
+
+/// Whether it is `spawn!` or `call!` with a closure, which has its own probes. Others may call a macro so as well; they
+/// do not ask for types.
+fn is_closure_of_child(invocation: &Macro) -> bool {
+    let mut names = invocation.path.segments.iter().rev().map(|segment| &segment.ident);
+    let is_called_so = names.next().is_some_and(|last| last == "spawn" || last == "call");
+    let is_ours = names.next().is_some_and(|parent| parent == "spawnsafe");
+    is_called_so
+        && syn::parse2::<syn::ExprClosure>(invocation.tokens.clone()).is_ok_and(|closure| {
+            let is_typed = closure.inputs.iter().all(|input| matches!(input, Pat::Type(_)));
+            is_typed && (is_ours || !closure.inputs.is_empty())
+        })
+}
+
+/// Whether tokens that are not understood have something to do with a `static mut`.
+fn mentions_unsafe(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => ["unsafe", "raw", "addr_of", "addr_of_mut"].iter().any(|known| word == known),
+        TokenTree::Group(group) => mentions_unsafe(group.stream()),
+        _ => false,
+    })
 }
 
 /// The path that an expression is, in whatever parentheses.

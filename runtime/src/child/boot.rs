@@ -1,21 +1,22 @@
 //! The moment at which a process learns that it is a child.
 
 use std::ffi::{OsStr, OsString};
+use std::io::IoSlice;
 use std::process::exit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reply::complain;
-use super::{invoke, worker};
+use super::{invoke, worker, zygote};
 use crate::link::{Frame, Inbox, Progress};
 use crate::registry;
-use crate::sys::{self, Adopted, CHILD_VARIABLE};
-use crate::wire::{Kind, TOKEN_BEFORE_MAIN};
+use crate::sys::{self, Adopted, Arrived, CHILD_VARIABLE};
+use crate::wire::{ALERT, Kind, READY, TOKEN_BEFORE_MAIN};
 
 /// The exit status of a process whose variable makes no sense: `EX_USAGE`.
 const EXIT_NOT_A_CHILD: i32 = 64;
 
 /// The exit status of a child whose parent is gone: nobody reads it.
-const EXIT_ABANDONED: i32 = 1;
+pub(super) const EXIT_ABANDONED: i32 = 1;
 
 /// The first statement of every `main` with `#[process_main]`. Returns in the root process only.
 ///
@@ -54,7 +55,13 @@ fn become_child(value: OsString) -> ! {
         registry::set_process_main();
     }
     let Some(adopted) = adopted else { exit(EXIT_ABANDONED) };
-    match receive(&adopted) {
+    begin(adopted)
+}
+
+fn begin(adopted: Adopted) -> ! {
+    match receive(&adopted, &[Kind::Call, Kind::Worker, Kind::Zygote]) {
+        // What returns from there is a copy of this process.
+        Some(frame) if frame.kind == Kind::Zygote => begin(zygote::serve(&frame, adopted)),
         Some(frame) if frame.kind == Kind::Worker => worker::serve(frame, adopted),
         Some(call) => invoke::answer(call, Arc::new(adopted)),
         None => exit(EXIT_ABANDONED),
@@ -85,14 +92,34 @@ fn forget_variable() {
     unsafe { std::env::remove_var(CHILD_VARIABLE) };
 }
 
-/// The call, or a worker's orders; `None` if the parent has gone away or what came is none.
-fn receive(adopted: &Adopted) -> Option<Frame> {
+/// For a process that is started before it is needed: does what can be done before the call is there, and waits until it is.
+/// `None` if it never will be.
+fn wait_for_orders(spare: &Frame, adopted: &Adopted) -> Option<()> {
+    if let Ok(name) = std::str::from_utf8(&spare.items) {
+        sys::set_process_name(name);
+    }
+    invoke::rehearse();
+    let mut is_awake = false;
+    loop {
+        // If something is amiss the parent starts another.
+        match sys::receive_streams(&adopted.stream, is_awake).ok()? {
+            Arrived::Streams => return Some(()),
+            Arrived::Word(ALERT) => {
+                adopted.stream.write(&[IoSlice::new(&[READY])], &[]).ok()?;
+                is_awake = true;
+            }
+            Arrived::Word(_) | Arrived::End => return None,
+        }
+    }
+}
+
+/// The call, or other orders of these kinds; `None` if the parent has gone away or what came is none.
+pub(super) fn receive(adopted: &Adopted, kinds: &[Kind]) -> Option<Frame> {
     let mut inbox = Inbox::default();
     loop {
         match inbox.pump(&mut &adopted.stream, usize::MAX) {
-            Ok(Progress::Complete(frame)) if matches!(frame.kind, Kind::Call | Kind::Worker) => {
-                return Some(frame);
-            }
+            Ok(Progress::Complete(frame)) if kinds.contains(&frame.kind) => return Some(frame),
+            Ok(Progress::Complete(frame)) if frame.kind == Kind::Spare => wait_for_orders(&frame, adopted)?,
             Ok(Progress::Pending | Progress::More) => {}
             Ok(Progress::Closed { partial: false }) => return None,
             Ok(Progress::Closed { .. } | Progress::Complete(_)) => {

@@ -9,7 +9,10 @@ mod invoke;
 mod panic;
 mod reply;
 mod worker;
+mod zygote;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{Flavor, block_on};
 pub(crate) use boot::enter_main;
+#[cfg(feature = "engines")]
+pub(crate) use reply::{complain, pack_error};

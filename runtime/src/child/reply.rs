@@ -113,7 +113,7 @@ pub(super) fn last_words(error: &Error, adopted: &Adopted) {
 }
 
 /// An error is plain data and always packs.
-pub(super) fn pack_error(error: &Error) -> Packed {
+pub(crate) fn pack_error(error: &Error) -> Packed {
     let mut packer = link::packer();
     match packer.value(error) {
         Ok(()) => packer.finish(),
@@ -128,7 +128,7 @@ fn write(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -> bool {
 }
 
 /// Tells the person at the terminal. Unlike `eprintln!`, it does not panic where nobody reads.
-pub(super) fn complain(what: fmt::Arguments<'_>) {
+pub(crate) fn complain(what: fmt::Arguments<'_>) {
     let mut line = String::new();
     let _ = writeln!(line, "spawnsafe: {what}");
     let _ = std::io::stderr().write_all(line.as_bytes());

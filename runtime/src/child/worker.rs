@@ -7,6 +7,7 @@
 use std::io::Write as _;
 use std::process::exit;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "tracing")]
 use super::events;
@@ -17,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::inherit;
 use crate::link::{self, Answer, Frame, Inbox, Progress, Ring};
 use crate::registry::{self, Entry};
+use crate::shared;
 use crate::sys::{self, Adopted, Confinement};
 use crate::wire::{
     AnswerHead, Arrived, CallHead, EXIT_UNREPORTED, Kind, Packed, RunHead, TaskRecord, TasksHead, WorkerHead,
@@ -24,6 +26,9 @@ use crate::wire::{
 
 /// The exit status of a worker that was told nonsense, or cannot begin.
 const EXIT_REFUSED: i32 = 70;
+
+/// How long the shared slices of the last task stay mapped when there is no next one.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// Begins with the initializer, if there is one, and runs tasks until the connection closes.
 pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
@@ -43,6 +48,9 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
     let mut worker = Worker { adopted, ring, entries: Vec::new(), unrung: 0 };
     let mut inbox = Inbox::default();
     loop {
+        if shared::is_kept() && !worker.adopted.stream.comes_within(LINGER) {
+            shared::forget();
+        }
         match inbox.pump(&mut &worker.adopted.stream, usize::MAX) {
             Ok(Progress::Complete(frame)) if frame.kind == Kind::Tasks => worker.run(frame).unwrap_or_else(|| {
                 complain(format_args!("a worker of a pool was sent tasks that it cannot read"));
@@ -159,6 +167,7 @@ impl Worker {
                     #[cfg(feature = "tracing")]
                     events::now_runs(Some(task));
                     let (blobs, attachments) = (std::mem::take(&mut blobs), std::mem::take(&mut attachments));
+                    shared::arguments_begin();
                     invoke::guarded(entry, || invoke::call_with(entry, arguments, blobs, attachments))
                 }
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),

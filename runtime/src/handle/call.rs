@@ -65,7 +65,7 @@ struct Plan {
     stdout: Stdio,
     stderr: Stdio,
     timeout: Option<Duration>,
-    start_method: StartMethod,
+    start_method: Option<StartMethod>,
     /// What was set that concerns the process, and not the call.
     altered: Option<&'static str>,
 }
@@ -104,6 +104,8 @@ impl Arguments {
     /// Notes how the packing of the argument `name` went. What fails surfaces when the call is started.
     #[inline]
     pub fn packed(&mut self, name: &'static str, done: Result<(), CodecError>) {
+        #[cfg(feature = "engines")]
+        self.packer.ends_argument(name);
         if let (Err(error), None) = (done, &self.fault) {
             self.fault = Some(Box::new(Fault::argument(name, error)));
         }
@@ -200,7 +202,7 @@ impl<R> Call<R> {
 
     /// How the process comes to be.
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.altered("start_method").start_method = method;
+        self.altered("start_method").start_method = Some(method);
         self
     }
 
@@ -215,7 +217,7 @@ impl<R> Call<R> {
     /// refuses. No process is left behind.
     pub fn spawn(self) -> Result<Child<R>, Error> {
         let unpack = self.unpack;
-        let (mut running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
+        let (mut running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
         running.kill_when_due()?;
         Ok(Child::new(running, piped, unpack))
     }
@@ -235,7 +237,7 @@ impl<R> Call<R> {
     pub fn run(self) -> Result<R, Error> {
         // Whoever waits keeps the time as well: no other thread need watch.
         let unpack = self.unpack;
-        let (running, piped) = start(self.entry, self.packed, self.plan.unwrap_or_default())?;
+        let (running, piped) = start(self.entry, self.packed, *self.plan.unwrap_or_default())?;
         Child::new(running, piped, unpack).into_result()
     }
 
@@ -284,12 +286,8 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 }
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
-fn start(
-    entry: &'static Entry,
-    packed: Result<Packed, Box<Fault>>,
-    plan: Box<Plan>,
-) -> Result<(Running, Piped), Error> {
-    order(entry, packed, *plan)
+fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
+    order(entry, packed, plan)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let Launched { peer, piped, outbox, shared: _ } = method.launcher().launch(order).map_err(not_started)?;
@@ -325,7 +323,7 @@ fn order(
         outbox: Outbox::with_pieces(Kind::Call, &head.encode(), inherit::snapshot()?, packed),
         shared: None,
     };
-    Ok((order, plan.start_method, plan.timeout))
+    Ok((order, plan.start_method.unwrap_or_else(StartMethod::usual), plan.timeout))
 }
 
 /// What this process is called: a child would be called after the link that it was started from.

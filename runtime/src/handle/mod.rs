@@ -5,6 +5,7 @@ mod child;
 mod ending;
 #[cfg(feature = "tokio")]
 mod future;
+mod prewarm;
 mod reap;
 mod running;
 #[cfg(test)]
@@ -16,4 +17,5 @@ pub use child::Child;
 pub(crate) use ending::{already_joined, not_sent, not_started, undecodable, without_answer};
 #[cfg(feature = "tokio")]
 pub use future::Join;
+pub use prewarm::prewarm;
 pub(crate) use running::failure;

@@ -39,6 +39,8 @@ pub(super) struct Running {
     last_words: Option<Error>,
     /// Whether reading has stopped before the connection was empty.
     has_more: bool,
+    /// Whether the process is to be left to exit by itself when it has given a value.
+    leaves: bool,
     stage: Stage,
 }
 
@@ -77,6 +79,7 @@ impl Running {
             cancelled: false,
             last_words: None,
             has_more: false,
+            leaves: false,
             stage: Stage::Open,
         }
     }
@@ -130,12 +133,12 @@ impl Running {
     pub(super) fn settle_for_value(&mut self) -> Answer {
         // While the child is being loaded there is time for it.
         exiting::sweep();
-        let can_be_left = reap::expect_exit();
+        self.leaves = reap::expect_exit();
         loop {
             if let Some(answer) = self.advance() {
                 return answer;
             }
-            if let (Stage::Answered { answer: Ok(_), .. }, true) = (&self.stage, can_be_left) {
+            if let (Stage::Answered { answer: Ok(_), .. }, true) = (&self.stage, self.leaves) {
                 if let Ok(reaper) = reap::reaper() {
                     return self.leave(reaper);
                 }
@@ -267,10 +270,10 @@ impl Running {
                         self.last_words = Some(failure(&frame.items, frame.blobs))
                     }
                     Kind::LastWords => return self.distrust("it had last words twice"),
-                    Kind::Call | Kind::Worker | Kind::Tasks => {
+                    Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare | Kind::Zygote | Kind::Surroundings => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
-                    Kind::Answer | Kind::Bell | Kind::Event => {
+                    Kind::Answer | Kind::Bell | Kind::Event | Kind::Node(_) => {
                         return self.distrust("it answers as a worker of a pool would");
                     }
                 },
@@ -297,8 +300,10 @@ impl Running {
     }
 
     fn answer(&mut self, answer: Answer) {
-        // While the process exits there is time for it.
-        self.peer.get().hang_up();
+        if !self.leaves {
+            // While the process exits there is time for it.
+            self.peer.get().hang_up();
+        }
         self.stage = Stage::Answered { answer, kill_at: Some(Instant::now() + GRACE) };
     }
 

@@ -37,6 +37,18 @@ struct Value {
     packed: Arc<Vec<u8>>,
 }
 
+impl Value {
+    fn differs_from(&self, earlier: &Values) -> bool {
+        let before = earlier.0.iter().find(|before| before.index == self.index);
+        before.is_none_or(|before| !Arc::ptr_eq(&before.packed, &self.packed) && before.packed != self.packed)
+    }
+
+    #[cfg(feature = "engines")]
+    fn copy(&self) -> Self {
+        Self { index: self.index, global: self.global, packed: Arc::clone(&self.packed) }
+    }
+}
+
 /// How the values of one moment differ from those of an earlier one.
 #[derive(Debug)]
 pub(crate) enum Changes {
@@ -69,16 +81,37 @@ impl Values {
         section([].iter())
     }
 
+    /// The section with those that differ from earlier ones, also where a process could not put them in place.
+    #[cfg(feature = "engines")]
+    pub(crate) fn all_since(&self, earlier: &Self) -> Vec<Piece> {
+        section(self.0.iter().filter(|value| value.differs_from(earlier)))
+    }
+
+    /// These, and those that have arrived instead of some of them; nothing is put in place.
+    #[cfg(feature = "engines")]
+    pub(crate) fn with(&self, arrived: &[GlobalValue<'_>]) -> Result<Self, Error> {
+        let mut values: Vec<Value> = self.0.iter().map(Value::copy).collect();
+        for (head, packed) in arrived {
+            let at_index = globals().nth(head.index as usize).filter(|global| global.is(head.name, head.position));
+            let unknown =
+                || not_restored(head.name, RemoteError::msg("the program has no static of this name, or several"));
+            let global = at_index.or_else(|| find(head)).ok_or_else(unknown)?;
+            let value = Value { index: head.index, global, packed: Arc::new(packed.to_vec()) };
+            match values.iter_mut().find(|old| old.index == value.index) {
+                Some(old) => *old = value,
+                None => values.push(value),
+            }
+        }
+        values.sort_by_key(|value| value.index);
+        Ok(Self(values))
+    }
+
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.0.len() == other.0.len() && matches!(self.changes_since(other), Changes::None)
     }
 
     pub(crate) fn changes_since(&self, earlier: &Self) -> Changes {
-        let differs = |value: &&Value| {
-            let before = earlier.0.iter().find(|before| before.index == value.index);
-            before.is_none_or(|before| !Arc::ptr_eq(&before.packed, &value.packed) && before.packed != value.packed)
-        };
-        let changed: Vec<&Value> = self.0.iter().filter(differs).collect();
+        let changed: Vec<&Value> = self.0.iter().filter(|value| value.differs_from(earlier)).collect();
         if changed.is_empty() {
             Changes::None
         } else if changed.iter().any(|value| value.global.is_for_good()) {

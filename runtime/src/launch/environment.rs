@@ -3,7 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-use crate::sys::{self, CHILD_VARIABLE};
+use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE};
+
+/// A variable and its value, none to remove it, as bytes that the same system reads elsewhere.
+#[cfg(feature = "engines")]
+pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// Changes to the environment, to be applied when the child is started.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +31,28 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether the system can express it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.changes.iter().try_for_each(|(key, value)| check(key, value.as_deref()))
+    }
+
+    /// Whether it begins empty, and the changes; for a process that is to make them elsewhere.
+    #[cfg(feature = "engines")]
+    pub(crate) fn changes(&self) -> (bool, Vec<Change>) {
+        let bytes = |text: &OsString| text.as_encoded_bytes().to_vec();
+        (self.cleared, self.changes.iter().map(|(key, value)| (bytes(key), value.as_ref().map(bytes))).collect())
+    }
+
+    /// Whether it is the parent's without a change.
+    pub(crate) fn is_the_parents(&self) -> bool {
+        !self.cleared && self.changes.is_empty()
+    }
+
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
-        for (key, value) in &self.changes {
-            check(key, value.as_deref())?;
-        }
-        let is_own = |key: &OsStr| sys::is_same_variable(key, CHILD_VARIABLE.as_ref());
+        self.check()?;
+        let is_own =
+            |key: &OsStr| [CHILD_VARIABLE, AGENT_VARIABLE].iter().any(|own| sys::is_same_variable(key, own.as_ref()));
         let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));
         let mut variables: Vec<_> = inherited.collect();
         let set = self.changes.into_iter().filter_map(|(key, value)| Some((key, value?)));

@@ -1,13 +1,16 @@
 //! The start method that executes the program's file again.
 
+use std::ffi::OsString;
 use std::io::{self, IoSlice, Read};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::{Launched, Launcher, Order, Peer, exiting};
+use super::{Launched, Launcher, Order, Peer, exiting, spares};
+use crate::link::Outbox;
 use crate::registry::Dispatch;
 use crate::sys::{
-    self, Command, Ended, Interest, OwnedHandle, Process, Ready, Receive, Received, Started, Stream, Watch,
+    self, Command, Ended, Interest, OwnedHandle, Piped, Process, Ready, Receive, Received, Shared, Started, Stream,
+    Watch,
 };
 
 /// See [`StartMethod::Exec`](super::StartMethod::Exec).
@@ -15,37 +18,72 @@ use crate::sys::{
 pub(crate) struct Exec;
 
 impl Launcher for Exec {
-    fn launch(&self, order: Order) -> io::Result<Launched> {
-        let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
-        let mut command = Command {
-            args: std::env::args_os().collect(),
-            env: environment.variables()?,
-            stdin,
-            stdout,
-            stderr,
-            token: match dispatch {
-                Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
-                Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
-            },
-            shared,
-        };
-        let (stream, handover) = exiting::with_room(sys::connection)?;
-        stream.prepare_to_write(outbox.len());
-        // Before the child exists: arguments that fit into the buffer are there when it asks for them.
-        outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
-        let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
-        Ok(Launched { peer: Box::new(Executed { process, stream: Some(Arc::new(stream)) }), piped, outbox, shared })
+    fn launch(&self, mut order: Order) -> io::Result<Launched> {
+        if let Some(launched) = spares::launch(&mut order) {
+            return launched;
+        }
+        let Execution { executed, piped, outbox, shared } = execute(order)?;
+        Ok(Launched { peer: Box::new(executed), piped, outbox, shared })
     }
 }
 
-struct Executed {
+/// As [`Launched`], when it is still known what it is.
+pub(super) struct Execution {
+    pub(super) executed: Executed,
+    pub(super) piped: Piped,
+    pub(super) outbox: Outbox,
+    pub(super) shared: Option<Shared>,
+}
+
+pub(super) fn execute(order: Order) -> io::Result<Execution> {
+    let Order { dispatch, environment, stdin, stdout, stderr, mut outbox, shared } = order;
+    let mut command = Command {
+        args: arguments(),
+        env: environment.variables()?,
+        stdin,
+        stdout,
+        stderr,
+        token: match dispatch {
+            Dispatch::ProcessMain => crate::wire::TOKEN_MAIN,
+            Dispatch::BeforeMain => crate::wire::TOKEN_BEFORE_MAIN,
+        },
+        shared,
+    };
+    let (stream, handover) = exiting::with_room(sys::connection)?;
+    stream.prepare_to_write(outbox.len());
+    // Before the child exists: arguments that fit into the buffer are there when it asks for them.
+    outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
+    let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
+    Ok(Execution { executed: Executed::new(process, stream), piped, outbox, shared })
+}
+
+/// What the arguments of children are: those of this process, unless it only stands for another one.
+fn arguments() -> Vec<OsString> {
+    ARGUMENTS.get().cloned().unwrap_or_else(|| std::env::args_os().collect())
+}
+
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// This process is the agent of one that was started with these arguments, which its children are to see.
+#[cfg(feature = "engines")]
+pub(crate) fn set_arguments(arguments: Vec<OsString>) {
+    // An agent has one set of orders.
+    let _ = ARGUMENTS.set(arguments);
+}
+
+/// A process, however it came to be, and the connection to it.
+pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
     stream: Option<Arc<Stream>>,
 }
 
 impl Executed {
-    fn stream(&self) -> io::Result<&Stream> {
+    pub(super) fn new(process: Process, stream: Stream) -> Self {
+        Self { process, stream: Some(Arc::new(stream)) }
+    }
+
+    pub(super) fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
@@ -57,8 +95,8 @@ impl Read for Executed {
 }
 
 impl Receive for Executed {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
-        self.stream()?.receive(buf, handles)
+    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        self.stream()?.receive(first, buf, handles)
     }
 }
 

@@ -122,7 +122,7 @@ impl Inbox {
                 return Ok(Part::More);
             }
             let mut handles = Vec::new();
-            match source.receive(&mut bytes[..missing], &mut handles) {
+            match source.receive(self.head.is_empty(), &mut bytes[..missing], &mut handles) {
                 Ok(received) => {
                     let before = self.handles.len();
                     self.handles.extend(handles.into_iter().map(Some));

@@ -135,6 +135,26 @@ impl Outbox {
         Ok(true)
     }
 
+    /// Writes what the connection takes of the beginning, and keeps all of it: it may be in vain. How much was written is for
+    /// [`skip`](Self::skip). An error is for whoever writes the rest.
+    pub(crate) fn write_ahead(
+        &self,
+        write: impl FnOnce(&[IoSlice<'_>], &[&OwnedHandle]) -> io::Result<usize>,
+    ) -> usize {
+        if self.written > 0 || self.attachments.len() > ATTACHMENTS_AT_ONCE {
+            return 0;
+        }
+        let slices: Vec<_> = self.pieces.iter().take(PIECES).map(|piece| IoSlice::new(piece)).collect();
+        self.handles().and_then(|handles| write(&slices, &handles)).unwrap_or(0)
+    }
+
+    /// What was written ahead was not in vain.
+    pub(crate) fn skip(&mut self, count: usize) {
+        if count > 0 {
+            self.advance(count);
+        }
+    }
+
     /// The handles that go with the next byte.
     fn handles(&self) -> io::Result<Vec<&OwnedHandle>> {
         let next = self.attachments.iter().take(ATTACHMENTS_AT_ONCE);
@@ -156,6 +176,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::link::{Inbox, Progress};
+    use crate::wire::HEADER_LEN;
 
     fn packed() -> Packed {
         Packed {
@@ -163,6 +184,33 @@ mod tests {
             blobs: [vec![2; 5000], vec![], vec![3_u8]].map(Blob::from).into(),
             ..Packed::default()
         }
+    }
+
+    #[test]
+    fn what_was_written_in_vain_is_written_again() {
+        let mut outbox = Outbox::new(Kind::Call, b"head", packed());
+        let total = outbox.len();
+        assert_eq!(outbox.write_ahead(|_, _| Err(io::ErrorKind::BrokenPipe.into())), 0);
+        // In vain …
+        assert_eq!(outbox.write_ahead(|slices, _| Ok(slices[0].len() + 1)), HEADER_LEN + 5);
+        assert_eq!(outbox.len(), total);
+        // … and not in vain.
+        let mut bytes = Vec::new();
+        let written = outbox.write_ahead(|slices, _| {
+            bytes.extend_from_slice(&slices[0]);
+            bytes.extend_from_slice(&slices[1][..3]);
+            Ok(bytes.len())
+        });
+        outbox.skip(written);
+        assert_eq!(outbox.write_ahead(|_, _| Ok(1)), 0, "only from the beginning");
+        let all = |slices: &[IoSlice<'_>], _: &[&OwnedHandle]| {
+            slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        };
+        assert!(outbox.pump(all).unwrap());
+        assert_eq!(bytes.len(), total);
+        let Ok(Progress::Complete(frame)) = Inbox::default().pump(&mut &bytes[..], usize::MAX) else { panic!() };
+        assert_eq!(frame.items, [b"head", &[1; 1000][..]].concat());
     }
 
     #[test]

@@ -25,9 +25,10 @@ const WRITTEN: usize = 8;
 const READ: usize = 16;
 const DATA: usize = 32;
 
-/// How much memory a worker shares with its pool: some thousand small answers.
+/// How much memory a worker shares with its pool: some thousand small answers. In all it is a whole number of pages,
+/// whatever their size, as some systems count memory in them.
 const DATA_WORDS: usize = 32 << 10;
-const WORDS: usize = DATA + DATA_WORDS;
+const WORDS: usize = DATA_WORDS + (8 << 10);
 
 const WORD: usize = size_of::<u64>();
 
@@ -76,6 +77,26 @@ impl Answers {
         Some((Answer { task, failed: head & FAILED != 0, body: &bytemuck::cast_slice(body)[..len] }, next))
     }
 
+    /// None yet.
+    #[cfg(feature = "engines")]
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends an answer that has come by another way, and gives its place.
+    #[cfg(feature = "engines")]
+    pub(crate) fn push(&mut self, answer: Answer<'_>) -> usize {
+        let at = self.0.len();
+        self.0.push(answer.head());
+        let chunks = answer.body.chunks(WORD).map(|chunk| {
+            let mut word = [0; WORD];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        });
+        self.0.extend(chunks);
+        at
+    }
+
     /// Whether this is the place behind the last one.
     pub(crate) fn is_end(&self, at: usize) -> bool {
         at == self.0.len()
@@ -97,7 +118,7 @@ impl Ring {
     }
 
     fn data(&self) -> &[AtomicU64] {
-        &self.shared.words()[DATA..]
+        &self.shared.words()[DATA..DATA + DATA_WORDS]
     }
 
     /// The number of the next task to begin.
@@ -209,7 +230,7 @@ mod tests {
         let Some(mut ring) = ring() else { return };
         assert!(!ring.push(Answer { task: 0, failed: false, body: &vec![0; WORDS * WORD] }));
         while ring.push(Answer { task: 1, failed: false, body: &[2; 100] }) {}
-        assert!(ring.position as usize > (WORDS - DATA) - 16);
+        assert!(ring.position as usize > DATA_WORDS - 16);
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "engines")]
+use super::engine::{self, Engine};
 use super::{Pool, texts};
 use crate::error::{Error, RemoteError};
 use crate::handle::{self, Call};
 use crate::launch::{Environment, StartMethod};
+use crate::link;
 use crate::registry::{Dispatch, Entry};
 use crate::sys::Stdio;
-use crate::wire::{Attachment, Blob, Unpacker, WorkerHead};
+use crate::wire::{Arrived, Attachment, Blob, WorkerHead};
 
 /// How long a worker may take until it is ready, unless it is said otherwise.
 const INITIALIZER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -37,6 +40,8 @@ pub struct PoolBuilder {
     workers: Option<usize>,
     settings: Settings,
     initializer: Option<Result<InitializerCall, Error>>,
+    #[cfg(feature = "engines")]
+    engine: Engine,
 }
 
 /// What all workers of a pool have in common.
@@ -53,12 +58,17 @@ pub(super) struct Settings {
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
     pub(super) start_method: StartMethod,
-    name: Option<String>,
-    current_dir: PathBuf,
-    confinement: WorkerHead,
+    pub(super) name: Option<String>,
+    pub(super) current_dir: PathBuf,
+    pub(super) confinement: WorkerHead,
     /// Events of the workers happen here as well.
     #[cfg(feature = "tracing")]
-    forwards: bool,
+    pub(super) forwards: bool,
+    /// How many workers a node has, if they are elsewhere; 0 for as many as it has room for.
+    #[cfg(feature = "engines")]
+    pub(super) workers_of_node: u32,
+    #[cfg(feature = "engines")]
+    pub(super) is_on_nodes: bool,
 }
 
 /// The call that each worker begins with.
@@ -72,7 +82,7 @@ pub(super) struct InitializerCall {
 }
 
 /// Unpacks what an initializer has returned, and says whether the worker is fit to work.
-type Judge = Box<dyn Fn(&mut Unpacker<'_>) -> Result<(), Error> + Send + Sync>;
+type Judge = Box<dyn Fn(&[u8], Vec<Vec<u8>>, Vec<Arrived>) -> Result<(), Error> + Send + Sync>;
 
 /// What an initializer may return: nothing, or whether it has worked.
 ///
@@ -106,27 +116,32 @@ impl PoolBuilder {
         Self {
             workers: None,
             initializer: None,
-            settings: Settings {
-                // Known, or refused, when it is built.
-                dispatch: Dispatch::ProcessMain,
-                initializer: None,
-                initializer_timeout: INITIALIZER_TIMEOUT,
-                max_tasks_per_worker: None,
-                task_timeout: None,
-                retries: 0,
-                look_ahead: None,
-                environment: Environment::default(),
-                stdin: Stdio::null(),
-                stdout: Stdio::inherit(),
-                stderr: Stdio::inherit(),
-                start_method: StartMethod::default(),
-                name: None,
-                current_dir: PathBuf::new(),
-                confinement: WorkerHead::default(),
-                #[cfg(feature = "tracing")]
-                forwards: false,
-            },
+            settings: Settings::new(),
+            #[cfg(feature = "engines")]
+            engine: Engine::local(),
         }
+    }
+
+    /// On which machines the workers are; on this one, by default. With another engine
+    /// [`workers`](PoolBuilder::workers) counts those of each node, by default as many as it has room for, and
+    /// [`resize`](Pool::resize) is an error.
+    ///
+    /// ```no_run
+    /// use spawnsafe::{Engine, Pool, child_entry};
+    ///
+    /// #[child_entry(on_loss = retry(3))]
+    /// fn square(x: u64) -> u64 { x * x }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// let pool = Pool::builder().engine(Engine::from_env()?).build()?; // SPAWNSAFE_ENGINE=ssh:one,two
+    /// let squares: Vec<u64> = pool.map(square::call, 0..1000).collect::<Result<_, _>>()?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "engines")]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
     }
 
     /// How many workers there are; by default, one for each processor that is available to this process.
@@ -149,8 +164,9 @@ impl PoolBuilder {
             items: Arc::new(task.packed.items),
             blobs: task.packed.blobs.into_iter().map(Arc::new).collect(),
             attachments: task.packed.attachments,
-            judge: Box::new(move |unpacker| {
-                let value = (task.unpack)(unpacker)
+            judge: Box::new(move |items, blobs, attachments| {
+                let mut unpacker = link::unpacker(items, blobs).with_attachments(attachments);
+                let value = (task.unpack)(&mut unpacker)
                     .and_then(|value| unpacker.finish().map(|()| value))
                     .map_err(|error| handle::undecodable(&error))?;
                 value.__judge().map_err(|error| texts::initializer_failed(&error))
@@ -180,7 +196,8 @@ impl PoolBuilder {
         self
     }
 
-    /// How often a task is run again whose worker has died while it ran; never, by default. A task that panics, is
+    /// How often a task is run again whose worker has died while it ran; never, by default, or as often as its entry says
+    /// (`#[child_entry(on_loss = retry(3))]`), whichever is more. A task that panics, is
     /// cancelled or takes too long is not run again.
     pub fn retries(mut self, times: u32) -> Self {
         self.settings.retries = times;
@@ -262,8 +279,10 @@ impl PoolBuilder {
     /// How much memory each worker may have, in bytes. A task that needs more ends its worker, and with it itself: an
     /// allocation that fails aborts a Rust program.
     ///
-    /// On Unix this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
-    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need.
+    /// On Linux this is the address space (`RLIMIT_AS`), which counts what is mapped and not what is used: the program,
+    /// its libraries and the stacks of threads as well. Give some 100 MiB more than the tasks need. On Windows it is what a
+    /// job object lets the process commit; what a task starts is not limited there. On macOS there is no such limit: the
+    /// workers cannot begin, and the tasks end with an error that says so.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.settings.confinement.memory = Some(bytes);
         self
@@ -277,7 +296,8 @@ impl PoolBuilder {
     }
 
     /// How willingly the workers leave the processors to others: from -20 (not at all; mostly for privileged programs
-    /// only) to 19.
+    /// only) to 19. On Windows that is one of five priority classes: high below -14, above normal below 0, normal, below
+    /// normal from 1 on, idle from 10 on.
     pub fn niceness(mut self, niceness: i32) -> Self {
         self.settings.confinement.niceness = Some(niceness);
         self
@@ -301,7 +321,6 @@ impl PoolBuilder {
     ///
     /// #[child_entry]
     /// fn count_words(text: &str) -> usize {
-    ///     # #[cfg(any())]
     ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
     ///     text.split_whitespace().count()
     /// }
@@ -325,11 +344,31 @@ impl PoolBuilder {
     /// initializer or an inherited static cannot be packed, [`Spawn`](crate::ErrorKind::Spawn) if the system refuses what
     /// a pool needs, or a setting makes no sense. What fails when a worker starts is told to the tasks.
     pub fn build(self) -> Result<Pool, Error> {
-        let Self { workers, mut settings, initializer } = self;
+        #[cfg(feature = "engines")]
+        let engine = self.engine;
+        let Self { workers, mut settings, initializer, .. } = self;
         settings.dispatch = handle::may_start()?;
         settings.initializer = initializer.transpose()?;
         if [&settings.stdin, &settings.stdout, &settings.stderr].into_iter().any(Stdio::is_piped) {
             return Err(texts::piped());
+        }
+        #[cfg(feature = "engines")]
+        if !engine.is_local() {
+            let streams = [("stdin", &settings.stdin), ("stdout", &settings.stdout), ("stderr", &settings.stderr)];
+            if let Some((name, _)) = streams.into_iter().find(|(_, stream)| stream.is_handle()) {
+                return Err(engine::not_carried(name));
+            }
+            if let Some(initializer) = &settings.initializer {
+                engine::check_carried(&initializer.attachments)
+                    .map_err(|error| error.in_entry(initializer.entry.name()))?;
+            }
+            settings.is_on_nodes = true;
+            settings.workers_of_node = workers.map_or(0, |workers| u32::try_from(workers).unwrap_or(u32::MAX));
+            return if workers == Some(0) {
+                Err(texts::no_workers())
+            } else {
+                Pool::on_nodes(settings, engine.places()?)
+            };
         }
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         if workers == 0 {
@@ -340,6 +379,33 @@ impl PoolBuilder {
 }
 
 impl Settings {
+    pub(super) fn new() -> Self {
+        Self {
+            // Known, or refused, when it is built.
+            dispatch: Dispatch::ProcessMain,
+            initializer: None,
+            initializer_timeout: INITIALIZER_TIMEOUT,
+            max_tasks_per_worker: None,
+            task_timeout: None,
+            retries: 0,
+            look_ahead: None,
+            environment: Environment::default(),
+            stdin: Stdio::null(),
+            stdout: Stdio::inherit(),
+            stderr: Stdio::inherit(),
+            start_method: StartMethod::usual(),
+            name: None,
+            current_dir: PathBuf::new(),
+            confinement: WorkerHead::default(),
+            #[cfg(feature = "tracing")]
+            forwards: false,
+            #[cfg(feature = "engines")]
+            workers_of_node: 0,
+            #[cfg(feature = "engines")]
+            is_on_nodes: false,
+        }
+    }
+
     pub(super) fn process_name(&self) -> &str {
         self.name.as_deref().unwrap_or_else(|| handle::own_name())
     }

@@ -1,9 +1,14 @@
 //! What a pool, its tasks and the threads of its workers have in common: the queue, and who has what to do.
 
+mod nodes;
+mod stage;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use stage::Stage;
 
 use super::builder::Settings;
 use super::driver::Driver;
@@ -16,12 +21,6 @@ use crate::error::Error;
 use crate::inherit::Values;
 use crate::sys::Waker;
 use crate::trace::Listener;
-
-/// How often in a row workers may fail before they are ready until the pool gives up.
-const FAILURES: u32 = 5;
-
-/// How long a pool waits after the first such failure; twice as long after each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Common {
     pub(super) settings: Settings,
@@ -54,18 +53,6 @@ struct State {
     quiet_awaited: bool,
 }
 
-/// What the pool still does.
-#[derive(Debug)]
-enum Stage {
-    Open,
-    /// It takes no more tasks, and ends when it has none.
-    Closed,
-    /// Its workers cannot begin.
-    Broken(Error),
-    /// It ends now, and why.
-    Ended(Error),
-}
-
 /// The place of one worker: its thread stays, workers come and go.
 pub(super) struct Seat {
     pub(super) waker: Waker,
@@ -76,6 +63,8 @@ pub(super) struct Seat {
     /// How many tasks its worker has, and its process; 0 if there is none.
     pub(super) tasks: AtomicUsize,
     pub(super) process: AtomicU32,
+    /// How many tasks can run there at a time.
+    pub(super) width: AtomicUsize,
     worker: Mutex<Option<Arc<Mutex<Driver>>>>,
     /// Somebody else than the thread has taken an answer, since the thread has last looked.
     attended: AtomicBool,
@@ -124,6 +113,7 @@ impl Common {
             retired: AtomicBool::new(false),
             tasks: AtomicUsize::new(0),
             process: AtomicU32::new(0),
+            width: AtomicUsize::new(1),
             worker: Mutex::default(),
             attended: AtomicBool::new(false),
         });
@@ -307,10 +297,10 @@ impl Common {
     }
 
     /// Takes the tasks out of the queue whose answers nobody wants any more.
-    pub(super) fn withdraw_abandoned(&self) {
+    pub(super) fn withdraw_unwanted(&self) {
         let mut state = self.state();
         let (gone, kept): (VecDeque<Job>, _) =
-            std::mem::take(&mut state.queue).into_iter().partition(|job| job.bundle.mailbox.is_abandoned());
+            std::mem::take(&mut state.queue).into_iter().partition(|job| job.bundle.mailbox.is_unwanted());
         state.queue = kept;
         state.waiting -= gone.iter().map(Job::len).sum::<usize>();
         drop(state);
@@ -321,107 +311,8 @@ impl Common {
         self.state().seats.iter().for_each(|seat| seat.waker.wake());
     }
 
-    /// What the thread of a seat without a worker is to do.
-    pub(super) fn next(&self, seat: &Seat) -> Next {
-        let state = self.state();
-        let has_nothing_left = self.open.load(Ordering::Acquire) == 0;
-        match state.stage {
-            Stage::Broken(_) | Stage::Ended(_) => return Next::Leave,
-            Stage::Closed if has_nothing_left => return Next::Leave,
-            Stage::Open | Stage::Closed => {}
-        }
-        if seat.retired.load(Ordering::Acquire) {
-            return Next::Leave;
-        }
-        match state.not_before {
-            Some(time) if time > Instant::now() => Next::Wait(time),
-            _ => Next::Start(Arc::clone(&state.values)),
-        }
-    }
-
-    /// Whether a worker that has nothing to do should end.
-    pub(super) fn should_leave(&self, seat: &Seat) -> bool {
-        if seat.retired.load(Ordering::Acquire) {
-            return true;
-        }
-        let state = self.state();
-        matches!(state.stage, Stage::Closed) && self.open.load(Ordering::Acquire) == 0
-    }
-
-    /// Whether workers are to end at once, whatever they do.
-    pub(super) fn must_leave(&self) -> bool {
-        matches!(self.state().stage, Stage::Ended(_) | Stage::Broken(_))
-    }
-
-    /// What tasks are told that were running when the pool ended.
-    pub(super) fn why_ended(&self) -> Error {
-        self.state().stage.refusal().unwrap_or_else(texts::dropped)
-    }
-
-    /// A worker has ended before it was of any use.
-    pub(super) fn failed_to_start(&self, error: Error) {
-        let mut state = self.state();
-        state.failures = state.failures.saturating_add(1);
-        let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.failures.min(8) - 1);
-        state.not_before = Instant::now().checked_add(pause);
-        let works = state.seats.iter().any(|seat| seat.is_at_work());
-        if state.failures < FAILURES || works || !matches!(state.stage, Stage::Open | Stage::Closed) {
-            return;
-        }
-        let error = texts::broken(state.failures, &error);
-        let jobs = state.empty();
-        state.stage = Stage::Broken(error.copy());
-        state.seats.iter().for_each(|seat| seat.waker.wake());
-        drop(state);
-        self.fail(jobs, || error.copy());
-    }
-
-    /// A worker is ready, and has been of use or will be.
-    pub(super) fn works(&self) {
-        let mut state = self.state();
-        state.failures = 0;
-        state.not_before = None;
-    }
-
     pub(super) fn restarted(&self) {
         self.restarts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Takes no more tasks.
-    pub(super) fn close(&self) {
-        let mut state = self.state();
-        if matches!(state.stage, Stage::Open) {
-            state.stage = Stage::Closed;
-        }
-        state.seats.iter().for_each(|seat| seat.waker.wake());
-        drop(state);
-    }
-
-    /// Waits until no task is open. `false` if the time passes first.
-    pub(super) fn wait_until_quiet(&self, until: Option<Instant>) -> bool {
-        let mut state = self.state();
-        state.quiet_awaited = true;
-        while self.open.load(Ordering::Acquire) > 0 {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            state = match left {
-                None => self.quiet.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
-                Some(left) => self.quiet.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
-        }
-        true
-    }
-
-    /// Ends everything now; what is open gets this error. Those that are running get it from the threads.
-    pub(super) fn end(&self, error: &Error) {
-        let mut state = self.state();
-        let jobs = state.empty();
-        if !matches!(state.stage, Stage::Broken(_)) {
-            state.stage = Stage::Ended(error.copy());
-        }
-        state.seats.iter().for_each(|seat| seat.waker.wake());
-        drop(state);
-        self.fail(jobs, || error.copy());
     }
 
     /// Tells all of these tasks, which are in nobody's hands any more, that they have ended with this error.
@@ -434,9 +325,10 @@ impl Common {
     pub(super) fn figures(&self) -> Figures {
         let state = self.state();
         let tasks = || state.seats.iter().map(|seat| seat.tasks.load(Ordering::Acquire));
-        let running = tasks().filter(|&tasks| tasks > 0).count();
+        let width = |seat: &Arc<Seat>| seat.width.load(Ordering::Acquire);
+        let running = tasks().zip(&state.seats).map(|(tasks, seat)| tasks.min(width(seat))).sum::<usize>();
         Figures {
-            workers: state.seats.iter().filter(|seat| seat.process.load(Ordering::Acquire) != 0).count(),
+            workers: state.seats.iter().filter(|seat| seat.is_at_work()).map(width).sum(),
             queued: state.waiting + tasks().sum::<usize>() - running,
             running,
             done: self.done.load(Ordering::Relaxed),
@@ -458,25 +350,6 @@ const MOST_BYTES: usize = 128 << 10;
 
 /// With fewer tasks than that, a worker is given one with handles: the system limits how many are on their way.
 const MOST_WITH_HANDLES: usize = 4;
-
-impl Stage {
-    /// Why it takes no more tasks.
-    fn objection(&self) -> Option<Error> {
-        match self {
-            Stage::Open => None,
-            Stage::Broken(error) => Some(error.copy()),
-            Stage::Closed | Stage::Ended(_) => Some(texts::closed()),
-        }
-    }
-
-    /// Why nothing runs any more.
-    fn refusal(&self) -> Option<Error> {
-        match self {
-            Stage::Open | Stage::Closed => None,
-            Stage::Broken(error) | Stage::Ended(error) => Some(error.copy()),
-        }
-    }
-}
 
 impl State {
     fn enqueue(&mut self, job: Job) {

@@ -3,28 +3,28 @@
 //! Nothing here waits. Bytes from the worker are input: an answer for a task that it was not given, or has answered, ends
 //! it, as does anything that is no answer.
 
+mod answers;
+mod back;
 mod ending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
-use super::letters::{Content, Deliveries};
+use super::letters::Deliveries;
 use super::pace::Pace;
 use crate::error::Error;
 use crate::handle;
 use crate::inherit::{Changes, Values};
 use crate::launch::{Launched, Peer};
-use crate::link::{self, Answers, Frame, Inbox, Outbox, Piece, Progress, Ring};
+use crate::link::{self, Frame, Inbox, Outbox, Piece, Progress, Ring};
 use crate::registry::Entry;
 use crate::sys::{Ended, Interest};
-#[cfg(feature = "tracing")]
-use crate::trace::Event;
 use crate::trace::{Heard, Span};
-#[cfg(feature = "tracing")]
-use crate::wire::EventHead;
-use crate::wire::{AnswerHead, EntryHead, Kind, RunHead, TasksHead};
+use crate::wire::{EntryHead, Kind, RunHead, TasksHead};
 
 /// How much is read before other things are looked at, and how many frames.
 const BUDGET: usize = 4 << 20;
@@ -301,128 +301,6 @@ impl Driver {
         }
     }
 
-    /// Takes the answers out of the memory that it shares with this process.
-    fn drain(&mut self, deliveries: &mut Deliveries) -> Result<(), End> {
-        let answers = self.pop()?;
-        self.accept_short(answers, deliveries)
-    }
-
-    fn pop(&mut self) -> Result<Answers, End> {
-        match &mut self.ring {
-            Some(ring) => ring.pop().map_err(|_| damaged()),
-            None => Ok(Answers::default()),
-        }
-    }
-
-    fn accept_short(&mut self, answers: Answers, deliveries: &mut Deliveries) -> Result<(), End> {
-        let (answers, mut at) = (Arc::new(answers), 0);
-        while !answers.is_end(at) {
-            let (answer, next) = answers.get(at).ok_or_else(damaged)?;
-            let number = self.number_of(answer.task);
-            if answer.failed {
-                let error = handle::failure(answer.body, Vec::new());
-                self.ends(number, 1, Content::Failed(error), deliveries)?;
-                at = next;
-                continue;
-            }
-            let (count, next) = self.values_from(number, &answers, next);
-            let entry = self.find(number).ok_or_else(not_given)?.1.bundle.entry;
-            self.ends(number, count, Content::Values { entry, answers: Arc::clone(&answers), at }, deliveries)?;
-            at = next;
-        }
-        Ok(())
-    }
-
-    /// How many answers, of which the first is a value and ends at `next`, are for tasks of one job and are values as
-    /// well; and where the others begin.
-    fn values_from(&self, number: u64, answers: &Answers, mut next: usize) -> (usize, usize) {
-        let most = self.find(number).map_or(1, |(_, job, before)| job.len() - before);
-        let mut count = 1;
-        while count < most {
-            match answers.get(next) {
-                Some((answer, after))
-                    if !answer.failed && answer.task == (number as u32).wrapping_add(count as u32) =>
-                {
-                    count += 1;
-                    next = after;
-                }
-                _ => break,
-            }
-        }
-        (count, next)
-    }
-
-    fn accept_long(&mut self, frame: Frame, deliveries: &mut Deliveries) -> Result<(), End> {
-        let Some((head, body)) = AnswerHead::decode(&frame.items) else {
-            return Err(End::Garbage("an answer of it cannot be read".into()));
-        };
-        let content = match head.failed {
-            true => Content::Failed(handle::failure(body, frame.blobs)),
-            false => {
-                let entry = self.find(head.task).ok_or_else(not_given)?.1.bundle.entry;
-                let Frame { items, blobs, attachments, .. } = frame;
-                Content::Long { entry, items, start: AnswerHead::LEN, blobs, attachments }
-            }
-        };
-        self.ends(head.task, 1, content, deliveries)
-    }
-
-    /// Takes an event, which belongs to the span of the task that it is of.
-    #[cfg(feature = "tracing")]
-    fn hear(&mut self, frame: &Frame) -> Result<(), End> {
-        let unreadable = || End::Garbage("an event of it cannot be read".into());
-        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
-            return Err(unreadable());
-        }
-        let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
-        let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
-        if !event.is_sound() {
-            return Err(unreadable());
-        }
-        // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
-        let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));
-        let span = found.filter(|span| span.is_heard()).unwrap_or(&self.span).clone();
-        self.heard.push(span, event);
-        Ok(())
-    }
-
-    /// The number of a task that it has, of which it says the lower half.
-    fn number_of(&self, half: u32) -> u64 {
-        let first = self.flight.front().map_or(self.next, |flying| flying.number);
-        first + u64::from(half.wrapping_sub(first as u32))
-    }
-
-    /// Where a task is: its job's position, the job, and how many of that are before it.
-    fn find(&self, number: u64) -> Option<(usize, &Job, usize)> {
-        // It is the first one, unless a long answer has been overtaken by short ones.
-        let at = self.flight.iter().position(|flying| number < flying.end())?;
-        let Flying { number: first, job } = &self.flight[at];
-        Some((at, job, usize::try_from(number.checked_sub(*first)?).ok()?))
-    }
-
-    /// So many tasks, all of one job, have ended.
-    fn ends(&mut self, number: u64, count: usize, content: Content, deliveries: &mut Deliveries) -> Result<(), End> {
-        let (mut at, _, before) = self.find(number).ok_or_else(not_given)?;
-        if before > 0 {
-            let rest = Flying { number, job: self.flight[at].job.split_off(before) };
-            at += 1;
-            self.flight.insert(at, rest);
-        }
-        let Flying { number, job } = &mut self.flight[at];
-        let content = match content {
-            Content::Failed(error) => Content::Failed(error.in_entry(job.bundle.entry.name())),
-            content => content,
-        };
-        deliveries.push(job.end_with(count, content));
-        *number += count as u64;
-        if job.len() == 0 {
-            self.flight.remove(at);
-        }
-        self.open -= count;
-        self.answered += count as u64;
-        Ok(())
-    }
-
     /// Takes no more tasks from others than the thread of its seat.
     pub(super) fn refuse(&mut self) {
         self.refuses = true;
@@ -558,76 +436,6 @@ impl Driver {
         // What has not begun is not late: see `hold_up`.
         if self.running().is_some() { Err(End::TimedOut(timeout)) } else { Ok(()) }
     }
-
-    /// Takes tasks back that have not begun, if one is not wanted any more; and whether one that was cancelled runs.
-    pub(super) fn cancel(&mut self) -> (Vec<Job>, bool) {
-        if !self.flight.iter().any(|flying| flying.job.bundle.mailbox.is_unwanted()) {
-            return (Vec::new(), false);
-        }
-        let jobs = self.take_back();
-        (jobs, self.flight.iter().any(|flying| flying.job.bundle.mailbox.is_cancelled()))
-    }
-
-    /// What the first task does to those behind it.
-    pub(super) fn hold_up(&self, now: Instant) -> HoldUp {
-        match &self.ring {
-            Some(_) if self.open > 0 && self.running().is_none() => match self.runs_for(now) {
-                since if since >= STUCK => HoldUp::Stuck,
-                since => HoldUp::NotBegun(STUCK - since),
-            },
-            Some(_) if self.open > 1 => HoldUp::For(self.runs_for(now)),
-            _ => HoldUp::None,
-        }
-    }
-
-    /// It does not run: takes back what it has, and gives it nothing until it shows that it does.
-    pub(super) fn mute(&mut self, now: Instant) -> Vec<Job> {
-        self.mute = Some(now);
-        self.take_back()
-    }
-
-    pub(super) fn is_mute(&self) -> bool {
-        self.mute.is_some()
-    }
-
-    /// How long the first task has been the first.
-    pub(super) fn runs_for(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.since)
-    }
-
-    /// Takes all tasks back that have not begun.
-    pub(super) fn take_back(&mut self) -> Vec<Job> {
-        let Some(ring) = &self.ring else { return Vec::new() };
-        // The numbers are used up.
-        let next = ring.take_back(self.next);
-        let mut jobs = VecDeque::new();
-        while let Some(mut flying) = self.flight.pop_back() {
-            let kept = next.saturating_sub(flying.number).min(flying.job.len() as u64) as usize;
-            match kept {
-                0 => jobs.push_front(flying.job),
-                _ => {
-                    if kept < flying.job.len() {
-                        jobs.push_front(flying.job.split_off(kept));
-                    }
-                    self.flight.push_back(flying);
-                    break;
-                }
-            }
-        }
-        let count: usize = jobs.iter().map(Job::len).sum();
-        self.open -= count;
-        self.given -= count as u64;
-        jobs.into()
-    }
-}
-
-fn damaged() -> End {
-    End::Garbage("the memory that it shares with the pool is damaged".into())
-}
-
-/// What a worker says that answers a task twice, or one that it does not have.
-fn not_given() -> End {
-    End::Garbage("it answered a task that it was not given, or has answered".into())
 }
 
 impl Drop for Driver {

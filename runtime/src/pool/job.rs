@@ -130,6 +130,12 @@ impl Job {
         self.bundle.ends[self.tasks.clone()].partition_point(|&end| end <= most).max(1)
     }
 
+    /// What the mailbox knows its first task by.
+    #[cfg(feature = "engines")]
+    pub(super) fn first(&self) -> u64 {
+        self.bundle.first + self.tasks.start as u64
+    }
+
     fn start(&self) -> usize {
         self.tasks.start.checked_sub(1).map_or(0, |before| self.bundle.ends[before])
     }
@@ -186,5 +192,38 @@ impl Job {
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bundle").field("entry", &self.entry).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Origin;
+
+    static ENTRY: Entry = Entry::new(
+        "entry",
+        ("file", 1, 1),
+        Origin { named: false, anonymous: false, tested: false, retries: 0 },
+        |_| unreachable!(),
+    );
+
+    #[test]
+    fn a_job_is_divided_by_tasks_and_by_bytes() {
+        let mut bundle = Bundle::new((&ENTRY, 0), (&Arc::default(), &Arc::default()), 100, 4);
+        for len in [1, 2, 3, 200] {
+            bundle.push(&vec![len; len.into()]);
+        }
+        assert_eq!((bundle.len(), bundle.bytes()), (4, 2 + 3 + 4 + 202));
+        let mut first = bundle.into_job(0);
+        assert_eq!([0, 4, 5, 9, 210, 211, 1000].map(|bytes| first.within(bytes)), [1, 1, 2, 3, 3, 4, 4]);
+        let mut rest = first.split_off(1);
+        assert_eq!((first.records(), rest.len(), rest.bytes()), (&[1, 1][..], 3, 209));
+        assert_eq!([0, 7, 208, 209].map(|bytes| rest.within(bytes)), [1, 2, 2, 3]);
+        let last = rest.split_off(2);
+        assert_eq!((rest.records(), last.bytes()), (&[2, 2, 2, 3, 3, 3, 3][..], 202));
+        let mut deliveries = Vec::new();
+        rest.fail(|| Error::new(crate::error::ErrorKind::Closed, "x"), &mut deliveries);
+        let numbers: Vec<u64> = deliveries.iter().map(|delivery| delivery.letter.first).collect();
+        assert_eq!(numbers, [101, 102]);
     }
 }

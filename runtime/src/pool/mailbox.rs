@@ -17,6 +17,9 @@ pub(super) struct Mailbox {
     abandoned: AtomicBool,
     /// What is running for it is to be stopped.
     cancelled: AtomicBool,
+    /// Where what comes goes instead: many tasks, each of which can be cancelled, and one place to look.
+    #[cfg(feature = "engines")]
+    forward: Option<std::sync::Arc<Self>>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +36,18 @@ impl Mailbox {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One whose letters go to another one.
+    #[cfg(feature = "engines")]
+    pub(super) fn forwarding(to: std::sync::Arc<Self>) -> Self {
+        Self { forward: Some(to), ..Self::default() }
+    }
+
     /// Takes the first of the letters, which is for it, and all that follow and are as well.
     pub(super) fn put(&self, first: Letter, more: &mut Peekable<impl Iterator<Item = Delivery>>) {
+        #[cfg(feature = "engines")]
+        if let Some(forward) = &self.forward {
+            return forward.put(first, more);
+        }
         let mut inside = self.inside();
         inside.letters.push(first);
         while let Some(Delivery { letter, .. }) = more.next_if(|next| std::ptr::eq(&*next.bundle.mailbox, self)) {

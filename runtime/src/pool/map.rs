@@ -32,9 +32,6 @@ const LAST_PAUSE: Duration = Duration::from_millis(50);
 /// out all the same.
 const MOST_BYTES: usize = 32 << 20;
 
-/// How much work is handed out ahead, if the tasks are short.
-const AHEAD: Duration = Duration::from_millis(10);
-
 /// How many tasks are handed to the pool at once, and how long they may wait for each other.
 const BATCH: usize = 1024;
 const BATCH_TIME: Duration = Duration::from_micros(200);
@@ -181,7 +178,7 @@ where
     F: FnMut(I::Item) -> Call<R>,
 {
     fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
-        let window = pool.common.settings.look_ahead.unwrap_or(FIRST_WINDOW * pool.common.seats().max(1));
+        let window = pool.common.settings.look_ahead.unwrap_or(FIRST_WINDOW * pool.common.width().max(1));
         Self {
             pool,
             inputs: inputs.fuse(),
@@ -240,7 +237,7 @@ where
         }
         let now = Instant::now();
         self.mark = (self.taken, now);
-        let passes = std::mem::take(&mut self.has_waited) && now.duration_since(time) <= AHEAD;
+        let passes = std::mem::take(&mut self.has_waited) && now.duration_since(time) <= self.pool.common.latency();
         if !passes && !is_starved {
             return;
         }
@@ -252,9 +249,9 @@ where
         if let Some(chosen) = self.pool.common.settings.look_ahead {
             return chosen;
         }
-        let seats = self.pool.common.seats().max(1);
+        let seats = self.pool.common.width().max(1);
         let most = (MOST_BYTES as f64 / self.bytes_each.max(1.0)) as usize;
-        most.clamp(FIRST_WINDOW * seats, LAST_WINDOW * seats)
+        most.clamp(FIRST_WINDOW * seats, self.pool.common.farthest(LAST_WINDOW) * seats)
     }
 
     /// Hands out one batch.
@@ -322,7 +319,8 @@ where
         let Some(bundle) = batch.open.take() else { return };
         let (each, count) = (bundle.bytes() as f64 / bundle.len() as f64, bundle.len() as f64);
         self.bytes_each += (each - self.bytes_each) * (count / 16.0).min(1.0);
-        batch.jobs.push(bundle.into_job(self.pool.common.settings.retries));
+        let retries = self.pool.common.retries(bundle.entry);
+        batch.jobs.push(bundle.into_job(retries));
     }
 
     fn refused(&mut self, number: u64, error: Error) {
@@ -412,7 +410,7 @@ impl<R, I: Iterator, F> Drop for Feed<'_, R, I, F> {
         if self.received < self.taken {
             self.mailbox.abandon();
             let common = &self.pool.common;
-            common.withdraw_abandoned();
+            common.withdraw_unwanted();
             common.cancellations.fetch_add(1, Ordering::AcqRel);
             common.wake_all();
         }

@@ -7,6 +7,8 @@ mod builder;
 mod common;
 mod direct;
 mod driver;
+#[cfg(feature = "engines")]
+mod engine;
 mod figures;
 mod job;
 mod letters;
@@ -25,7 +27,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use builder::{Initializer, PoolBuilder};
-use common::Common;
+use common::{Common, Seat};
+#[cfg(feature = "engines")]
+pub use engine::Engine;
+#[cfg(feature = "engines")]
+pub(crate) use engine::enter_agent;
 pub use figures::Figures;
 use job::Bundle;
 use mailbox::Mailbox;
@@ -64,14 +70,31 @@ impl Pool {
     }
 
     fn start(settings: builder::Settings, workers: usize) -> Result<Self, Error> {
-        let values = Arc::new(Values::now()?);
-        let pool = Self {
-            common: Arc::new(Common::new(settings, values)),
-            threads: Mutex::default(),
-            process: std::process::id(),
-        };
-        pool.resize(workers)?;
+        Self::of(settings, workers, Arc::new(Values::now()?))
+    }
+
+    /// A pool whose inherited statics are these at first.
+    fn of(settings: builder::Settings, workers: usize, values: Arc<Values>) -> Result<Self, Error> {
+        let pool = Self::without_seats(settings, values);
+        pool.set_workers(workers)?;
         Ok(pool)
+    }
+
+    /// A pool whose workers are elsewhere.
+    #[cfg(feature = "engines")]
+    fn on_nodes(settings: builder::Settings, places: Vec<engine::Place>) -> Result<Self, Error> {
+        let pool = Self::without_seats(settings, Arc::new(Values::now()?));
+        let mut places = places.into_iter();
+        pool.grow(places.len(), move |common| {
+            let place = places.next().expect("there is one for each seat");
+            move |seat: &Arc<Seat>| engine::run(&common, seat, &place)
+        })?;
+        Ok(pool)
+    }
+
+    fn without_seats(settings: builder::Settings, values: Arc<Values>) -> Self {
+        let common = Arc::new(Common::new(settings, values));
+        Self { common, threads: Mutex::default(), process: std::process::id() }
     }
 
     /// Hands a call to the pool, which runs it as soon as a worker is free. The inherited statics that it will see are
@@ -86,11 +109,8 @@ impl Pool {
         let mailbox = Arc::default();
         let unpack = call.unpack();
         let (bundle, _) = self.bundle(call, &mut None, &mailbox, 0, 1)?;
-        let entry = bundle.entry.name();
-        let seat = self
-            .common
-            .submit_one(bundle.into_job(self.common.settings.retries))
-            .map_err(|error| error.in_entry(entry))?;
+        let (entry, retries) = (bundle.entry.name(), self.common.retries(bundle.entry));
+        let seat = self.common.submit_one(bundle.into_job(retries)).map_err(|error| error.in_entry(entry))?;
         Ok(Task::new(Arc::clone(&self.common), mailbox, seat, entry, unpack))
     }
 
@@ -159,6 +179,10 @@ impl Pool {
         room: usize,
     ) -> Result<(Bundle, bool), Error> {
         let task = call.into_task()?;
+        #[cfg(feature = "engines")]
+        if self.common.settings.is_on_nodes {
+            engine::check_carried(&task.packed.attachments).map_err(|error| error.in_entry(task.entry.name()))?;
+        }
         let values = match values {
             Some(values) => values,
             None => values.insert(self.common.values_now().map_err(|error| error.in_entry(task.entry.name()))?),
@@ -178,18 +202,35 @@ impl Pool {
     /// # Errors
     /// [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) if a pool would have no workers, or if the system refuses a thread.
     pub fn resize(&self, workers: usize) -> Result<(), Error> {
+        #[cfg(feature = "engines")]
+        if self.common.settings.is_on_nodes {
+            return Err(engine::not_resized());
+        }
+        self.set_workers(workers)
+    }
+
+    fn set_workers(&self, workers: usize) -> Result<(), Error> {
         if workers == 0 {
             return Err(texts::no_workers());
         }
+        self.common.retire_beyond(workers);
+        self.grow(workers, |common| move |seat: &Arc<Seat>| seat::run(&common, seat))
+    }
+
+    /// Adds seats until there are so many, each with a thread that does what is made for it.
+    fn grow<W>(&self, seats: usize, mut work: impl FnMut(Arc<Common>) -> W) -> Result<(), Error>
+    where
+        W: FnOnce(&Arc<Seat>) + Send + 'static,
+    {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.retain(|thread| !thread.is_finished());
-        self.common.retire_beyond(workers);
-        while self.common.seats() < workers {
+        while self.common.seats() < seats {
             let seat = self.common.add_seat()?;
-            let common = Arc::clone(&self.common);
+            let work = work(Arc::clone(&self.common));
             let thread = std::thread::Builder::new().name("spawnsafe-worker".into());
             let before = self.common.seats() - 1;
-            let run = move || common.listener.told_of(|| seat::run(&common, &seat));
+            let common = Arc::clone(&self.common);
+            let run = move || common.listener.told_of(|| work(&seat));
             match sys::with_signals_blocked(|| thread.spawn(run)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::builder::Settings;
 use super::common::{Common, Next, Seat};
 use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
@@ -18,10 +19,10 @@ use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
 use crate::launch::{Launched, Order};
-use crate::link::{self, Outbox, Piece, Ring};
+use crate::link::{Outbox, Piece, Ring};
 use crate::sys;
 use crate::trace::Span;
-use crate::wire::{CallHead, Kind, WorkerHead};
+use crate::wire::{Attachment, Blob, CallHead, Kind, WorkerHead};
 
 /// How long a worker may take to end by itself; what runs then is the user's (exit handlers of C libraries).
 const GRACE: Duration = Duration::from_secs(10);
@@ -73,8 +74,11 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
     }
 }
 
-fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launched, Error> {
-    let settings = &common.settings;
+/// What travels in one frame: its items, and what they refer to.
+type Beginning = (Vec<Piece>, Vec<Arc<Blob>>, Vec<Attachment>);
+
+/// What a worker is told first: how it is to be, the inherited statics, and the initializer.
+pub(super) fn beginning(settings: &Settings, values: &Values, worker: &WorkerHead) -> Beginning {
     let no_initializer = || CallHead {
         build: sys::build_id(),
         index: 0,
@@ -102,6 +106,12 @@ fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launc
         blobs.extend(initializer.blobs.iter().map(Arc::clone));
         attachments.extend_from_slice(&initializer.attachments);
     }
+    (items, blobs, attachments)
+}
+
+fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launched, Error> {
+    let settings = &common.settings;
+    let (items, blobs, attachments) = beginning(settings, values, worker);
     let order = Order {
         dispatch: settings.dispatch,
         environment: settings.environment.clone(),
@@ -217,10 +227,7 @@ impl Life<'_> {
         if let Some(frame) = driver.take_begun() {
             let begun = match (frame.kind, &self.common.settings.initializer) {
                 (Kind::Value, None) => Ok(()),
-                (Kind::Value, Some(initializer)) => {
-                    let mut unpacker = link::unpacker(&frame.items, frame.blobs).with_attachments(frame.attachments);
-                    (initializer.judge)(&mut unpacker)
-                }
+                (Kind::Value, Some(initializer)) => (initializer.judge)(&frame.items, frame.blobs, frame.attachments),
                 _ => Err(handle::failure(&frame.items, frame.blobs)),
             };
             begun.map_err(|error| End::Unfit(self.in_initializer(error)))?;

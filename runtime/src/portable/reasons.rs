@@ -24,7 +24,7 @@ reason! {
     ChannelToChild:
         "`{Self}` is an end of a channel inside this process",
         "a child process would have an end of no channel",
-        "pass what is to be sent as an argument, and return what is to be received as the result";
+        "use `spawnsafe::channel`, whose ends travel; what is there at the start can as well be an argument, and what is there at the end the result";
     WaitsForChild:
         "`{Self}` makes threads of this process wait for each other",
         "a child process would wait for nobody",
@@ -32,7 +32,12 @@ reason! {
     HandleOpenInChild:
         "`{Self}` is a handle that is open in this process only",
         "a child process does not have this handle",
-        "pass the path or the address, and open it in the child";
+        "to pass it open: `spawnsafe::Handle<{Self}>`",
+        "or pass the path or the address, and open it in the child";
+    DirectoryReadHere:
+        "`{Self}` belongs to a directory that is open in this process only",
+        "a child process does not have it open",
+        "pass the path, and read the directory in the child";
     StreamOfChild:
         "`{Self}` is a standard stream of this process",
         "a child process has its own",
@@ -40,7 +45,8 @@ reason! {
     ChildOfParent:
         "`{Self}` is about a child of this process",
         "only its parent can start it, wait for it and use its streams",
-        "start it in the entry, from a program and arguments that are passed; or start it here, and pass what comes out of it";
+        "start it in the entry, from a program and arguments that are passed; or start it here, and pass what comes out of it",
+        "one of its streams can be passed open: `spawnsafe::Handle<ChildStdout>` and its like";
     ThreadOfChild:
         "`{Self}` is tied to a thread of this process",
         "a child process has none of its parent's threads",
@@ -135,11 +141,15 @@ refuse! {
 refuse! {
     HandleOpenInChild:
     [] std::fs::File,
-    [] std::fs::ReadDir,
-    [] std::fs::DirEntry,
     [] std::net::TcpStream,
     [] std::net::TcpListener,
     [] std::net::UdpSocket,
+}
+
+refuse! {
+    DirectoryReadHere:
+    [] std::fs::ReadDir,
+    [] std::fs::DirEntry,
 }
 
 refuse! {

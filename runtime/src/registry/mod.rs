@@ -33,6 +33,8 @@ pub struct Origin {
     pub anonymous: bool,
     /// Whether the entry's crate was built with `--test`.
     pub tested: bool,
+    /// How often a task may run again whose worker or node has vanished.
+    pub retries: u32,
 }
 
 /// Unpacks the arguments, calls the function and packs what it returned.
@@ -67,6 +69,11 @@ impl Entry {
     /// of one name (in different function bodies) differ in this only.
     pub(crate) fn position(&self) -> (u32, u32) {
         (self.line, self.column)
+    }
+
+    /// How often it may run again if nobody knows how far it came.
+    pub(crate) fn retries(&self) -> u32 {
+        self.origin.retries
     }
 
     pub(crate) fn run(&self, unpacker: &mut Unpacker<'_>) -> Result<Packed, Fault> {

@@ -16,11 +16,15 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
-#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod no_zygote;
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
+#[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
+mod unqueued;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;
 
@@ -31,20 +35,31 @@ use crate::error::ExitStatus;
 
 // Starting: a connection, and a process that gets one end of it.
 pub(crate) use imp::{OwnedHandle, Piped, Process, Stream, can_start_again, connection, start, start_hint};
+// What a process that was started before gets later, and what it had from the beginning.
+pub(crate) use imp::{Inherited, Streams, receive_streams};
 // Waiting.
 #[cfg(feature = "tokio")]
 pub(crate) use imp::AsyncWait;
 pub(crate) use imp::{Waker, Watch, wait, wait_any, wait_or_wake, with_signals_blocked};
 // Being started, and what is left in common then.
 pub(crate) use imp::{Adopted, Shared, adopt, confine, has_raised_privileges, prepare_before_main};
+// Starting by a process that forks.
+pub(crate) use imp::{Forker, Standing, Surroundings, can_fork, request};
+// Packets between any two processes.
+#[cfg(feature = "tokio")]
+pub(crate) use imp::AsyncEnd;
+pub(crate) use imp::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 // Memory that is written by one process and read by many.
 pub(crate) use imp::{Segment, SegmentMut};
 // The process itself.
 pub(crate) use imp::{advise_large, build_id, is_same_variable, os_string, process_name, set_process_name, stack_end};
+// Being the agent of a node.
+#[cfg(feature = "engines")]
+pub(crate) use imp::{portable_build_id, take_streams};
 // What tests need.
-#[cfg(all(test, any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
+#[cfg(all(test, any(target_os = "linux", target_os = "macos", windows), not(spawnsafe_unsupported)))]
 pub(crate) use imp::{Canary, both_ends, canary};
-#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos")), spawnsafe_unsupported)))]
+#[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 // Its end.
 pub(crate) use imp::{at_exit, thread_count};
@@ -54,6 +69,9 @@ pub use stdio::Stdio;
 
 /// Tells a process that it is a child, and how to reach its parent. Gone before the entry runs.
 pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
+
+/// Tells a process that it is the agent of a node, which has its orders on standard input. Its children do not see it.
+pub(crate) const AGENT_VARIABLE: &str = "SPAWNSAFE_AGENT";
 
 /// What to start; the program is always this one.
 #[derive(Debug)]
@@ -78,6 +96,17 @@ pub(crate) struct Started {
     pub(crate) piped: Piped,
     /// What the command asked to share.
     pub(crate) shared: Option<Shared>,
+}
+
+/// What comes to a process that was started before it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // Not where none is.
+pub(crate) enum Arrived {
+    Word(u8),
+    /// They are in place.
+    Streams,
+    /// The connection is closed.
+    End,
 }
 
 /// What a [`Handle`](crate::Handle) can hold: types that own one open file, socket or pipe, and nothing else.
@@ -105,12 +134,17 @@ pub trait HandleSafe: Send + Sync + 'static {
         Self: Sized;
 }
 
+/// What tells a [`Segment`] from all others as long as it is there.
+pub(crate) type Identity = [i128; 4];
+
 /// One end of a connection through which open handles travel beside the bytes.
 pub(crate) trait Receive: Read {
     /// Reads as `read` does, and appends the handles that have come with these bytes. With handles, it ends behind the byte
     /// that they have come with; so they come in the order in which they were sent, up to 253 at once. What is read by
-    /// other means loses its handles, which are closed.
-    fn receive(&mut self, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+    /// other means loses its handles, which are closed. `first` if these would be the first bytes of a frame: on Windows
+    /// what stands before them tells of handles.
+    fn receive(&mut self, first: bool, buf: &mut [u8], _: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        let _ = first;
         Ok(Received { count: self.read(buf)?, lost_handles: false })
     }
 }
@@ -124,7 +158,6 @@ pub(crate) struct Received {
 }
 
 /// Bytes in memory.
-#[cfg(test)]
 impl Receive for &[u8] {}
 
 /// How a process ended; the system may have told somebody else.
@@ -171,6 +204,33 @@ pub(crate) struct Ready {
     /// The process has ended.
     pub(crate) ended: bool,
 }
+
+/// Whether a call waits until it can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Wait,
+    Now,
+}
+
+/// A packet that has come out of a queue.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// How many bytes of the buffer it has filled.
+    pub(crate) len: usize,
+    pub(crate) handles: Vec<OwnedHandle>,
+    /// Some of its handles could not be had.
+    pub(crate) lacks_handles: bool,
+    /// It did not fit into the buffer.
+    pub(crate) is_cut: bool,
+}
+
+/// Whether a handle is in the other process as soon as it is sent, and not only when that reads of it.
+#[cfg(test)]
+pub(crate) const SENT_IS_THERE: bool = cfg!(windows);
+
+/// Whether the system tells the length of shared memory to the byte.
+#[cfg(test)]
+pub(crate) const LENGTHS_ARE_EXACT: bool = cfg!(target_os = "linux");
 
 /// How long until the deadline; `None` for ever.
 fn time_left(deadline: Option<Instant>) -> Option<std::time::Duration> {

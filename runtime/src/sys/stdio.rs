@@ -56,6 +56,17 @@ impl Stdio {
         matches!(self.0, StdioKind::Piped)
     }
 
+    #[cfg(feature = "engines")]
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.0, StdioKind::Null)
+    }
+
+    /// Whether it is something that only this process has.
+    #[cfg(feature = "engines")]
+    pub(crate) fn is_handle(&self) -> bool {
+        matches!(self.0, StdioKind::Handle(_) | StdioKind::Pipe(_))
+    }
+
     pub(crate) fn kind(&self) -> &StdioKind {
         &self.0
     }

@@ -1,46 +1,10 @@
-//! For systems on which workers share no memory with their pool yet, and cannot be confined: pools work there, and give
-//! each worker one task at a time. Nor is a process left to exit by itself.
+//! For systems on which no process is left to exit by itself yet, nor started before it is needed.
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::marker::PhantomData;
 
-use super::Confinement;
-
-/// Memory that two processes share; there is none.
-#[derive(Debug)]
-pub(crate) struct Shared(Infallible);
-
-impl Shared {
-    pub(crate) fn new(_: usize) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(crate) fn words(&self) -> &[AtomicU64] {
-        match self.0 {}
-    }
-}
-
-/// What the descriptors of POSIX would be for.
-#[cfg(unix)]
-impl Shared {
-    pub(in crate::sys) fn adopt(_: std::os::fd::OwnedFd) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(in crate::sys) fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        match self.0 {}
-    }
-
-    pub(in crate::sys) fn handed_over(&mut self) {
-        match self.0 {}
-    }
-}
-
-/// Confines this process, if that is asked for at all.
-pub(crate) fn confine(to: &Confinement) -> io::Result<()> {
-    if *to == Confinement::default() { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
-}
+use super::{Arrived, Piped, Stdio, Stream};
 
 /// Nothing is left to be done when this process exits: whoever waits for a child waits for its end.
 pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
@@ -50,4 +14,35 @@ pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
 /// Asked for only where a process is left to exit by itself.
 pub(crate) fn thread_count() -> Option<u64> {
     None
+}
+
+/// What a process has from the one that starts it: who cannot tell keeps none for later.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inherited(Infallible);
+
+impl Inherited {
+    pub(crate) fn now() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Standard streams for a process that is there already: nobody keeps one.
+pub(crate) struct Streams<'a>(Infallible, PhantomData<&'a Stdio>);
+
+impl<'a> Streams<'a> {
+    pub(crate) fn of(_: [&'a Stdio; 3]) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn send(&self, _: &Stream) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_parent_ends(self) -> Piped {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn receive_streams(_: &Stream, _: bool) -> io::Result<Arrived> {
+    Err(io::ErrorKind::Unsupported.into())
 }

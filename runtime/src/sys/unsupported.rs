@@ -2,15 +2,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, Read};
+use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::{Command, Confinement, Ended, Interest, Ready, Receive, Started};
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+use super::{Arrived, Command, Confinement, Ended, Interest, Ready, Receive, Started, Stdio};
 
 /// Nobody makes any of these.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Never {}
 
 /// Whatever converts into a handle elsewhere is closed here: no child will ever have it.
@@ -102,12 +107,16 @@ impl Stream {
         match self.0 {}
     }
 
+    pub(crate) fn comes_within(&self, _: std::time::Duration) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn prepare_to_write(&self, _: usize) {
         match self.0 {}
     }
 
     #[cfg(feature = "tracing")]
-    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+    pub(crate) fn has_room(&self, _: Instant) -> bool {
         match self.0 {}
     }
 }
@@ -156,6 +165,10 @@ impl Shared {
     pub(crate) fn words(&self) -> &[AtomicU64] {
         match self.0 {}
     }
+
+    pub(crate) fn handed_over(&mut self) {
+        match self.0 {}
+    }
 }
 
 impl SegmentMut {
@@ -179,6 +192,10 @@ impl SegmentMut {
 impl Segment {
     pub(crate) fn adopt(_: OwnedHandle, _: usize) -> io::Result<Self> {
         unsupported()
+    }
+
+    pub(crate) fn identity(_: &OwnedHandle, _: usize) -> Option<crate::sys::Identity> {
+        None
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -254,6 +271,35 @@ impl Adopted {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inherited(Never);
+
+impl Inherited {
+    pub(crate) fn now() -> io::Result<Self> {
+        unsupported()
+    }
+}
+
+pub(crate) struct Streams<'a>(Never, PhantomData<&'a Stdio>);
+
+impl<'a> Streams<'a> {
+    pub(crate) fn of(_: [&'a Stdio; 3]) -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn send(&self, _: &Stream) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_parent_ends(self) -> Piped {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn receive_streams(_: &Stream, _: bool) -> io::Result<Arrived> {
+    unsupported()
+}
+
 pub(crate) fn adopt(_: &OsStr) -> Result<Option<Adopted>, String> {
     Err("spawnsafe does not support this system yet".into())
 }
@@ -280,6 +326,16 @@ pub(crate) fn set_process_name(_: &str) {}
 
 pub(crate) fn build_id() -> u64 {
     0
+}
+
+#[cfg(feature = "engines")]
+pub(crate) fn portable_build_id() -> u64 {
+    0
+}
+
+#[cfg(feature = "engines")]
+pub(crate) fn take_streams() -> io::Result<(std::fs::File, std::fs::File)> {
+    unsupported()
 }
 
 pub(crate) fn can_start_again() -> bool {

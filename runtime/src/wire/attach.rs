@@ -27,20 +27,43 @@ pub(crate) const ATTACHMENTS_AT_ONCE: usize = 253;
 
 /// Something that travels beside the bytes. It may travel several times, so it is shared.
 #[derive(Clone)]
-pub(crate) struct Attachment(Arc<dyn Any + Send + Sync>);
+pub(crate) struct Attachment {
+    thing: Arc<dyn Any + Send + Sync>,
+    /// The argument that it is in, if it is in one.
+    #[cfg(feature = "engines")]
+    argument: &'static str,
+}
 
 impl Attachment {
     pub(crate) fn new<T: Any + Send + Sync>(thing: Arc<T>) -> Self {
-        Self(thing)
+        Self {
+            thing,
+            #[cfg(feature = "engines")]
+            argument: "",
+        }
+    }
+
+    /// Notes the argument that it is in, unless that is known.
+    #[cfg(feature = "engines")]
+    pub(super) fn belongs_to(&mut self, argument: &'static str) {
+        if self.argument.is_empty() {
+            self.argument = argument;
+        }
+    }
+
+    /// The argument that it is in; empty if it is in none.
+    #[cfg(feature = "engines")]
+    pub(crate) fn argument(&self) -> &'static str {
+        self.argument
     }
 
     pub(crate) fn get<T: Any>(&self) -> Option<&T> {
-        self.0.downcast_ref()
+        self.thing.downcast_ref()
     }
 
     /// The thing, shared or not; `None` if it is something else.
     pub(crate) fn into_inner<T: Any + Send + Sync>(self) -> Option<Arc<T>> {
-        self.0.downcast().ok()
+        self.thing.downcast().ok()
     }
 }
 

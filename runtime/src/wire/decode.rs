@@ -36,8 +36,13 @@ impl<'de> Unpacker<'de> {
     }
 
     /// With what has arrived beside the bytes.
-    pub(crate) fn with_attachments(self, attachments: Vec<Arrived>) -> Self {
-        Self { attachments: attachments.into_iter().map(Some).collect(), ..self }
+    #[inline]
+    pub(crate) fn with_attachments(mut self, attachments: Vec<Arrived>) -> Self {
+        // Most have none.
+        if !attachments.is_empty() {
+            self.attachments = attachments.into_iter().map(Some).collect();
+        }
+        self
     }
 
     /// Takes the next value.

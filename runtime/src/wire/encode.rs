@@ -1,7 +1,11 @@
 //! From serde's data model to CBOR.
 
+mod compound;
+
 use ciborium_ll::{Encoder, Header, simple};
 use serde::ser::{self, Serialize};
+
+use compound::Compound;
 
 use super::numbers::Blob;
 use super::run::Run;
@@ -122,6 +126,12 @@ impl Packer {
         self.header(Header::Positive(self.packed.blobs.len() as u64));
         self.packed.blobs.push(bytes);
         Ok(())
+    }
+
+    /// What was packed since the last time is this argument.
+    #[cfg(feature = "engines")]
+    pub(crate) fn ends_argument(&mut self, name: &'static str) {
+        self.packed.attachments.iter_mut().for_each(|attachment| attachment.belongs_to(name));
     }
 
     /// Appends what [`attach`](attach::attach) has left.
@@ -403,110 +413,5 @@ impl<'a> ser::Serializer for &'a mut Packer {
         self.header(Header::Map(Some(1)));
         self.text(variant)?;
         self.map(Some(len))
-    }
-}
-
-/// A sequence or map that is being written.
-#[derive(Debug)]
-pub struct Compound<'a> {
-    packer: &'a mut Packer,
-    announced: Option<usize>,
-    count: usize,
-    /// Whether a part of it could not be written. What there is of that part cannot be taken back.
-    failed: bool,
-}
-
-impl Compound<'_> {
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.count += 1;
-        self.part(value)
-    }
-
-    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        let done = value.serialize(&mut *self.packer);
-        self.failed |= done.is_err();
-        done
-    }
-
-    /// A wrong announcement would make the reader take what follows for elements.
-    fn end(self) -> Done {
-        if self.failed {
-            return Err(CodecError::new("its `Serialize` went on after a part of it could not be written"));
-        }
-        self.packer.end_list()?;
-        match self.announced {
-            None => self.packer.header(Header::Break),
-            Some(announced) if announced == self.count => {}
-            Some(announced) => {
-                return Err(CodecError::new(format!(
-                    "its `Serialize` announced {announced} elements and wrote {}",
-                    self.count
-                )));
-            }
-        }
-        self.packer.guard.leave();
-        Ok(())
-    }
-}
-
-/// Serde has a trait for each kind of list, and one for each kind of record; they differ in names only.
-macro_rules! lists {
-    ($($kind:ident: $element:ident),*) => {$(
-        impl ser::$kind for Compound<'_> {
-            type Ok = ();
-            type Error = CodecError;
-
-            fn $element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-                self.element(value)
-            }
-
-            fn end(self) -> Done {
-                self.end()
-            }
-        }
-    )*};
-}
-
-lists! {
-    SerializeSeq: serialize_element,
-    SerializeTuple: serialize_element,
-    SerializeTupleStruct: serialize_field,
-    SerializeTupleVariant: serialize_field
-}
-
-macro_rules! records {
-    ($($kind:ident),*) => {$(
-        impl ser::$kind for Compound<'_> {
-            type Ok = ();
-            type Error = CodecError;
-
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
-                self.element(key)?;
-                self.part(value)
-            }
-
-            fn end(self) -> Done {
-                self.end()
-            }
-        }
-    )*};
-}
-
-records!(SerializeStruct, SerializeStructVariant);
-
-impl ser::SerializeMap for Compound<'_> {
-    type Ok = ();
-    type Error = CodecError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
-        self.element(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.part(value)
-    }
-
-    fn end(self) -> Done {
-        self.end()
     }
 }

@@ -54,9 +54,51 @@ pub(crate) enum Kind {
     Answer,
     /// Worker to parent: look into the memory that we share.
     Bell,
+    /// Between a pool and the agent on a node: see `node`.
+    Node(NodeKind),
     /// Worker to parent: something that a task has told of itself.
     Event,
+    /// Parent to child: be ready; the call comes later. The items are what the process is called meanwhile.
+    Spare,
+    /// Parent to child: be a zygote.
+    Zygote,
+    /// Parent to a zygote's child: this is what an executed child would have found.
+    Surroundings,
 }
+
+/// What a frame between a pool and the agent on a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    Orders,
+    Hello,
+    Jobs,
+    Answers,
+    Long,
+    Lost,
+    Stop,
+    Forget,
+    Yield,
+    Yielded,
+    Leave,
+    Beat,
+}
+
+/// By the number that stands for each, from [`FIRST_NODE_KIND`] on.
+const NODE_KINDS: [NodeKind; 12] = [
+    NodeKind::Orders,
+    NodeKind::Hello,
+    NodeKind::Jobs,
+    NodeKind::Answers,
+    NodeKind::Long,
+    NodeKind::Lost,
+    NodeKind::Stop,
+    NodeKind::Forget,
+    NodeKind::Yield,
+    NodeKind::Yielded,
+    NodeKind::Leave,
+    NodeKind::Beat,
+];
+const FIRST_NODE_KIND: u8 = 64;
 
 /// The first 16 bytes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +138,11 @@ impl Header {
             Kind::Tasks => 6,
             Kind::Answer => 7,
             Kind::Bell => 8,
+            Kind::Node(kind) => FIRST_NODE_KIND + kind as u8,
             Kind::Event => 9,
+            Kind::Spare => 10,
+            Kind::Zygote => 11,
+            Kind::Surroundings => 12,
         };
         bytes[6..8].copy_from_slice(&self.blobs.to_le_bytes());
         // A length that no frame may have is one that is too long, cut off or not.
@@ -122,7 +168,14 @@ impl Header {
             (6, 0) => Kind::Tasks,
             (7, 0) => Kind::Answer,
             (8, 0) => Kind::Bell,
+            (FIRST_NODE_KIND.., 0) => {
+                let number = usize::from(kind - FIRST_NODE_KIND);
+                Kind::Node(*NODE_KINDS.get(number).ok_or(FrameError::Kind(kind))?)
+            }
             (9, 0) => Kind::Event,
+            (10, 0) => Kind::Spare,
+            (11, 0) => Kind::Zygote,
+            (12, 0) => Kind::Surroundings,
             _ => return Err(FrameError::Kind(kind)),
         };
         let len = Self::check_len(u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]))?;
@@ -160,6 +213,12 @@ pub(crate) const TOKEN_MAIN: &str = "main";
 
 /// … or before `main`, which belongs to a test harness.
 pub(crate) const TOKEN_BEFORE_MAIN: &str = "before-main";
+
+/// To a child that was started before it is needed: a call is about to come …
+pub(crate) const ALERT: u8 = b'A';
+
+/// … and from it: it is awake.
+pub(crate) const READY: u8 = b'R';
 
 /// The exit status of a child that has an answer and no connection to send it through.
 pub(crate) const EXIT_UNREPORTED: i32 = 183;

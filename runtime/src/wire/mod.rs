@@ -27,6 +27,9 @@ mod encode;
 mod fault;
 mod frame;
 mod global;
+mod message;
+#[cfg(feature = "engines")]
+pub(crate) mod node;
 mod numbers;
 mod run;
 mod stack;
@@ -45,10 +48,13 @@ pub use fault::Fault;
 pub(crate) use fault::Phase;
 #[cfg(test)]
 pub(crate) use frame::MAX_FRAME;
+#[cfg(feature = "engines")]
+pub(crate) use frame::NodeKind;
 pub(crate) use frame::{
-    BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
+    ALERT, BLOB_HEADER_LEN, EXIT_UNREPORTED, FrameError, HEADER_LEN, Header, Kind, READY, TOKEN_BEFORE_MAIN, TOKEN_MAIN,
 };
 pub(crate) use global::{GlobalHead, GlobalValue};
+pub(crate) use message::{MESSAGE_HEAD_LEN, MessageHead, PACKET_MAX};
 pub(crate) use numbers::Blob;
 #[cfg(feature = "tracing")]
 pub(crate) use worker::EventHead;

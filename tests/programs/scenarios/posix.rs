@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use spawnsafe::{ErrorKind, ExitStatus, Stdio};
-use spawnsafe_tests::{inheritable_descriptors, open_descriptors};
+use spawnsafe_tests::{inheritable_descriptors, open_descriptors, zygotes};
 
 use super::{adds, exits, floods, nested, settled, sleeps};
 
@@ -57,7 +57,10 @@ pub(super) struct Expected {
 
 impl Expected {
     pub(super) fn new() -> Self {
-        Self { inherited: inheritable_descriptors() }
+        // Those without CLOEXEC are not passed on by a zygote.
+        let mut inherited = inheritable_descriptors();
+        inherited.retain(|&number, _| number <= 2 || zygotes() == 0);
+        Self { inherited }
     }
 
     pub(super) fn check(&self, mut seen: BTreeMap<u32, String>) {
@@ -103,7 +106,7 @@ fn reaps_everything() {
 }
 
 #[allow(unsafe_code)]
-fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
+pub(super) fn set_limit(resource: libc::__rlimit_resource_t, limit: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: libc::RLIM_INFINITY };
     let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit(2) writes to the place that it is given.
@@ -135,7 +138,13 @@ fn out_of_descriptors() {
                 assert!(!error.to_string().is_empty());
             }
         }
-        assert_eq!(settled(), before, "with {free} free");
+        if zygotes() == 0 {
+            assert_eq!(settled(), before, "with {free} free");
+        } else {
+            // The zygote that had the old limit has made room for another one.
+            adds::run(1, 1).unwrap();
+            assert_eq!(settled().len(), before.len(), "with {free} free");
+        }
     }
     assert!(failures > 0, "the limit was never reached");
 }
@@ -154,13 +163,16 @@ fn become_a_user_without_processes(id: libc::uid_t) -> bool {
 
 /// A child that is still exiting takes up the only room: the next one waits for it.
 fn room_for_one_child() {
-    if !become_a_user_without_processes(48_754) {
+    // The zygote of an earlier program has ended with that, and is still a process of its user until the system's first process
+    // has reaped it, which may take its time.
+    let user = if zygotes() == 0 { 48_754 } else { 100_000 + std::process::id() };
+    if !become_a_user_without_processes(user) {
         return println!("left out: only root can become a user without processes");
     }
     adds::run(1, 1).unwrap();
     settled();
     // Threads count: this one and the one that watches.
-    set_limit(libc::RLIMIT_NPROC, 3);
+    set_limit(libc::RLIMIT_NPROC, 3 + zygotes() as libc::rlim_t);
     for i in 0..50 {
         assert_eq!(adds::run(i, 1).unwrap(), i + 1);
     }

@@ -1,5 +1,8 @@
 // `allow_static` takes paths.
 
+static X: u8 = 1;
+static Y: u8 = 1;
+
 #[spawnsafe::child_entry(allow_static)]
 //~ the option `allow_static` needs a value
 fn no_list() {}

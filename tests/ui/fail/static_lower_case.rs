@@ -13,6 +13,7 @@ static hits: AtomicU32 = AtomicU32::new(0);
 static stats: Stats = Stats { hits: AtomicU32::new(0) };
 static mut total: u32 = 0;
 static mut index: usize = 0;
+static perRequest: AtomicU32 = AtomicU32::new(0);
 
 fn look(counted: &AtomicU32) -> u32 {
     counted.load(Ordering::SeqCst)
@@ -26,6 +27,8 @@ fn entry() -> u32 {
     //~ belongs to the process that set it
         + stats.hits.load(Ordering::SeqCst)
     //~ constant accesses mutable global memory
+        + perRequest.load(Ordering::SeqCst)
+    //~ belongs to the process that set it
         + unsafe { total + [1][index] }
     //~ constant accesses mutable global memory
     //~ constant accesses mutable global memory

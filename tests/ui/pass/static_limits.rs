@@ -18,6 +18,17 @@ impl Stats {
 #[allow(non_upper_case_globals)]
 static stats: Stats = Stats(AtomicU32::new(0));
 
+#[allow(non_upper_case_globals)]
+static Requests: AtomicU32 = AtomicU32::new(0);
+
+static mut HOOK: fn() -> u32 = || 0;
+
+impl PartialEq for Stats {
+    fn eq(&self, other: &Self) -> bool {
+        self.hits() == other.hits()
+    }
+}
+
 struct Counter;
 
 impl Counter {
@@ -116,9 +127,27 @@ fn lower_case_called_a_method_of_its_own() -> u32 {
     stats.hits()
 }
 
+#[spawnsafe::child_entry]
+fn written_like_a_type() -> u32 {
+    Requests.load(Ordering::SeqCst)
+}
+
+static STATS: Stats = Stats(AtomicU32::new(0));
+
+#[spawnsafe::child_entry]
+fn compared() -> u32 {
+    if STATS == Stats(AtomicU32::new(5)) { 5 } else { 0 }
+}
+
+#[spawnsafe::child_entry]
+fn called_by_its_name() -> u32 {
+    unsafe { HOOK() }
+}
+
 #[spawnsafe::process_main]
 fn main() {
-    for counter in [&HITS, &deep::deeper::MISSES, &deep::stats.0, &stats.0] {
+    unsafe { HOOK = || 5 };
+    for counter in [&HITS, &deep::deeper::MISSES, &deep::stats.0, &stats.0, &Requests, &STATS.0] {
         counter.store(5, Ordering::SeqCst);
     }
     let entries = [
@@ -131,6 +160,9 @@ fn main() {
         (path_of_three_names_in_a_macro(), path_of_three_names_in_a_macro::run()),
         (lower_case_by_path(), lower_case_by_path::run()),
         (lower_case_called_a_method_of_its_own(), lower_case_called_a_method_of_its_own::run()),
+        (written_like_a_type(), written_like_a_type::run()),
+        (compared(), compared::run()),
+        (called_by_its_name(), called_by_its_name::run()),
     ];
     for (here, there) in entries {
         assert_eq!((here, there.unwrap()), (5, 0));

@@ -319,6 +319,9 @@ proptest! {
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..3), 0..4),
         keep in any::<prop::sample::Index>(),
     ) {
+        if sys::SENT_IS_THERE {
+            return Ok(());
+        }
         let (Ok((ours, theirs)), Some((handles, canaries))) = (sys::both_ends(), watched(4)) else { return Ok(()) };
         let mut bytes = header(count as u16, 0);
         let value = pack(&Record { name: "n".into(), open: Open(Arc::clone(&handles[0].0)), more: vec![] }).unwrap();

@@ -35,7 +35,7 @@ impl Driver {
                 continue;
             }
             let behind = (job.len() > 1).then(|| job.split_off(1));
-            if job.retries > 0 && matches!(end, End::Process(_)) {
+            if job.retries > 0 && matches!(end, End::Process(_)) && self.last_words.is_none() {
                 job.retries -= 1;
                 again.push(job);
             } else {

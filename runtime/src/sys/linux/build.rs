@@ -29,6 +29,22 @@ fn file(hash: &mut DefaultHasher) {
     }
 }
 
+/// The same for processes on other machines, where a file has another identity: without a build id, a hash of its content.
+#[cfg(feature = "engines")]
+pub(crate) fn portable_build_id() -> u64 {
+    static ID: OnceLock<u64> = OnceLock::new();
+    *ID.get_or_init(|| {
+        if this_program().note.is_some() {
+            return build_id();
+        }
+        let mut hash = DefaultHasher::new();
+        hash.write(env!("CARGO_PKG_VERSION").as_bytes());
+        // One that cannot be read is no other program's.
+        hash.write(&std::fs::read("/proc/self/exe").unwrap_or_default());
+        hash.finish()
+    })
+}
+
 /// Whether executing `/proc/self/exe` starts this program. It does not if the program was started as an argument of
 /// the dynamic loader (`/lib64/ld-linux-x86-64.so.2 program`): the link is then to the loader, which would run the
 /// program's own first argument.

@@ -4,36 +4,51 @@ mod build;
 mod confine;
 mod end;
 mod identity;
+mod inherited;
 pub(in crate::sys) mod lifeline;
 mod memory;
+mod object;
+mod packet;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod segment;
-mod shared;
 mod spawn;
+mod stored;
+mod streams;
+mod zygote;
 
+#[cfg(feature = "engines")]
+pub(crate) use build::portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
 pub(crate) use end::{at_exit, thread_count};
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
+pub(crate) use inherited::Inherited;
 pub(crate) use memory::{advise_large, stack_end};
+pub(in crate::sys) use object::{READ_ONLY, may_be_memory_object, memory_object, memory_object_len};
+pub(crate) use packet::{PACKET_HANDLES, PacketEnd, wait_to_receive, wait_to_send};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
-pub(crate) use reactor::AsyncWait;
+pub(crate) use reactor::{AsyncEnd, AsyncWait};
 pub(crate) use segment::{Segment, SegmentMut};
-pub(crate) use shared::Shared;
 pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, keep, keep_stream, more_never_ignored, pipe, program,
     protect, socket_pair,
 };
+pub(crate) use stored::{Stored, store};
+pub(crate) use streams::{Streams, receive_streams};
 
+pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
+
+#[cfg(feature = "engines")]
+pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};

@@ -75,7 +75,7 @@ pub(crate) fn wait_any<'a>(
     Ok(watches.iter().map(|watch| watch.is_none() || ready.next() == Some(true)).collect())
 }
 
-fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<()> {
+pub(super) fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<()> {
     loop {
         // A time beyond what the system can express is for ever.
         let timeout = time_left(deadline).and_then(|left| Timespec::try_from(left).ok());

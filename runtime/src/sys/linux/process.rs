@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 
@@ -37,10 +38,7 @@ impl Process {
     pub(in crate::sys) fn new(id: u32, lifeline: OwnedFd) -> io::Result<Self> {
         let pid = pid(id)?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => {
-                let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
-                Ok(Self { id, watch: Watch(Some(Arc::new(ends))), ended: None })
-            }
+            Ok(pidfd) => Ok(Self::known(id, pidfd, lifeline)),
             Err(Errno::SRCH) => Ok(Self { id, watch: Watch(None), ended: Some(Ended::Unknown) }),
             Err(error) => {
                 // Without a descriptor it could not be waited for. Its id is still its own, unless somebody else has
@@ -53,6 +51,12 @@ impl Process {
                 Err(error.into())
             }
         }
+    }
+
+    /// The process of that id and descriptor.
+    pub(in crate::sys) fn known(id: u32, pidfd: OwnedFd, lifeline: OwnedFd) -> Self {
+        let ends = Ends { pidfd, lifeline: Mutex::new(Some(lifeline)) };
+        Self { id, watch: Watch(Some(Arc::new(ends))), ended: None }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -94,9 +98,11 @@ impl Process {
     pub(in crate::sys) fn arm(&self, lifeline: &OwnedFd) -> io::Result<()> {
         let armed = match pid(self.id) {
             Ok(pid) if self.watch.0.is_some() => lifeline::arm(lifeline, pid),
-            // It has ended.
             _ => Ok(()),
         };
+        // It has ended, and somebody else has reaped it.
+        let is_gone = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
+        let armed = armed.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) });
         armed.inspect_err(|_| self.kill_and_reap())
     }
 
@@ -116,7 +122,11 @@ impl Process {
         let Watch(Some(ends)) = &self.watch else { return Ok(()) };
         let mut lifeline = ends.lifeline.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = &*lifeline {
-            lifeline::park(fd, stream)?;
+            match lifeline::park(fd, stream) {
+                // It has ended, or is about to: of what ends, the connection closes a moment before.
+                Err(error) if is_closed(&error) && ends_soon(&ends.pidfd) => {}
+                parked => parked?,
+            }
             *lifeline = None;
         }
         Ok(())
@@ -125,6 +135,17 @@ impl Process {
     pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.watch.pidfd()
     }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+/// Whether the process ends within a second.
+fn ends_soon(pidfd: &OwnedFd) -> bool {
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    retry(|| rustix::event::poll(&mut fds, Some(&second))).is_ok_and(|count| count > 0)
 }
 
 /// Again, where a signal has interrupted the call.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Process, Stream};
+use super::{PacketEnd, Process, Stream};
 
 /// What a runtime watches for one child. The descriptors are duplicates, so that the child can be dropped first.
 #[derive(Debug)]
@@ -50,5 +50,36 @@ impl AsyncWait {
             None => event.await,
             Some(deadline) => tokio::time::timeout_at(deadline.into(), event).await.unwrap_or(Ok(())),
         }
+    }
+}
+
+/// What a runtime watches of one end of a queue of packets.
+#[derive(Debug)]
+pub(crate) struct AsyncEnd {
+    fd: AsyncFd<OwnedFd>,
+    interest: Interest,
+}
+
+impl AsyncEnd {
+    /// For the end to send from. Must be called within a runtime whose I/O is enabled.
+    pub(crate) fn to_send(end: &PacketEnd) -> io::Result<Self> {
+        Self::new(end, Interest::WRITABLE)
+    }
+
+    /// For the end to receive from.
+    pub(crate) fn to_receive(end: &PacketEnd) -> io::Result<Self> {
+        Self::new(end, Interest::READABLE)
+    }
+
+    // See `AsyncWait`.
+    #[allow(deprecated)]
+    fn new(end: &PacketEnd, interest: Interest) -> io::Result<Self> {
+        Ok(Self { fd: AsyncFd::with_interest(end.duplicate()?, interest)?, interest })
+    }
+
+    /// Calls `attempt` until it gives something else than `WouldBlock`, each time when that may be. It is not called
+    /// again once this is dropped.
+    pub(crate) async fn when_ready<T>(&self, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        self.fd.async_io(self.interest, |_| attempt()).await
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
+use crate::sys::Identity;
 use crate::sys::unix::mapping::Mapping;
 
 /// Memory of this process alone, all zero at first, that can become a [`Segment`].
@@ -82,6 +83,13 @@ impl Segment {
         // off.
         let mapping = unsafe { Mapping::to_read(&fd, len)? };
         Ok(Self { mapping, fd: Arc::new(fd) })
+    }
+
+    /// What tells a segment from all others, as long as it is there: the file, and when it was made and sealed. (The
+    /// numbers of files alone come again after some billions of them.)
+    pub(crate) fn identity(fd: &OwnedFd, len: usize) -> Option<Identity> {
+        let stat = rustix::fs::fstat(fd).ok().filter(|stat| u64::try_from(stat.st_size) == Ok(len as u64))?;
+        Some([stat.st_dev.into(), stat.st_ino.into(), stat.st_ctime.into(), stat.st_ctime_nsec.into()])
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -2,10 +2,12 @@
 //! small as it can be.
 
 mod build;
+mod confine;
 mod identity;
 mod kqueue;
 pub(in crate::sys) mod lifeline;
 mod memory;
+mod object;
 mod poll;
 mod process;
 #[cfg(feature = "tokio")]
@@ -13,10 +15,14 @@ mod reactor;
 mod segment;
 mod spawn;
 
+#[cfg(feature = "engines")]
+pub(crate) use build::build_id as portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
+pub(crate) use confine::confine;
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use memory::{advise_large, stack_end};
+pub(in crate::sys) use object::{READ_ONLY, may_be_memory_object, memory_object, memory_object_len};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
@@ -27,13 +33,19 @@ pub(in crate::sys) use spawn::{
     protect, socket_pair,
 };
 
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+#[cfg(feature = "engines")]
+pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Stream, adopt, connection, for_each_native_handle, is_same_variable, os_string,
-    prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, Handover, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
+    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
-pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -65,7 +65,9 @@ impl Process {
                 Ok(None) => None,
                 Ok(Some((_, status))) => Some(Ended::With(match (status.exit_status(), status.terminating_signal()) {
                     (Some(code), _) => ExitStatus::from_code(code),
-                    (None, signal) => ExitStatus::from_signal(signal.unwrap_or_default(), false),
+                    (None, signal) => {
+                        ExitStatus::from_signal(signal.unwrap_or_default(), libc::WCOREDUMP(status.as_raw()))
+                    }
                 })),
                 // The program ignores SIGCHLD, or reaps with `waitpid(-1)`: the status went elsewhere.
                 Err(Errno::CHILD) => Some(Ended::Unknown),

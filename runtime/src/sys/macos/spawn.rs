@@ -64,11 +64,6 @@ pub(in crate::sys) fn more_never_ignored() -> impl Iterator<Item = libc::c_int> 
 pub(in crate::sys) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = rustix::pipe::pipe()?;
     close_on_exec([&read, &write])?;
-    // fcntl(2): a write to a pipe that nobody reads is an error, never a signal.
-    // SAFETY: the call takes an integer and touches no memory of this process.
-    if unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&write), libc::F_SETNOSIGPIPE, 1) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
     Ok((read, write))
 }
 

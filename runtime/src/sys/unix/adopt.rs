@@ -4,15 +4,16 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
+use rustix::process::Pid;
 
-use super::Stream;
-use crate::sys::imp::{Shared, lifeline, maker, mark};
+use super::{Shared, Stream};
+use crate::sys::imp::{lifeline, maker, mark, may_be_memory_object};
 
 /// Takes over the connection that `place` (what follows the token in the variable) describes, and binds the life of
 /// this process to that of its parent. `None` if the parent has ended. The error is for the person who has set the
@@ -23,10 +24,11 @@ use crate::sys::imp::{Shared, lifeline, maker, mark};
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     let (connection, lifeline, shared) = place.to_str().and_then(numbers).ok_or("it is malformed")?;
     if let Some(shared) = shared {
-        check_type(shared, FileType::RegularFile).ok_or("it names a descriptor that is no shared memory")?;
+        file_of(shared, may_be_memory_object).ok_or("it names a descriptor that is no shared memory")?;
     }
-    check_type(connection, FileType::Socket).ok_or("it names a descriptor that is no connection")?;
-    check_type(lifeline, FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
+    let identity = file_of(connection, |kind| kind == FileType::Socket);
+    let identity = identity.ok_or("it names a descriptor that is no connection")?;
+    file_of(lifeline, |kind| kind == FileType::Fifo).ok_or("it names a descriptor that is no lifeline")?;
     // SAFETY: the number is an open descriptor of the right type, see above. The parent opened it for this code in this
     // process alone; what ran before (constructors, at most) has no reason to own it.
     let connection = unsafe { OwnedFd::from_raw_fd(connection) };
@@ -44,11 +46,11 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     for fd in [&connection, &lifeline] {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     }
+    let number = lifeline.as_raw_fd();
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    let identity = identity(&connection).ok_or("the connection has no identity")?;
-    Ok(Some(Adopted { stream: Stream::new(connection), shared, identity, process: std::process::id(), mark: None }))
+    Ok(Some(Adopted::new(Stream::new(connection), Some(identity), number, shared)))
 }
 
 /// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
@@ -69,17 +71,29 @@ pub(crate) struct Adopted {
     pub(crate) stream: Stream,
     /// The memory that it shares with its parent, if the parent asked for some.
     pub(crate) shared: Option<Shared>,
-    /// The device and number of the socket.
-    identity: (i128, i128),
-    process: u32,
+    /// The number of the lifeline, which is open as long as the process.
+    #[cfg_attr(target_os = "macos", allow(dead_code))] // Of interest to a zygote.
+    pub(in crate::sys) lifeline: RawFd,
+    /// Of the socket; `None` if the system did not tell, and then nothing is it.
+    identity: Option<Identity>,
+    process: Pid,
     mark: Option<&'static AtomicU32>,
 }
 
 impl Adopted {
+    pub(in crate::sys) fn new(
+        stream: Stream,
+        identity: Option<Identity>,
+        lifeline: RawFd,
+        shared: Option<Shared>,
+    ) -> Self {
+        Self { stream, shared, lifeline, identity, process: rustix::process::getpid(), mark: None }
+    }
+
     /// Whether the stream is still what was adopted. An entry that closes descriptors it does not know may since have
     /// opened a file under the same number, and a result must not be written into that.
     pub(crate) fn is_intact(&self) -> bool {
-        identity(&self.stream) == Some(self.identity)
+        self.identity.is_some() && identity(&self.stream) == self.identity
     }
 
     /// The process will ask often whether it [is ours](Self::is_ours).
@@ -91,13 +105,20 @@ impl Adopted {
     pub(crate) fn is_ours(&self) -> bool {
         match self.mark {
             Some(mark) => mark.load(Ordering::Relaxed) != 0,
-            None => std::process::id() == self.process,
+            None => rustix::process::getpid() == self.process,
         }
     }
 }
 
-fn identity(fd: &impl AsFd) -> Option<(i128, i128)> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev.into(), stat.st_ino.into()))
+/// The device and number of a file.
+pub(in crate::sys) type Identity = (i128, i128);
+
+pub(in crate::sys) fn identity(fd: &impl AsFd) -> Option<Identity> {
+    rustix::fs::fstat(fd).ok().map(|stat| identity_in(&stat))
+}
+
+fn identity_in(stat: &Stat) -> Identity {
+    (stat.st_dev.into(), stat.st_ino.into())
 }
 
 /// Whether the other end was made by this process's parent; or by one that is gone, as that of a child that was
@@ -112,18 +133,19 @@ fn comes_from_parent(connection: &OwnedFd) -> Option<bool> {
 /// Whether the other end of a pipe or socket is closed.
 pub(in crate::sys) fn is_cut(end: &impl AsFd) -> io::Result<bool> {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // A hang-up is reported whether or not it is asked for.
-    let mut fds = [PollFd::new(end, PollFlags::empty())];
+    // A hang-up need not be asked for, but macOS looks at no descriptor of which nothing is asked.
+    let mut fds = [PollFd::new(end, PollFlags::IN)];
     rustix::event::poll(&mut fds, Some(&now))?;
     Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
-fn check_type(fd: RawFd, wanted: FileType) -> Option<()> {
+/// What the number is open for, if that is of a type as wished.
+fn file_of(fd: RawFd, is_wanted: impl FnOnce(FileType) -> bool) -> Option<Identity> {
     // SAFETY: the borrow does not outlive this function, and the only use of it is to ask what the number is: if
     // nothing is open there, fstat(2) says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let stat = rustix::fs::fstat(fd).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == wanted).then_some(())
+    is_wanted(FileType::from_raw_mode(stat.st_mode)).then(|| identity_in(&stat))
 }
 
 /// What std does on the way to `main`, and has not done yet in a process that never gets there.

@@ -94,7 +94,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         vec![
             ("file", File::open("/dev/null").unwrap().into()),
-            ("pipe", crate::sys::imp::pipe().unwrap().0.into()),
+            ("pipe", crate::sys::imp::pipe().unwrap().0),
             ("tcp", stream.into()),
             ("tcp listener", listener.into()),
             ("udp", UdpSocket::bind("127.0.0.1:0").unwrap().into()),

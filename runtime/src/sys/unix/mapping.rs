@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd as _};
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use crate::sys::imp::READ_ONLY;
+
 /// Mapped memory, until it is dropped.
 #[derive(Debug)]
 pub(in crate::sys) struct Mapping {
@@ -30,14 +32,13 @@ impl Mapping {
         unsafe { Self::new(fd, len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED) }
     }
 
-    /// Maps what never changes, to be read. Privately, because Linux before 6.7 maps what is sealed in no other way; as
-    /// nobody writes to it, no page is ever copied.
+    /// Maps what never changes, to be read.
     ///
     /// # Safety
     /// As long as it is mapped, the descriptor's memory must have at least this length, and nobody may change it.
     pub(in crate::sys) unsafe fn to_read(fd: &impl AsFd, len: usize) -> io::Result<Self> {
         // SAFETY: what `new` demands is demanded here.
-        unsafe { Self::new(fd, len, libc::PROT_READ, libc::MAP_PRIVATE) }
+        unsafe { Self::new(fd, len, libc::PROT_READ, READ_ONLY) }
     }
 
     /// # Safety

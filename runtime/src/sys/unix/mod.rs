@@ -2,26 +2,37 @@
 //! of that system, and is used from here by its name there.
 
 mod adopt;
+#[cfg(target_os = "linux")]
+mod environment;
 mod handles;
 pub(in crate::sys) mod mapping;
 #[cfg(test)]
 mod rehearsal;
+mod shared;
 mod signals;
 pub(in crate::sys) mod spawn;
 mod stream;
+#[cfg(feature = "engines")]
+mod streams;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
+#[cfg(target_os = "linux")]
+pub(in crate::sys) use adopt::identity;
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
+#[cfg(target_os = "linux")]
+pub(in crate::sys) use environment::set_environment;
 #[cfg(test)]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
+pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::FileActions;
 pub(crate) use spawn::{Piped, start, start_hint};
-use stream::Handover;
-pub(crate) use stream::{Stream, connection};
+pub(crate) use stream::{Handover, Stream, connection};
+#[cfg(feature = "engines")]
+pub(crate) use streams::take_streams;
 
 /// An open descriptor that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::fd::OwnedFd;

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::ptr;
@@ -44,7 +44,7 @@ pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<St
     let stderr = Source::of(&command.stderr, 2)?;
     for (source, target) in [(&stdin, 0), (&stdout, 1), (&stderr, 2)] {
         match source.fd() {
-            Some(fd) => actions.duplicate(fd, target)?,
+            Some(fd) => actions.duplicate(fd.as_raw_fd(), target)?,
             None => keep_stream(&mut actions, target)?,
         }
     }
@@ -76,7 +76,7 @@ fn null_handle() -> io::Result<OwnedFd> {
 }
 
 /// Where a standard stream of the child comes from.
-enum Source<'a> {
+pub(in crate::sys) enum Source<'a> {
     Inherited,
     Borrowed(&'a OwnedFd),
     Moved(OwnedFd),
@@ -84,7 +84,7 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
+    pub(in crate::sys) fn of(stdio: &'a Stdio, target: RawFd) -> io::Result<Self> {
         Ok(match stdio.kind() {
             StdioKind::Inherit => Source::Inherited,
             StdioKind::Null => Source::Moved(above_stdio(null_handle()?)?),
@@ -99,15 +99,16 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn fd(&self) -> Option<RawFd> {
+    /// `None` if it is this process's own.
+    pub(in crate::sys) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Source::Inherited => None,
-            Source::Borrowed(fd) => Some(fd.as_raw_fd()),
-            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_raw_fd()),
+            Source::Borrowed(fd) => Some(fd.as_fd()),
+            Source::Moved(fd) | Source::Pipe { child: fd, .. } => Some(fd.as_fd()),
         }
     }
 
-    fn into_parent_end(self) -> Option<OwnedFd> {
+    pub(in crate::sys) fn into_parent_end(self) -> Option<OwnedFd> {
         match self {
             Source::Pipe { parent, .. } => Some(parent),
             _ => None,
@@ -261,8 +262,7 @@ impl Attributes {
         let mut attributes = Self(unsafe { attributes.assume_init() });
         let object = &raw mut *attributes.0;
         let none = signals([]);
-        let defaults =
-            signals([libc::SIGPIPE, libc::SIGCHLD].into_iter().chain(NEVER_IGNORED).chain(imp::more_never_ignored()));
+        let defaults = signals(never_ignored());
         // SAFETY: the object is initialized, and the set is copied into it.
         check(unsafe { libc::posix_spawnattr_setsigmask(object, &raw const none) })?;
         // SAFETY: as above.
@@ -279,6 +279,11 @@ impl Drop for Attributes {
         // SAFETY: the object was initialized by `new` and is destroyed once.
         unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
     }
+}
+
+/// The signals for which a child starts with the default action.
+pub(in crate::sys) fn never_ignored() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGPIPE, libc::SIGCHLD].into_iter().chain(NEVER_IGNORED).chain(imp::more_never_ignored())
 }
 
 /// Faults of the program itself, and signals that do nothing by default.

@@ -3,13 +3,14 @@
 //! A socket and not two pipes: it moves bulk data two to four times as fast, one descriptor serves both directions,
 //! and descriptors can travel over it.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 #[cfg(feature = "tracing")]
 use std::time::Instant;
 
-#[cfg(feature = "tracing")]
 use rustix::event::{PollFd, PollFlags, Timespec};
 #[cfg(feature = "tracing")]
 use rustix::io::Errno;
@@ -26,11 +27,14 @@ pub(crate) struct Stream(OwnedFd);
 
 /// The end that a child is going to have.
 #[derive(Debug)]
-pub(crate) struct Handover(pub(super) OwnedFd);
+pub(crate) struct Handover(pub(in crate::sys) OwnedFd);
 
 /// What is asked for as the send buffer of a long frame; the system may grant less. Without it the two processes
 /// wake each other for every 200 KiB.
 const LARGE_BUFFER: usize = 1 << 20;
+
+/// How much goes through the connection at once: macOS refuses a call with more than 2 GiB, and Linux shortens it.
+const AT_ONCE: usize = 1 << 30;
 
 /// What descriptors take beside the bytes: as many as Linux allows for one message.
 const ANCILLARY_SPACE: usize = rustix::cmsg_space!(ScmRights(253));
@@ -43,13 +47,14 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
 }
 
 impl Stream {
-    pub(super) fn new(fd: OwnedFd) -> Self {
+    pub(in crate::sys) fn new(fd: OwnedFd) -> Self {
         Self(fd)
     }
 
     /// Writes what the connection takes, and sends copies of the handles, at most 253, with the first of these bytes. A
     /// closed connection is an error, never a signal.
     pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedFd]) -> io::Result<usize> {
+        let pieces = &at_most(AT_ONCE, pieces);
         if handles.is_empty() {
             let mut nothing = SendAncillaryBuffer::default();
             return Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?);
@@ -77,6 +82,13 @@ impl Stream {
         }
     }
 
+    /// Whether something has come to be read, or does so within this time.
+    pub(crate) fn comes_within(&self, time: Duration) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        // Not being sure is no harm.
+        rustix::event::poll(&mut fds, Timespec::try_from(time).ok().as_ref()).is_ok_and(|count| count > 0)
+    }
+
     /// Prepares for a frame of `len` bytes.
     pub(crate) fn prepare_to_write(&self, len: usize) {
         if len > LARGE_BUFFER / 8 {
@@ -88,17 +100,14 @@ impl Stream {
 
 impl Read for &Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let (count, _) = rustix::net::recv(&self.0, buf, RecvFlags::empty())?;
+        let len = buf.len().min(AT_ONCE);
+        let (count, _) = rustix::net::recv(&self.0, &mut buf[..len], RecvFlags::empty())?;
         Ok(count)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::readv(&self.0, bufs)?)
     }
 }
 
 impl Receive for &Stream {
-    fn receive(&mut self, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
+    fn receive(&mut self, _: bool, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let message = rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
@@ -117,5 +126,35 @@ impl Receive for &Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// The first pieces, no longer than that in all.
+fn at_most<'a>(limit: usize, pieces: &'a [IoSlice<'a>]) -> Cow<'a, [IoSlice<'a>]> {
+    let mut room = limit;
+    for (index, piece) in pieces.iter().enumerate() {
+        match room.checked_sub(piece.len()) {
+            Some(left) => room = left,
+            None => {
+                let mut fitting: Vec<_> = pieces[..index].to_vec();
+                fitting.push(IoSlice::new(&piece[..room]));
+                return fitting.into();
+            }
+        }
+    }
+    pieces.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_system_takes_is_offered_at_once() {
+        let pieces = [&b"ab"[..], b"", b"cde", b"f"].map(IoSlice::new);
+        for limit in 1..8 {
+            let offered: Vec<u8> = at_most(limit, &pieces).iter().flat_map(|piece| piece.to_vec()).collect();
+            assert_eq!(offered, b"abcdef"[..limit.min(6)]);
+        }
     }
 }

@@ -30,13 +30,7 @@ pub(crate) fn has_raised_privileges() -> bool {
 ///
 /// The environment alone is no proof: the handle must be that of a pipe which this process's parent has made for this.
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
-    let number = place
-        .to_str()
-        .and_then(|place| place.parse::<u32>().ok())
-        // Handles are multiples of four, and none is zero.
-        .filter(|&number| number != 0 && number % 4 == 0)
-        .ok_or("it is malformed")?;
-    let handle = number as usize as HANDLE;
+    let (handle, shared) = place.to_str().and_then(handles).ok_or("it is malformed")?;
     let identity = {
         // SAFETY: the borrow does not outlive this block, and the only use of it is to ask what the number is: if
         // nothing is open there, the system says so.
@@ -51,17 +45,42 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
     if identity.maker != parent().map_err(failed)? {
         return Err("the process that made this connection is not this process's parent".into());
     }
+    let shared = shared.map(adopt_shared).transpose()?;
     // A grandchild must not get it.
     // SAFETY: the handle is open.
     check(unsafe { SetHandleInformation(connection.as_raw_handle(), HANDLE_FLAG_INHERIT, 0) }).map_err(failed)?;
-    Ok(Some(Adopted { stream: Stream::blocking(connection).map_err(failed)?, shared: None, identity }))
+    Ok(Some(Adopted { stream: Stream::blocking(connection).map_err(failed)?, shared, identity }))
+}
+
+/// The connection, and shared memory where there is some: different numbers.
+fn handles(place: &str) -> Option<(HANDLE, Option<HANDLE>)> {
+    // Handles are multiples of four, and none is zero.
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number != 0 && number % 4 == 0);
+    let (connection, shared) = match place.split_once(';') {
+        Some((connection, shared)) => (number(connection)?, Some(number(shared)?)),
+        None => (number(place)?, None),
+    };
+    let handle = |number: u32| number as usize as HANDLE;
+    (shared != Some(connection)).then_some((handle(connection), shared.map(handle)))
+}
+
+fn adopt_shared(handle: HANDLE) -> Result<Shared, String> {
+    let shared = {
+        // SAFETY: the borrow does not outlive this block, and the only use of it is to map what the number is: of what is
+        // no memory the system says so.
+        let handle = unsafe { BorrowedHandle::borrow_raw(handle) };
+        Shared::adopt(handle).map_err(|error| format!("it names a handle that is no shared memory: {error}"))?
+    };
+    // SAFETY: the number is an open handle to memory, see above. The parent opened it for this code in this process alone.
+    drop(unsafe { OwnedHandle::from_raw_handle(handle) });
+    Ok(shared)
 }
 
 /// A child's end of its connection.
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
-    /// The memory that it shares with its parent: none.
+    /// The memory that it shares with its parent, if the parent asked for some.
     pub(crate) shared: Option<Shared>,
     identity: Identity,
 }

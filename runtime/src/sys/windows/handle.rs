@@ -49,6 +49,15 @@ pub(super) fn duplicate(handle: BorrowedHandle<'_>, inheritable: bool) -> io::Re
     unsafe { opened(copy) }
 }
 
+/// A handle to this process, with all rights.
+#[cfg(test)]
+pub(super) fn this_process() -> OwnedHandle {
+    // SAFETY: it has no preconditions, and returns a constant.
+    let this = unsafe { GetCurrentProcess() };
+    // SAFETY: the constant stands for a handle that is never closed; a real one is made of it.
+    duplicate(unsafe { BorrowedHandle::borrow_raw(this) }, false).unwrap()
+}
+
 /// An event that stays signalled until it is reset, and is not yet.
 pub(super) fn event() -> io::Result<OwnedHandle> {
     // SAFETY: there are no attributes and there is no name, which are the pointers that it could read from.

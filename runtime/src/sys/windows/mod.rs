@@ -3,40 +3,56 @@
 
 mod adopt;
 mod build;
+mod confine;
 mod handle;
 mod handles;
 mod job;
 mod memory;
 mod operation;
+mod passing;
 mod pipe;
 mod process;
 mod program;
 #[cfg(feature = "tokio")]
 mod reactor;
 mod registered;
+#[cfg(test)]
+mod rehearsal;
 mod segment;
+mod shared;
 mod spawn;
 mod stream;
 mod streams;
 mod strings;
+mod view;
 mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
 pub(crate) use build::build_id;
+#[cfg(feature = "engines")]
+pub(crate) use build::build_id as portable_build_id;
+pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::AsyncWait;
+#[cfg(test)]
+pub(crate) use rehearsal::{Canary, both_ends, canary};
+pub(crate) use segment::{Segment, SegmentMut};
+pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};
-use stream::Handover;
-pub(crate) use stream::{Stream, connection};
+pub(crate) use stream::{Handover, Stream, connection};
 pub(crate) use streams::Piped;
+#[cfg(feature = "engines")]
+pub(crate) use streams::take_streams;
 pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
-pub(crate) use segment::{Segment, SegmentMut};
-
-pub(crate) use super::unshared::{Shared, at_exit, confine, thread_count};
+pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unqueued::AsyncEnd;
+pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

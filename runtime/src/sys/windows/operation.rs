@@ -116,11 +116,15 @@ impl Operation {
 
     /// Writes what `fill` puts into the buffer, or goes on with what it has put there the last time; `WouldBlock` if
     /// that is not over yet. It must be asked again with the same bytes then.
-    pub(super) fn write_on(&self, pipe: &OwnedHandle, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<usize> {
+    pub(super) fn write_on(
+        &self,
+        pipe: &OwnedHandle,
+        fill: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<usize> {
         let mut state = self.lock();
         if !state.pending {
             state.buffer.clear();
-            fill(&mut state.buffer);
+            fill(&mut state.buffer)?;
             let (bytes, len) = (state.buffer.as_ptr(), u32::try_from(state.buffer.len()).unwrap_or(u32::MAX));
             state.start(&self.event, |overlapped| {
                 // SAFETY: the handle is open. The bytes are those of the buffer, which stays as it is while the

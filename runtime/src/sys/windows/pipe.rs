@@ -13,7 +13,7 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES,
-    OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
+    FlushFileBuffers, OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
 };
 use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PeekNamedPipe,
@@ -104,6 +104,12 @@ pub(super) fn available(pipe: &OwnedHandle) -> io::Result<Option<usize>> {
     }
     let error = io::Error::last_os_error();
     if is_closed(&error) { Ok(None) } else { Err(error) }
+}
+
+/// Waits until the other end has read everything, or is closed.
+pub(super) fn await_reader(pipe: &OwnedHandle) {
+    // SAFETY: the handle is open. It fails if nobody is there who could read.
+    unsafe { FlushFileBuffers(pipe.as_raw_handle()) };
 }
 
 /// The other end is closed, and nothing is left to be read.

@@ -10,6 +10,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::windows::io::{AsHandle as _, AsRawHandle as _, OwnedHandle};
 use std::ptr;
+use std::sync::PoisonError;
 
 use windows_sys::Win32::Foundation::{ERROR_NO_SYSTEM_RESOURCES, ERROR_TOO_MANY_OPEN_FILES, HANDLE};
 use windows_sys::Win32::System::Threading::{
@@ -20,9 +21,10 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::handle::{check, duplicate, opened};
+use super::passing::Passing;
 use super::streams::{Piped, Source, Target};
 use super::strings::{command_line, environment_block, wide};
-use super::{Handover, Process, job, program};
+use super::{Handover, Process, Shared, job, program};
 use crate::sys::{CHILD_VARIABLE, Command, Started};
 
 /// Starts this program with one end of a connection.
@@ -33,21 +35,34 @@ use crate::sys::{CHILD_VARIABLE, Command, Started};
 /// end of a process is noticed all the same.
 pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<Started> {
     let job = job::new()?;
-    let connection = duplicate(handover.0.as_handle(), true)?;
+    let connection = duplicate(handover.pipe.as_handle(), true)?;
     let sources = [
         Source::of(&command.stdin, Target::Input)?,
         Source::of(&command.stdout, Target::Output)?,
         Source::of(&command.stderr, Target::Error)?,
     ];
-    let place = format!("{};{}", command.token, connection.as_raw_handle() as usize);
-    let streams = sources.each_ref().map(Source::child);
+    let shared = command.shared.as_ref().and_then(Shared::handle);
+    let shared = shared.map(|section| duplicate(section, true)).transpose()?;
     let mut inherited = vec![connection.as_raw_handle()];
+    inherited.extend(shared.iter().map(|section| section.as_raw_handle()));
+    let numbers: Vec<_> = inherited.iter().map(|&handle| format!(";{}", handle as usize)).collect();
+    let place = format!("{}{}", command.token, numbers.concat());
+    let streams = sources.each_ref().map(Source::child);
+    // What was sent before there was a child, under the numbers that it was sent with.
+    let mut passing = handover.passing.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Passing::Unborn(heirlooms) = &*passing {
+        inherited.extend(heirlooms.iter().map(|handle| handle.as_raw_handle()));
+    }
     inherited.extend(streams.iter().filter(|handle| !handle.is_null()));
     let (process, id) = create_process(command, &place, streams, &inherited, &job)?;
-    drop(connection);
+    *passing = Passing::Child(duplicate(process.as_handle(), false)?);
+    drop(passing);
+    drop((connection, shared));
+    let mut shared = command.shared.take();
+    shared.iter_mut().for_each(Shared::handed_over);
     let [stdin, stdout, stderr] = sources.map(Source::into_parent_end);
     let piped = Piped { stdin: stdin.map(Into::into), stdout: stdout.map(Into::into), stderr: stderr.map(Into::into) };
-    Ok(Started { process: Process::new(id, process, job), piped, shared: command.shared.take() })
+    Ok(Started { process: Process::new(id, process, job), piped, shared })
 }
 
 fn create_process(

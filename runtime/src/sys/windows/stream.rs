@@ -5,10 +5,13 @@
 
 use std::io::{self, IoSlice, Read};
 use std::os::windows::io::{AsHandle as _, BorrowedHandle, OwnedHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::operation::Operation;
+use super::passing::{Arriving, Passing};
 use super::pipe::{self, Purpose};
-use crate::sys::{Interest, Receive};
+use crate::sys::{Interest, Receive, Received};
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -18,11 +21,19 @@ pub(crate) struct Stream {
     writing: Operation,
     /// The parent's end tells when it can be read. The child's blocks.
     watching: Option<Operation>,
+    passing: Arc<Mutex<Passing>>,
+    arriving: Mutex<Arriving>,
+    /// How much of what is being written stands before the caller's bytes.
+    ahead: AtomicUsize,
 }
 
 /// The end that a child is going to have.
 #[derive(Debug)]
-pub(crate) struct Handover(pub(super) OwnedHandle);
+pub(crate) struct Handover {
+    pub(super) pipe: OwnedHandle,
+    /// What the child is going to inherit; and then the child, for the other end.
+    pub(super) passing: Arc<Mutex<Passing>>,
+}
 
 /// How much is written at once. Less, and the two processes wake each other more often; more, and it does not stay in
 /// the processor's cache between the copy and the system's.
@@ -31,42 +42,76 @@ const CHUNK: usize = 256 << 10;
 /// A new connection. The parent's end does not block.
 pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     let (parent, child) = pipe::pair(Purpose::Connection)?;
-    let mut stream = Stream::blocking(parent)?;
-    stream.watching = Some(Operation::new()?);
-    Ok((stream, Handover(child)))
+    let passing = Arc::new(Mutex::new(Passing::Unborn(Vec::new())));
+    let stream = Stream::polled(parent, Arc::clone(&passing))?;
+    Ok((stream, Handover { pipe: child, passing }))
 }
 
 impl Stream {
     /// The end of a child.
     pub(super) fn blocking(pipe: OwnedHandle) -> io::Result<Self> {
-        Ok(Self { pipe, reading: Operation::new()?, writing: Operation::new()?, watching: None })
+        Self::new(pipe, None, Arc::new(Mutex::new(Passing::Parent)))
+    }
+
+    /// An end that does not block.
+    pub(super) fn polled(pipe: OwnedHandle, passing: Arc<Mutex<Passing>>) -> io::Result<Self> {
+        Self::new(pipe, Some(Operation::new()?), passing)
+    }
+
+    fn new(pipe: OwnedHandle, watching: Option<Operation>, passing: Arc<Mutex<Passing>>) -> io::Result<Self> {
+        let (reading, writing) = (Operation::new()?, Operation::new()?);
+        Ok(Self { pipe, reading, writing, watching, passing, arriving: Mutex::default(), ahead: AtomicUsize::new(0) })
     }
 
     /// Writes what the connection takes. After a `WouldBlock` the same bytes must be offered again: they are on their
     /// way, and are counted when they have arrived in the pipe.
     ///
-    /// Handles cannot go with them yet.
+    /// Copies of the handles go to the other process with the first of these bytes, at most 253.
     pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
-        if !handles.is_empty() {
-            let message = "spawnsafe cannot pass open handles to another process on Windows yet";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
-        }
         if self.watching.is_some() {
-            return self.writing.write_on(&self.pipe, |buffer| gather(pieces, buffer));
+            let count = self.writing.write_on(&self.pipe, |buffer| {
+                buffer.extend(self.block(pieces, handles)?);
+                self.ahead.store(buffer.len(), Ordering::Relaxed);
+                gather(pieces, buffer);
+                Ok(())
+            })?;
+            return written_behind(self.ahead.load(Ordering::Relaxed), count);
         }
         match pieces.iter().find(|piece| !piece.is_empty()) {
-            Some(long) if long.len() >= CHUNK => self.writing.write(&self.pipe, long),
+            Some(long) if long.len() >= CHUNK && handles.is_empty() => self.writing.write(&self.pipe, long),
             _ => {
-                let mut together = Vec::new();
+                let mut together = self.block(pieces, handles)?;
+                let ahead = together.len();
                 gather(pieces, &mut together);
-                self.writing.write(&self.pipe, &together)
+                let count = written_behind(ahead, self.writing.write(&self.pipe, &together)?)?;
+                if ahead > 0 {
+                    // The parent fetches what it has read of before it reads on, and can do so only as long as this
+                    // process lives.
+                    pipe::await_reader(&self.pipe);
+                }
+                Ok(count)
             }
         }
+    }
+
+    /// What tells the other side of handles, if there are any. Where more of them are to come, whoever writes offers a
+    /// single byte.
+    fn block(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<Vec<u8>> {
+        if handles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let more = pieces.iter().map(|piece| piece.len()).sum::<usize>() == 1;
+        lock(&self.passing).send(handles, more)
     }
 
     /// Whether what is short can be written without waiting. A pipe does not tell: whoever writes waits for the reader.
     #[cfg(feature = "tracing")]
     pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
+        true
+    }
+
+    /// Whether something has come to be read, or does so within this time. Nothing here depends on it.
+    pub(crate) fn comes_within(&self, _: std::time::Duration) -> bool {
         true
     }
 
@@ -115,10 +160,19 @@ impl Stream {
     }
 }
 
+/// How many of the caller's bytes were written, if those ahead of them were.
+fn written_behind(ahead: usize, count: usize) -> io::Result<usize> {
+    count.checked_sub(ahead).filter(|&count| count > 0 || ahead == 0).ok_or_else(|| io::ErrorKind::WriteZero.into())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Puts into `buffer` what is written at once.
 fn gather(pieces: &[IoSlice<'_>], buffer: &mut Vec<u8>) {
     for piece in pieces {
-        let room = CHUNK - buffer.len();
+        let room = CHUNK.saturating_sub(buffer.len());
         buffer.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 }
@@ -138,7 +192,15 @@ impl Read for &Stream {
     }
 }
 
-impl Receive for &Stream {}
+impl Receive for &Stream {
+    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+        let mut stream: &Stream = self;
+        let mut arriving = lock(&self.arriving);
+        let arrived = arriving.receive(first, buf, &lock(&self.passing), |buf| stream.read(buf))?;
+        handles.extend(arrived.handles);
+        Ok(Received { count: arrived.count, lost_handles: arrived.lost })
+    }
+}
 
 impl Drop for Stream {
     fn drop(&mut self) {

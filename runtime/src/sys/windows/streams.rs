@@ -9,6 +9,8 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
+#[cfg(feature = "engines")]
+use windows_sys::Win32::System::Console::SetStdHandle;
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
@@ -120,4 +122,23 @@ fn relay(other: OwnedHandle, new: OwnedHandle, target: Target) -> io::Result<()>
         }
     };
     running.map(drop)
+}
+
+/// What standard input and standard output are connected to. From now on nothing comes from the one, and what is written to
+/// the other goes where standard error goes.
+#[cfg(feature = "engines")]
+pub(crate) fn take_streams() -> io::Result<(File, File)> {
+    let taken = |stream| File::from(stream);
+    let input = std::io::stdin().as_handle().try_clone_to_owned().map(taken)?;
+    let output = std::io::stdout().as_handle().try_clone_to_owned().map(taken)?;
+    let errors = std::io::stderr().as_raw_handle();
+    // The handle stays open for as long as the process lives.
+    let nothing = std::mem::ManuallyDrop::new(File::open("NUL")?);
+    for (stream, handle) in [(STD_INPUT_HANDLE, nothing.as_raw_handle()), (STD_OUTPUT_HANDLE, errors)] {
+        // SAFETY: the call takes any handle; both stay open for as long as the process lives.
+        if unsafe { SetStdHandle(stream, handle) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok((input, output))
 }

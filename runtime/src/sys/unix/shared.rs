@@ -9,7 +9,7 @@ use std::ptr;
 use std::slice;
 use std::sync::atomic::AtomicU64;
 
-use rustix::fs::{MemfdFlags, SealFlags};
+use crate::sys::imp::{memory_object, memory_object_len};
 
 /// A fixed number of words, all zero at first, in memory that two processes share.
 ///
@@ -29,26 +29,20 @@ unsafe impl Sync for Shared {}
 impl Shared {
     /// Memory for that many words, to be handed to one child.
     pub(crate) fn new(words: usize) -> io::Result<Self> {
-        let fd = rustix::fs::memfd_create("spawnsafe", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        rustix::fs::ftruncate(&fd, (words * size_of::<AtomicU64>()) as u64)?;
-        // Were it to shrink, looking at it would end this process.
-        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        let fd = memory_object((words * size_of::<AtomicU64>()) as u64)?;
         Self::map(fd, words, true)
     }
 
     /// What the parent has handed to this process.
     pub(in crate::sys) fn adopt(fd: OwnedFd) -> io::Result<Self> {
-        let len = usize::try_from(rustix::fs::fstat(&fd)?.st_size).unwrap_or(0);
-        if !rustix::fs::fcntl_get_seals(&fd)?.contains(SealFlags::SHRINK) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
+        let len = memory_object_len(&fd)?;
         Self::map(fd, len / size_of::<AtomicU64>(), false)
     }
 
     fn map(fd: OwnedFd, len: usize, keep: bool) -> io::Result<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping at an address of the system's choice replaces none. The file is at least that long and
-        // sealed against becoming shorter.
+        // SAFETY: a new mapping at an address of the system's choice replaces none. The object is at least that long and
+        // does not become shorter.
         let start = unsafe {
             libc::mmap(ptr::null_mut(), len * size_of::<AtomicU64>(), protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
         };
@@ -70,7 +64,7 @@ impl Shared {
     }
 
     /// The child has it: the descriptor is of no use any more.
-    pub(in crate::sys) fn handed_over(&mut self) {
+    pub(crate) fn handed_over(&mut self) {
         self.fd = None;
     }
 }
@@ -96,13 +90,14 @@ mod tests {
 
     #[test]
     fn two_mappings_are_the_same_memory() {
-        let parent = Shared::new(1024).unwrap();
+        // Whole pages, whatever their size.
+        let parent = Shared::new(8 << 10).unwrap();
         let child = Shared::adopt(parent.fd().unwrap().try_clone_to_owned().unwrap()).unwrap();
-        assert_eq!((parent.words().len(), child.words().len()), (1024, 1024));
+        assert_eq!((parent.words().len(), child.words().len()), (8 << 10, 8 << 10));
         assert!(child.fd().is_none());
-        parent.words()[1023].store(7, Ordering::Release);
-        assert_eq!(child.words()[1023].load(Ordering::Acquire), 7);
+        parent.words()[8191].store(7, Ordering::Release);
+        assert_eq!(child.words()[8191].load(Ordering::Acquire), 7);
         drop(parent);
-        assert_eq!(child.words()[1023].load(Ordering::Acquire), 7);
+        assert_eq!(child.words()[8191].load(Ordering::Acquire), 7);
     }
 }

@@ -1,0 +1,81 @@
+//! How many tasks a node is given.
+//!
+//! Enough to bridge the way there and back, and the time in which others use the processors: a node must not wait for its
+//! next tasks. Not so many that much is lost with it; what waits while another node has nothing
+//! to do is taken back.
+
+use std::time::{Duration, Instant};
+
+/// The work that a node is given ahead.
+const AHEAD: Duration = Duration::from_millis(200);
+
+/// Workers whose tasks take so long need none that wait: the way is short against them.
+const LONG: Duration = Duration::from_millis(250);
+
+/// The most that one worker of a node is given, whatever its tasks take.
+const MOST: usize = 16 << 10;
+
+/// How long the tasks of a node take, lately.
+#[derive(Debug)]
+pub(super) struct Credit {
+    workers: usize,
+    last: Instant,
+    /// Nanoseconds between two answers of the node while it has enough to do; `None` before the first.
+    each: Option<f64>,
+}
+
+impl Credit {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { workers: workers.max(1), last: Instant::now(), each: None }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The node had nothing to do, and is given something.
+    pub(super) fn begins(&mut self, now: Instant) {
+        self.last = now;
+    }
+
+    /// So many answers have come since the last time.
+    pub(super) fn answered(&mut self, count: usize, now: Instant) {
+        let last = std::mem::replace(&mut self.last, now);
+        let each = now.duration_since(last).as_nanos() as f64 / count.max(1) as f64;
+        // Answers come in bunches: what one of them says is not much.
+        self.each = Some(self.each.map_or(each, |before| before * 0.75 + each * 0.25));
+    }
+
+    /// How many tasks the node may have. As many as it has workers, before it is known how long they take.
+    pub(super) fn depth(&self) -> usize {
+        let Some(each) = self.each else { return self.workers };
+        if each * self.workers as f64 >= LONG.as_nanos() as f64 {
+            return self.workers;
+        }
+        let ahead = (AHEAD.as_nanos() as f64 / each.max(1.0)) as usize;
+        ahead.clamp(2 * self.workers, MOST * self.workers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_tasks_get_no_credit_and_short_ones_much() {
+        let depth = |each: Duration| {
+            let mut credit = Credit::new(4);
+            let mut now = credit.last;
+            for _ in 0..20 {
+                now += each;
+                credit.answered(1, now);
+            }
+            credit.depth()
+        };
+        assert_eq!(Credit::new(4).depth(), 4);
+        assert_eq!(depth(Duration::from_secs(1)), 4);
+        assert_eq!(depth(Duration::from_millis(20)), 10);
+        assert_eq!(depth(Duration::from_micros(100)), 2000);
+        assert_eq!(depth(Duration::from_nanos(1)), 4 * MOST);
+    }
+}

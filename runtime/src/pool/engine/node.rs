@@ -1,0 +1,446 @@
+//! The thread of one node: it has the program started there, gives it tasks, and starts it again when it was lost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::answers::{self, Flight};
+use super::credit::Credit;
+use super::place::Place;
+use super::remote::{Event, Remote};
+use super::texts;
+use crate::error::Error;
+use crate::handle;
+use crate::inherit::Values;
+use crate::link::{Frame, Outbox, Piece};
+use crate::pool::common::{Common, Next, Seat};
+use crate::pool::job::Job;
+use crate::pool::letters::Deliveries;
+use crate::pool::{seat, texts as pool_texts};
+use crate::sys;
+use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
+use crate::wire::{Kind, NodeKind, Packed};
+
+/// How often in a row a node may fail before it is of use until it is given up.
+const FAILURES: u32 = 5;
+
+/// The pause after the first such failure; twice as long after each further one, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A node that was there for so long was of use, whatever ended it.
+const USEFUL: Duration = Duration::from_secs(10);
+
+/// How long a node may take to end when everything is done.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a command whose output has ended may take to end, so that its status can be told.
+const SOON: Duration = Duration::from_secs(1);
+
+/// More than that is not put in front of a slow link.
+const MOST_UNWRITTEN: usize = 4 << 20;
+
+/// How long tasks may wait at a node while another one has nothing to do.
+const HOLD_UP: Duration = Duration::from_millis(20);
+
+/// What the thread does from its start to its end.
+pub(in crate::pool) fn run(common: &Common, seat: &Arc<Seat>, place: &Place) {
+    let mut failures: u32 = 0;
+    let mut not_before = None;
+    let mut is_first = true;
+    loop {
+        let values = match common.next(seat) {
+            Next::Leave => return,
+            Next::Start(values) => values,
+            // That is how workers of this machine are kept from failing too often.
+            Next::Wait(until) => {
+                let _ = sys::wait_any([].iter(), &seat.waker, Some(until));
+                continue;
+            }
+        };
+        if not_before.is_some_and(|time| time > Instant::now()) {
+            // An error is no more than a shorter wait.
+            let _ = sys::wait_any([].iter(), &seat.waker, not_before);
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            common.restarted();
+        }
+        let Some(Failure { error, was_useful, is_final }) = live(common, seat, place, values) else { continue };
+        failures = if was_useful { 1 } else { failures + 1 };
+        if failures >= FAILURES || is_final {
+            common.give_up(seat, |is_last| match is_last {
+                true => texts::broken(failures, &error),
+                false => error.copy(),
+            });
+            return;
+        }
+        let pause = (FIRST_PAUSE * 2_u32.pow(failures - 1)).min(LAST_PAUSE);
+        not_before = Instant::now().checked_add(pause);
+    }
+}
+
+/// Why a node is not there any more.
+struct Failure {
+    error: Error,
+    was_useful: bool,
+    /// It would fail again.
+    is_final: bool,
+}
+
+/// Starts the program on the node, and lives with it. `None` if it has ended because nothing was left to do.
+fn live(common: &Common, seat: &Arc<Seat>, place: &Place, values: Arc<Values>) -> Option<Failure> {
+    let remote = match Remote::start(place, seat) {
+        Ok(remote) => remote,
+        Err(error) => return Some(Failure { error, was_useful: false, is_final: false }),
+    };
+    remote.send(orders(common, place, &values));
+    let now = Instant::now();
+    let node = Node {
+        common,
+        seat,
+        place,
+        remote,
+        name: place.name.clone(),
+        values,
+        flight: Flight::default(),
+        credit: None,
+        started: now,
+        beat: now,
+        answered: 0,
+        yielding: false,
+        progress: now,
+        cancellations: 0,
+    };
+    node.live()
+}
+
+/// What the node's pool is to be like.
+fn orders(common: &Common, place: &Place, values: &Values) -> Outbox {
+    let settings = &common.settings;
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX - 1);
+    let (clears_environment, environment) = settings.environment.changes();
+    let orders = Orders {
+        build: sys::portable_build_id(),
+        silence: nanos(place.heartbeat),
+        workers: settings.workers_of_node,
+        initializer_timeout: nanos(settings.initializer_timeout),
+        task_timeout: settings.task_timeout.map(nanos),
+        max_tasks: settings.max_tasks_per_worker,
+        silent: [&settings.stdout, &settings.stderr].map(|stream| stream.is_null()),
+        clears_environment,
+        environment,
+        arguments: std::env::args_os().map(std::ffi::OsString::into_encoded_bytes).collect(),
+    };
+    let mut pieces = vec![Piece::Owned(orders.encode())];
+    // What workers tell of themselves stays there.
+    let (start, blobs, _) = seat::beginning(settings, values, &settings.confinement);
+    pieces.extend(start);
+    Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs, Vec::new())
+}
+
+/// Why nothing more is to be expected of a node.
+enum End {
+    /// It is gone.
+    Lost(String),
+    /// It has said that it cannot work.
+    Unfit(Error),
+    /// It was not heard of before its hello.
+    Late(Duration),
+    /// The pool ends.
+    Dismissed(Error),
+    /// There is nothing left to do.
+    Done,
+}
+
+/// One node, from its start to its end.
+struct Node<'a> {
+    common: &'a Common,
+    seat: &'a Seat,
+    place: &'a Place,
+    remote: Remote,
+    name: String,
+    /// The inherited statics as the node has them.
+    values: Arc<Values>,
+    flight: Flight,
+    /// `None` before its hello.
+    credit: Option<Credit>,
+    started: Instant,
+    /// When something was sent last.
+    beat: Instant,
+    answered: u64,
+    /// It was asked to give tasks back, and has not yet.
+    yielding: bool,
+    /// When it has answered or was given something last.
+    progress: Instant,
+    cancellations: u64,
+}
+
+impl Node<'_> {
+    fn live(mut self) -> Option<Failure> {
+        let end = loop {
+            match self.step() {
+                Ok(until) => {
+                    if let Err(error) = sys::wait_any([].iter(), &self.seat.waker, Some(until)) {
+                        break End::Lost(format!("it can no longer be watched: {error}"));
+                    }
+                }
+                Err(end) => break end,
+            }
+        };
+        self.finish(end)
+    }
+
+    /// Does what there is to do, and says until when there is nothing else.
+    fn step(&mut self) -> Result<Instant, End> {
+        if self.common.must_leave() {
+            return Err(End::Dismissed(self.common.why_ended()));
+        }
+        let mut deliveries = Deliveries::new();
+        let heard = self.hear(&mut deliveries);
+        self.note_tasks();
+        self.common.deliver(deliveries);
+        heard?;
+        let now = Instant::now();
+        let Some(workers) = self.credit.as_ref().map(Credit::workers) else {
+            return self.wait_for_hello(now);
+        };
+        if self.remote.silence() > self.place.heartbeat {
+            return Err(End::Lost(texts::silent(self.place.heartbeat)));
+        }
+        self.stop_unwanted();
+        self.feed(workers, now);
+        self.share(workers, now);
+        if self.flight.len() == 0 && self.common.should_leave(self.seat) {
+            return Err(End::Done);
+        }
+        let pause = self.place.heartbeat / 4;
+        if now.duration_since(self.beat) >= pause && self.remote.unwritten() == 0 {
+            self.send(NodeKind::Beat, Vec::new());
+        }
+        let look = if self.flight.len() > workers { pause.min(HOLD_UP) } else { pause };
+        Ok(now + look)
+    }
+
+    fn wait_for_hello(&self, now: Instant) -> Result<Instant, End> {
+        if self.common.should_leave(self.seat) {
+            return Err(End::Done);
+        }
+        match self.place.start_timeout {
+            Some(limit) if now.duration_since(self.started) >= limit => Err(End::Late(limit)),
+            Some(limit) => Ok(self.started + limit),
+            None => Ok(now + Duration::from_secs(60)),
+        }
+    }
+
+    /// Takes what has come from the node.
+    fn hear(&mut self, deliveries: &mut Deliveries) -> Result<(), End> {
+        let before = self.answered;
+        let heard = loop {
+            match self.remote.next() {
+                None => break Ok(()),
+                Some(Event::Frame(frame)) => {
+                    if let Err(end) = self.accept(frame, deliveries) {
+                        break Err(end);
+                    }
+                }
+                Some(Event::End(why)) => break Err(End::Lost(why.unwrap_or_default())),
+            }
+        };
+        let count = (self.answered - before) as usize;
+        if count > 0 {
+            self.progress = Instant::now();
+            if let Some(credit) = &mut self.credit {
+                credit.answered(count, self.progress);
+            }
+        }
+        heard
+    }
+
+    fn accept(&mut self, frame: Frame, deliveries: &mut Deliveries) -> Result<(), End> {
+        let damaged = || End::Lost("what it sent cannot be read".into());
+        match (frame.kind, &self.credit) {
+            (Kind::Node(NodeKind::Beat), Some(_)) => Ok(()),
+            (Kind::Node(NodeKind::Hello), None) => {
+                let hello = Hello::decode(&frame.items).ok_or_else(damaged)?;
+                let workers = hello.workers as usize;
+                if !hello.node.is_empty() {
+                    self.name = format!("node {}", hello.node);
+                }
+                self.credit = Some(Credit::new(workers));
+                self.seat.width.store(workers, Ordering::Release);
+                self.seat.process.store(self.remote.id(), Ordering::Release);
+                Ok(())
+            }
+            (Kind::Node(kind @ (NodeKind::Answers | NodeKind::Long | NodeKind::Lost)), Some(_)) => {
+                let place = answers::From { common: self.common, node: &self.name };
+                let before = self.flight.len();
+                let again = self.flight.accept(kind, frame, &place, deliveries).ok_or_else(damaged)?;
+                self.answered += (before - self.flight.len()) as u64;
+                self.common.give_back(again);
+                Ok(())
+            }
+            (Kind::Node(NodeKind::Yielded), Some(_)) => {
+                let numbers = decode_numbers(&frame.items).ok_or_else(damaged)?;
+                self.yielding = false;
+                let mut jobs = Vec::new();
+                for run in numbers.chunks(2) {
+                    let &[number, count] = run else { return Err(damaged()) };
+                    jobs.push(self.flight.take(number, count as usize).ok_or_else(damaged)?);
+                }
+                self.common.give_back(jobs);
+                Ok(())
+            }
+            (Kind::Value, _) => match &self.common.settings.initializer {
+                // The initializer has failed in a worker of the node; what it said can only be understood here.
+                Some(initializer) => match (initializer.judge)(&frame.items, frame.blobs, Vec::new()) {
+                    Err(error) => Err(End::Unfit(error.in_entry(initializer.entry.name()))),
+                    Ok(()) => Err(damaged()),
+                },
+                None => Err(damaged()),
+            },
+            (Kind::Failure, _) => Err(End::Unfit(handle::failure(&frame.items, frame.blobs))),
+            _ => Err(damaged()),
+        }
+    }
+
+    fn note_tasks(&self) {
+        self.seat.tasks.store(self.flight.len(), Ordering::Release);
+    }
+
+    /// Tells the node which of its tasks nobody wants any more.
+    fn stop_unwanted(&mut self) {
+        let cancellations = self.common.cancellations.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.cancellations, cancellations) == cancellations {
+            return;
+        }
+        for (kind, numbers) in [NodeKind::Stop, NodeKind::Forget].into_iter().zip(self.flight.newly_unwanted()) {
+            if !numbers.is_empty() {
+                self.send(kind, encode_numbers(&numbers));
+            }
+        }
+    }
+
+    /// Gives the node what it may have.
+    fn feed(&mut self, workers: usize, now: Instant) {
+        let depth = self.credit.as_ref().map_or(0, Credit::depth);
+        // Not one by one, where many go: each frame costs both sides a wake-up.
+        if self.flight.len() > depth / 2 && self.flight.len() >= workers {
+            return;
+        }
+        while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
+            let open = self.flight.len();
+            let mut jobs = Vec::new();
+            // With a worker free it is as idle as any.
+            self.common.take(self.seat, depth - open, if open < workers { 0 } else { open }, &mut jobs);
+            if jobs.is_empty() {
+                break;
+            }
+            if let (0, Some(credit)) = (open, &mut self.credit) {
+                credit.begins(now);
+            }
+            self.give(jobs);
+            self.progress = now;
+        }
+        self.note_tasks();
+    }
+
+    /// Sends tasks, which all have the same inherited statics.
+    fn give(&mut self, jobs: Vec<Job>) {
+        let Some(first) = jobs.first() else { return };
+        let then = Arc::clone(&first.bundle.values);
+        let mut items = if Arc::ptr_eq(&self.values, &then) { Values::nothing() } else { then.all_since(&self.values) };
+        self.values = then;
+        let id = self.remote.id();
+        let (tasks, blobs) = self.flight.board(jobs, id);
+        items.push(Piece::Owned(tasks));
+        self.beat = Instant::now();
+        self.remote.send(Outbox::of_shared(Kind::Node(NodeKind::Jobs), items, blobs, Vec::new()));
+    }
+
+    /// Has the node give back what waits there while another one has nothing to do.
+    fn share(&mut self, workers: usize, now: Instant) {
+        let waiting = self.flight.len().saturating_sub(workers);
+        if waiting > 0 && !self.yielding && now.duration_since(self.progress) >= HOLD_UP && self.common.is_hungry() {
+            self.yielding = true;
+            self.send(NodeKind::Yield, (waiting as u32).to_le_bytes().to_vec());
+        }
+    }
+
+    fn send(&mut self, kind: NodeKind, items: Vec<u8>) {
+        self.beat = Instant::now();
+        self.remote.send(Outbox::new(Kind::Node(kind), &[], Packed { items, ..Packed::default() }));
+    }
+
+    /// Ends the node, and tells its tasks.
+    fn finish(mut self, end: End) -> Option<Failure> {
+        self.common.not_idle(self.seat);
+        match &end {
+            End::Done if self.credit.is_some() => {
+                self.send(NodeKind::Leave, Vec::new());
+                self.remote.leave(Instant::now() + GRACE);
+            }
+            // The workers are gone when it is.
+            End::Dismissed(_) if self.credit.is_some() => self.remote.leave(Instant::now() + SOON),
+            _ => {}
+        }
+        let was_useful = self.credit.is_some() && (self.answered > 0 || self.started.elapsed() > USEFUL);
+        let failure = self.failure(&end);
+        let jobs = self.flight.disembark();
+        // It must be gone before its tasks go to another one.
+        drop(self.remote);
+        self.seat.process.store(0, Ordering::Release);
+        self.seat.tasks.store(0, Ordering::Release);
+        let why = failure.as_ref().map_or_else(String::new, |(why, _)| why.clone());
+        let mut deliveries = Deliveries::new();
+        let mut again = Vec::new();
+        for mut job in jobs {
+            let is_unfit = matches!(end, End::Unfit(_));
+            if let End::Dismissed(error) = &end {
+                job.fail(|| error.copy(), &mut deliveries);
+            } else if job.bundle.mailbox.is_unwanted() {
+                job.fail(|| pool_texts::cancelled(None), &mut deliveries);
+            } else if is_unfit {
+                // It answers all that has run before it says so.
+                again.push(job);
+            } else if job.retries > 0 {
+                job.retries -= 1;
+                again.push(job);
+            } else {
+                let attempt = self.common.attempt(&job);
+                job.fail(|| texts::lost(&self.name, attempt, &why), &mut deliveries);
+            }
+        }
+        self.common.give_back(again);
+        self.common.deliver(deliveries);
+        // Workers that cannot begin were tried as often as those of this machine are.
+        let is_final = matches!(end, End::Unfit(_)) && self.answered == 0;
+        failure.map(|(_, error)| Failure { is_final, error, was_useful })
+    }
+
+    /// What to say of the end of the node: to its tasks, and if it is not started again.
+    fn failure(&mut self, end: &End) -> Option<(String, Error)> {
+        let has_said_hello = self.credit.is_some();
+        match end {
+            End::Done | End::Dismissed(_) => None,
+            End::Unfit(error) => Some((error.to_string(), texts::unfit(&self.name, error))),
+            End::Late(limit) => Some((String::new(), texts::hello_too_late(&self.name, *limit))),
+            End::Lost(why) => {
+                let soon = Instant::now() + SOON;
+                while why.is_empty() && !self.remote.is_over() && Instant::now() < soon {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                let status = self.remote.status().map(|status| format!("its command ended ({status})"));
+                let complaints = Some(self.remote.complaints()).filter(|said| !said.is_empty());
+                let why = Some(why.clone()).filter(|why| !why.is_empty());
+                let parts: Vec<String> = [why, status, complaints].into_iter().flatten().collect();
+                let why = parts.join("; ");
+                let error = match has_said_hello {
+                    true => Error::new(crate::ErrorKind::Lost, format!("{} was lost: {why}", self.name)),
+                    false => texts::no_hello(&self.name, self.remote.command(), &why),
+                };
+                Some((why, error))
+            }
+        }
+    }
+}

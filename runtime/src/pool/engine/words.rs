@@ -1,0 +1,64 @@
+//! A line of words, as a shell splits it and as it must be written for one.
+
+use std::ffi::OsString;
+
+/// The words of a line: separated by blanks, unless those are in single or double quotes or behind a backslash.
+pub(super) fn split(line: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some('\''), _) => word.get_or_insert_default().push(c),
+            (_, '\\') => word.get_or_insert_default().push(chars.next().ok_or("it ends with a backslash")?),
+            (Some(_), _) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, _) if c.is_whitespace() => words.extend(word.take()),
+            (None, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote in it is not closed");
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// One word as a POSIX shell takes it for itself.
+pub(super) fn quote(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-=./:,@%+{}".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The line of these words, and what is put behind it if there are any.
+pub(super) fn join(words: &[OsString], behind: &str) -> String {
+    let words: Vec<_> = words.iter().map(|word| quote(&word.to_string_lossy())).collect();
+    if words.is_empty() { String::new() } else { words.join(" ") + behind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_a_shell() {
+        let split = |line: &str| split(line).unwrap();
+        assert_eq!(split("  a  b\tc "), ["a", "b", "c"]);
+        assert_eq!(split(r#"'a b' "c 'd'" e\ f g"h i"j '' "#), ["a b", "c 'd'", "e f", "gh ij", ""]);
+        assert_eq!(split(""), [""; 0]);
+        for line in ["'a", "\"a", "a\\"] {
+            assert!(super::split(line).is_err(), "{line}");
+        }
+        for word in ["", "a b", "it's", "\"", "$x", "`x`", "\\", "plain-1.0/x"] {
+            assert_eq!(split(&quote(word)), [word]);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a process has from the thread that starts it, besides what it is told.
+
+#![allow(unsafe_code)]
+
+use std::io;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, getpriority_process, getrlimit};
+
+/// What a process would inherit that this thread starts now. Two that are equal were to be had from the same start.
+///
+/// It holds what a program is likely to change while it runs: directory and root, umask, users and groups, capabilities,
+/// ignored signals, session and process group, processors, niceness, scheduling policy, limits, seccomp filters. Left out is
+/// what is dear to ask for and seldom changed by the process itself: control groups, namespaces, the adjustment for
+/// being out of memory; and descriptors above those of the standard streams, which no entry is promised. The mask of blocked
+/// signals and what happens at SIGPIPE and SIGCHLD are the same in every child.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inherited(Vec<u8>);
+
+/// Lines of `/proc/thread-self/status`, which in one go tells what would take many calls, and the umask, which no call tells
+/// without changing it.
+const LINES: [&[u8]; 18] = [
+    b"Umask:",
+    b"Uid:",
+    b"Gid:",
+    b"Groups:",
+    b"NSpgid:",
+    b"NSsid:",
+    b"THP_enabled:",
+    b"SigIgn:",
+    b"CapInh:",
+    b"CapPrm:",
+    b"CapEff:",
+    b"CapBnd:",
+    b"CapAmb:",
+    b"NoNewPrivs:",
+    b"Seccomp:",
+    b"Seccomp_filters:",
+    b"Cpus_allowed:",
+    b"Mems_allowed:",
+];
+
+/// Those that concern what a program of ours may do. The others (queues, real time, locks) hold for few programs, and each
+/// is a call.
+const LIMITS: [Resource; 9] = [
+    Resource::As,
+    Resource::Core,
+    Resource::Cpu,
+    Resource::Data,
+    Resource::Fsize,
+    Resource::Memlock,
+    Resource::Nofile,
+    Resource::Nproc,
+    Resource::Stack,
+];
+
+impl Inherited {
+    pub(crate) fn now() -> io::Result<Self> {
+        let mut all = status()?;
+        for directory in [".", "/"] {
+            let stat = rustix::fs::stat(directory)?;
+            #[allow(clippy::useless_conversion)] // Their types are not the same on all processors.
+            let place = [u64::from(stat.st_dev), u64::from(stat.st_ino)];
+            place.iter().for_each(|part| all.extend_from_slice(&part.to_ne_bytes()));
+        }
+        for resource in LIMITS {
+            let limit = getrlimit(resource);
+            for bound in [limit.current, limit.maximum] {
+                all.extend_from_slice(&bound.unwrap_or(u64::MAX).to_ne_bytes());
+            }
+        }
+        all.extend_from_slice(&getpriority_process(None)?.to_ne_bytes());
+        // SAFETY: sched_getscheduler(2) takes a number; 0 is the calling thread.
+        all.extend_from_slice(&unsafe { libc::sched_getscheduler(0) }.to_ne_bytes());
+        Ok(Self(all))
+    }
+}
+
+/// The [`LINES`] of this thread.
+fn status() -> io::Result<Vec<u8>> {
+    let file = rustix::fs::open("/proc/thread-self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut text = Vec::with_capacity(8 << 10);
+    loop {
+        let spare = rustix::buffer::spare_capacity(&mut text);
+        match rustix::io::read(&file, spare) {
+            // The system gives all of it at once where there is room.
+            Ok(_) if text.len() < text.capacity() => break,
+            Ok(_) => text.reserve(text.len()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut lines = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        if LINES.iter().any(|name| line.starts_with(name)) {
+            lines.extend_from_slice(line);
+        }
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_there_and_a_change_is_seen() {
+        let status = String::from_utf8(status().unwrap()).unwrap();
+        for name in ["Umask:", "SigIgn:", "Cpus_allowed:", "NSsid:"] {
+            assert!(status.contains(name), "{status}");
+        }
+        // On a thread of its own: niceness is a thread's.
+        let thread = std::thread::spawn(|| {
+            let before = Inherited::now().unwrap();
+            assert_eq!(before, Inherited::now().unwrap());
+            let niceness = getpriority_process(None).unwrap();
+            rustix::process::setpriority_process(None, niceness + 1).unwrap();
+            assert_ne!(before, Inherited::now().unwrap());
+        });
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,321 @@
+//! How open handles get from one process to the other.
+//!
+//! A pipe carries bytes. A handle is a number that means something in one process only, and the one that has rights over the
+//! other is the parent: it puts copies into its child, and fetches what the child offers. A process that is yet to be
+//! started inherits them, under the same numbers. So all that goes through the pipe is numbers, in a block in front of the
+//! bytes that the handles go with:
+//!
+//! ```text
+//! offset 0   1 byte   0xFE, which no frame begins with
+//!        1   1 byte   1 if another block follows behind one byte
+//!        2   2 bytes  how many, little-endian
+//!        4   4 bytes  zero
+//!        8            the numbers, 4 bytes each, little-endian; at least two places
+//! ```
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::windows::io::{
+    AsHandle as _, AsRawHandle as _, BorrowedHandle, FromRawHandle as _, IntoRawHandle as _, OwnedHandle,
+};
+use std::ptr;
+
+use windows_sys::Win32::Foundation::{
+    DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT,
+    SetHandleInformation,
+};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+use super::handle::{check, duplicate, opened};
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(super) enum Passing {
+    /// A process that is yet to be started, with what it is going to inherit.
+    Unborn(Vec<OwnedHandle>),
+    /// The child that this process has all rights over.
+    Child(OwnedHandle),
+    /// The parent, which fetches for itself what it is offered.
+    Parent,
+}
+
+/// The shortest block. Whoever reads at most so much where one may begin does not read beyond it.
+pub(super) const SHORTEST: usize = 16;
+
+const MARK: u8 = 0xFE;
+const HEAD: usize = 8;
+
+/// More than that go in several blocks.
+const AT_ONCE: usize = 253;
+
+impl Passing {
+    /// Hands copies of the handles over, as far as that is this side's business, and says so to the other side. `more` if
+    /// there will be another block behind the next byte.
+    pub(super) fn send(&mut self, handles: &[&OwnedHandle], more: bool) -> io::Result<Vec<u8>> {
+        if handles.len() > AT_ONCE {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut block = vec![MARK, more.into(), handles.len() as u8, 0, 0, 0, 0, 0];
+        for handle in handles {
+            let number = self.hand_over(handle.as_handle())?;
+            block.extend_from_slice(&number.to_le_bytes());
+        }
+        block.resize(block.len().max(SHORTEST), 0);
+        Ok(block)
+    }
+
+    /// The number of a copy on the other side.
+    fn hand_over(&mut self, handle: BorrowedHandle<'_>) -> io::Result<u32> {
+        match self {
+            Passing::Unborn(heirlooms) => {
+                let copy = duplicate(handle, true)?;
+                let number = number(copy.as_raw_handle());
+                heirlooms.push(copy);
+                Ok(number)
+            }
+            Passing::Child(child) => {
+                // SAFETY: it has no preconditions, and returns a constant.
+                let this = unsafe { GetCurrentProcess() };
+                let mut copy = ptr::null_mut();
+                // SAFETY: both handles are open, as they are borrowed; the call writes to `copy`.
+                check(unsafe {
+                    let (from, to) = (handle.as_raw_handle(), child.as_raw_handle());
+                    DuplicateHandle(this, from, to, &raw mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
+                })?;
+                Ok(number(copy))
+            }
+            // The parent closes it when it fetches it.
+            Passing::Parent => Ok(number(duplicate(handle, false)?.into_raw_handle())),
+        }
+    }
+
+    /// What the other side has handed over under this number; `None` if there is nothing, or this process may not have it.
+    fn take(&self, number: u32) -> Option<OwnedHandle> {
+        // Handles are multiples of four, and none is zero.
+        let handle = Some(number).filter(|&number| number != 0 && number % 4 == 0)? as usize as HANDLE;
+        match self {
+            Passing::Unborn(_) => None,
+            Passing::Child(child) => fetch(child, handle),
+            Passing::Parent => {
+                let mut flags = 0;
+                // SAFETY: the call takes any number, fails for one that is no open handle, and writes to `flags`.
+                check(unsafe { GetHandleInformation(handle, &raw mut flags) }).ok()?;
+                // SAFETY: the handle is open, and the parent has put it here for whoever reads the number.
+                let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
+                // SAFETY: as above. A grandchild must not get one that was inherited.
+                check(unsafe { SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, 0) }).ok()?;
+                Some(handle)
+            }
+        }
+    }
+}
+
+/// Takes a handle out of a child, whatever it may be: the child can give no more than it has. It is closed there in any
+/// case.
+fn fetch(child: &OwnedHandle, handle: HANDLE) -> Option<OwnedHandle> {
+    // SAFETY: it has no preconditions, and returns a constant.
+    let this = unsafe { GetCurrentProcess() };
+    let mut copy = ptr::null_mut();
+    let options = DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE;
+    // SAFETY: the child's handle is open; what the other one is the system looks up there. The call writes to `copy`.
+    let done = unsafe { DuplicateHandle(child.as_raw_handle(), handle, this, &raw mut copy, 0, 0, options) };
+    check(done).ok()?;
+    // SAFETY: the call above has succeeded and made this handle.
+    unsafe { opened(copy) }.ok()
+}
+
+/// Only 32 bits of a handle have a meaning, so that programs of both widths can exchange them.
+fn number(handle: HANDLE) -> u32 {
+    handle.addr() as u32
+}
+
+/// A block on its way in, and what has come with it.
+#[derive(Debug, Default)]
+pub(super) struct Arriving {
+    block: Vec<u8>,
+    /// A block is complete, and the bytes that it goes with are next.
+    taken: bool,
+    /// Of those there is one, and another block behind it.
+    alone: bool,
+    /// The next is a block.
+    expected: bool,
+    handles: Vec<OwnedHandle>,
+    lost: bool,
+}
+
+/// What has come.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) count: usize,
+    pub(super) handles: Vec<OwnedHandle>,
+    pub(super) lost: bool,
+}
+
+impl Arriving {
+    /// Reads bytes, and the handles that go with them. `first` if these would be the first of a frame. What `read` has
+    /// given before it fails is kept for the next time.
+    pub(super) fn receive(
+        &mut self,
+        first: bool,
+        buf: &mut [u8],
+        passing: &Passing,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Arrived> {
+        loop {
+            if !self.block.is_empty() {
+                let mut bytes = vec![0; self.missing()?];
+                let count = read(&mut bytes)?;
+                if count == 0 && !bytes.is_empty() {
+                    return Ok(self.deliver(0));
+                }
+                self.block.extend_from_slice(&bytes[..count]);
+                if self.missing()? == 0 {
+                    self.take_over(passing);
+                }
+            } else if !self.taken && (first || self.expected) {
+                let len = buf.len().min(SHORTEST);
+                let count = read(&mut buf[..len])?;
+                if count == 0 || buf[0] != MARK && !self.expected {
+                    return Ok(self.deliver(count));
+                }
+                if buf[0] != MARK {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "handles were announced and have not come"));
+                }
+                self.block.extend_from_slice(&buf[..count]);
+                self.expected = false;
+            } else {
+                let len = if self.alone { 1 } else { buf.len() };
+                let count = read(&mut buf[..len])?;
+                if count > 0 {
+                    (self.expected, self.alone, self.taken) = (self.alone, false, false);
+                }
+                return Ok(self.deliver(count));
+            }
+        }
+    }
+
+    /// How much is still to come of the block that has begun.
+    fn missing(&self) -> io::Result<usize> {
+        let Some(head) = self.block.first_chunk::<HEAD>() else { return Ok(SHORTEST - self.block.len()) };
+        match usize::from(u16::from_le_bytes([head[2], head[3]])) {
+            count @ 0..=AT_ONCE => Ok((HEAD + 4 * count).max(SHORTEST) - self.block.len()),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "too many handles have come at once")),
+        }
+    }
+
+    /// Takes what the block says, which is complete.
+    fn take_over(&mut self, passing: &Passing) {
+        let block = std::mem::take(&mut self.block);
+        let count = usize::from(block[2]);
+        for number in block[HEAD..].chunks_exact(4).take(count) {
+            let number = u32::from_le_bytes([number[0], number[1], number[2], number[3]]);
+            match passing.take(number) {
+                Some(handle) => self.handles.push(handle),
+                None => self.lost = true,
+            }
+        }
+        (self.taken, self.alone) = (true, block[1] != 0);
+    }
+
+    fn deliver(&mut self, count: usize) -> Arrived {
+        // Who is not given all of them does not know which are missing, and gets none.
+        let lost = std::mem::take(&mut self.lost);
+        let handles = std::mem::take(&mut self.handles);
+        Arrived { count, handles: if lost { Vec::new() } else { handles }, lost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::handle::this_process;
+    use super::*;
+
+    fn file() -> OwnedHandle {
+        File::open(std::env::current_exe().unwrap()).unwrap().into()
+    }
+
+    /// Reads all of the bytes, in steps of so many.
+    fn read(bytes: &[u8], step: usize, passing: &Passing) -> io::Result<(Vec<u8>, usize, bool)> {
+        let (mut arriving, mut rest) = (Arriving::default(), bytes);
+        let (mut data, mut handles, mut lost, mut blocked) = (Vec::new(), 0, false, false);
+        loop {
+            let mut buf = [0; 16];
+            let arrived = arriving.receive(data.is_empty(), &mut buf, passing, |buf| {
+                blocked = !blocked;
+                if blocked {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                let count = rest.len().min(buf.len()).min(step);
+                buf[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                Ok(count)
+            });
+            match arrived {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                arrived => {
+                    let arrived = arrived?;
+                    if arrived.count == 0 {
+                        return Ok((data, handles, lost));
+                    }
+                    data.extend_from_slice(&buf[..arrived.count]);
+                    handles += arrived.handles.len();
+                    lost |= arrived.lost;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_stand_before_their_bytes_however_they_arrive() {
+        let files: Vec<_> = (0..5).map(|_| file()).collect();
+        let files: Vec<_> = files.iter().collect();
+        for step in 1..40 {
+            let mut child = Passing::Child(this_process());
+            // The second byte of the data, and all that follow, look like a block.
+            let sent = [
+                child.send(&files[..3], true).unwrap(),
+                b"s".to_vec(),
+                child.send(&files, false).unwrap(),
+                vec![MARK; 20],
+            ];
+            let (data, handles, lost) = read(&sent.concat(), step, &Passing::Parent).unwrap();
+            assert_eq!((data.len(), handles, lost), (21, 8, false), "in steps of {step}");
+            let (data, handles, lost) = read(b"spw and nothing else", step, &Passing::Parent).unwrap();
+            assert_eq!((data.len(), handles, lost), (20, 0, false));
+        }
+    }
+
+    #[test]
+    fn a_parent_fetches_what_is_offered_and_closes_it_there() {
+        let mut offers = Passing::Parent;
+        let block = offers.send(&[&file()], false).unwrap();
+        let fetches = Passing::Child(this_process());
+        let sent = [block, b"x".to_vec()].concat();
+        assert_eq!(read(&sent, 100, &fetches).unwrap(), (b"x".to_vec(), 1, false));
+        let (_, handles, lost) = read(&sent, 100, &fetches).unwrap();
+        assert_eq!((handles, lost), (0, true), "it is not there twice");
+    }
+
+    #[test]
+    fn numbers_that_are_no_handles_are_lost_and_damaged_blocks_are_errors() {
+        let block = |number: u32| {
+            let head = [MARK, 0, 1, 0, 0, 0, 0, 0];
+            [&head[..], &number.to_le_bytes(), &[0; 4], b"x"].concat()
+        };
+        for number in [0, 3, 0x7FFF_FFFC, u32::MAX, u32::MAX - 3] {
+            for passing in [Passing::Parent, Passing::Child(this_process()), Passing::Unborn(vec![])] {
+                assert_eq!(read(&block(number), 100, &passing).unwrap(), (b"x".to_vec(), 0, true), "{number:#x}");
+            }
+        }
+        let many = [&[MARK, 0, 254, 0][..], &[0; 2000]].concat();
+        assert_eq!(read(&many, 100, &Passing::Parent).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let announced = [&[MARK, 1][..], &[0; 14], b"xnothing"].concat();
+        assert_eq!(read(&announced, 100, &Passing::Parent).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        for len in 0..SHORTEST {
+            assert_eq!(read(&block(4)[..len], 100, &Passing::Parent).unwrap().0, b"");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Channels between processes, as their users see them.
+
+#![cfg(target_os = "linux")]
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod bulk;
+mod directions;
+mod ends;
+mod limits;
+
+use spawnsafe::{Error, Receiver, Sender, child_entry};
+
+/// Sends these numbers.
+#[child_entry]
+fn counts(to: Sender<u64>, from: u64, count: u64) -> Result<(), Error> {
+    (from..from + count).try_for_each(|number| Ok(to.send(number)?))
+}
+
+/// Adds up what it gets, until there is nothing more.
+#[child_entry]
+fn sums(numbers: Receiver<u64>) -> Result<u64, Error> {
+    numbers.iter().sum()
+}

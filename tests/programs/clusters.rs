@@ -1,0 +1,103 @@
+//! Programs with pools on other machines.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::Duration;
+
+use spawnsafe::{Engine, Pool, Stdio, child_entry, process_main};
+use spawnsafe_tests::{children_of, eventually, open_descriptors};
+
+#[child_entry]
+fn square(x: u64) -> u64 {
+    x * x
+}
+
+#[child_entry]
+fn sleeps(milliseconds: u64) -> (u32, u32) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    (std::process::id(), std::os::unix::process::parent_id())
+}
+
+#[process_main]
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("in-mid-map") => in_mid_map(),
+        Some("leaks") => leaks(),
+        Some("nodes") => nodes(),
+        Some("many-tasks") => many_tasks(),
+        other => panic!("no such program: {other:?}"),
+    }
+}
+
+/// Prints the ids of all that work for it, and goes on.
+fn in_mid_map() {
+    let pool = Pool::builder().engine(Engine::from_env().unwrap()).workers(2).build().unwrap();
+    let mut seen = BTreeSet::new();
+    let mut ids = pool.map_unordered(sleeps::call, std::iter::repeat(20)).map(|(_, ids)| ids.unwrap());
+    for (worker, agent) in ids.by_ref().take(100) {
+        seen.extend([worker, agent]);
+    }
+    seen.extend(pool.process_ids());
+    println!("{}", seen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    std::io::stdout().flush().unwrap();
+    ids.for_each(drop);
+}
+
+#[child_entry]
+fn node() -> String {
+    std::thread::sleep(Duration::from_millis(50));
+    std::env::var("SLURMD_NODENAME").unwrap_or_default()
+}
+
+/// Prints the names of the nodes that it is given, and how many workers they have.
+fn nodes() {
+    let pool = Pool::builder().engine(Engine::from_env().unwrap()).build().unwrap();
+    let workers = eventually("all nodes are there", || {
+        let workers = pool.figures().workers;
+        (workers >= 6).then_some(workers)
+    });
+    let names: BTreeSet<String> = pool.map(|()| node::call(), [(); 60]).collect::<Result<_, _>>().unwrap();
+    println!("{}: {workers} workers", names.into_iter().collect::<Vec<_>>().join(" "));
+}
+
+/// As many tasks as are asked for, each answered once; what the pool does meanwhile is told now and then.
+fn many_tasks() {
+    let count: u64 = std::env::args().nth(2).unwrap().parse().unwrap();
+    let pool = Pool::builder().engine(Engine::from_env().unwrap()).workers(2).build().unwrap();
+    std::thread::scope(|scope| {
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let pool = &pool;
+        scope.spawn(move || {
+            while is_done.recv_timeout(Duration::from_secs(5)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("{:?}", pool.figures());
+            }
+        });
+        for (x, result) in (0..).zip(pool.map(square::call, 0..count)) {
+            assert_eq!(result.unwrap(), x * x);
+        }
+        drop(done);
+    });
+    println!("{count} tasks");
+}
+
+/// Many pools leave no descriptor, no thread and no process behind.
+fn leaks() {
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let engine = Engine::command(["sh", "-c", "exec \"$@\"", "--"]).nodes(2);
+    let round = || {
+        let pool = Pool::builder().engine(engine.clone()).workers(1).stderr(Stdio::null()).build().unwrap();
+        let squares = pool.map(square::call, 0..100).map(Result::unwrap).sum::<u64>();
+        assert_eq!(squares, (0..100).map(|x| x * x).sum::<u64>());
+        drop(pool.submit(sleeps::call(600_000)).unwrap());
+    };
+    round();
+    let one = || eventually("the threads of the links end", || (threads() == 1).then_some(()));
+    one();
+    let before = open_descriptors();
+    for _ in 0..20 {
+        round();
+    }
+    one();
+    assert_eq!(open_descriptors(), before);
+    assert_eq!(children_of(std::process::id()), [0; 0]);
+}
