@@ -98,7 +98,9 @@ pub(crate) fn all() -> Vec<Contestant> {
     let python = scripts.join("contestant.py").display().to_string();
     let node = scripts.join("contestant.mjs").display().to_string();
     let mut all = vec![
-        rust("spawnsafe", Kind::Own, "with_spawnsafe", &[]),
+        rust("spawnsafe", Kind::Own, "with_spawnsafe", &["exec"]),
+        rust("spawnsafe, prewarmed", Kind::Own, "with_spawnsafe", &["prewarmed"]),
+        rust("spawnsafe, zygote", Kind::Own, "with_spawnsafe", &["zygote"]),
         rust("posix_spawn by hand", Kind::Anew, "with_system", &["posix_spawn"]),
         rust("std Command by hand", Kind::Anew, "with_system", &["command"]),
         rust("procspawn", Kind::Anew, "with_procspawn", &[]),

@@ -1,6 +1,6 @@
-//! spawnsafe: `exec`.
+//! spawnsafe, with each of its start methods: `exec`, `zygote`, `prewarmed`.
 
-use spawnsafe::{Pool, child_entry, process_main};
+use spawnsafe::{Call, Pool, StartMethod, child_entry, process_main};
 use spawnsafe_peers::{Contestant, Started, WORKERS, serve};
 
 #[child_entry]
@@ -24,10 +24,15 @@ fn floats(data: Vec<f64>) -> Vec<f64> {
 }
 
 struct Spawnsafe {
+    method: StartMethod,
     pool: Option<Pool>,
 }
 
 impl Spawnsafe {
+    fn call(&self, number: u64) -> Call<u64> {
+        add_one::call(number).start_method(self.method)
+    }
+
     fn pool(&mut self) -> &Pool {
         self.pool.get_or_insert_with(|| Pool::builder().workers(WORKERS).build().expect("there is a pool"))
     }
@@ -35,12 +40,12 @@ impl Spawnsafe {
 
 impl Contestant for Spawnsafe {
     fn start(&mut self, number: u64) -> Option<Started> {
-        let child = add_one::spawn(number).expect("it starts");
+        let child = self.call(number).spawn().expect("it starts");
         Some(Box::new(move || child.join().expect("it answers")))
     }
 
     fn run(&mut self, number: u64) -> Option<u64> {
-        Some(add_one::run(number).expect("it answers"))
+        Some(self.call(number).run().expect("it answers"))
     }
 
     fn pool(&mut self, micros: u64, count: u64) -> Option<()> {
@@ -65,5 +70,14 @@ impl Contestant for Spawnsafe {
 
 #[process_main]
 fn main() {
-    serve(Spawnsafe { pool: None });
+    let method = match std::env::args().nth(1).as_deref() {
+        Some("zygote") => StartMethod::Zygote,
+        Some("prewarmed") => {
+            // What a program does that has bursts of calls: as many as are in flight.
+            spawnsafe::prewarm(8).expect("they start");
+            StartMethod::Exec
+        }
+        _ => StartMethod::Exec,
+    };
+    serve(Spawnsafe { method, pool: None });
 }
