@@ -26,6 +26,7 @@ fn main() {
 mod counted {
     #![allow(unsafe_code)]
 
+    use std::io;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, exit};
 
@@ -38,11 +39,19 @@ mod counted {
     /// the C library copies memory in other ways differ more.
     const TOLERANCE: f64 = 1.10;
 
-    /// What is counted, how often it is done, and how many instructions it is known to take each time.
-    const KNOWN: [(&str, fn(&Pool), u64, u64); 3] = [
-        ("packing three arguments", pack, 20, 1_279),
-        ("a start and its result", start, 4, 45_195),
-        ("a round trip to a worker", trip, 20, 8_855),
+    /// What is counted.
+    struct Counted {
+        name: &'static str,
+        run: fn(&Pool),
+        times: u64,
+        /// How many instructions it is known to take each time.
+        known: u64,
+    }
+
+    const COUNTED: [Counted; 3] = [
+        Counted { name: "packing three arguments", run: pack, times: 20, known: 1_279 },
+        Counted { name: "a start and its result", run: start, times: 4, known: 45_195 },
+        Counted { name: "a round trip to a worker", run: trip, times: 20, known: 8_855 },
     ];
 
     #[child_entry]
@@ -73,7 +82,7 @@ mod counted {
     /// Marks the beginning and the end of each.
     fn traced() {
         let pool = Pool::builder().workers(1).build().expect("there is a pool");
-        for (_, run, times, _) in KNOWN {
+        for Counted { run, times, .. } in COUNTED {
             // What is done once is not counted.
             (0..10).for_each(|_| run(&pool));
             mark();
@@ -92,7 +101,7 @@ mod counted {
         let compiler = Command::new("rustc").arg("--version").output().expect("there is a compiler").stdout;
         let is_known = String::from_utf8_lossy(&compiler).starts_with(COMPILER);
         let mut failed = 0;
-        for ((name, _, times, known), count) in KNOWN.into_iter().zip(count()) {
+        for (Counted { name, times, known, .. }, count) in COUNTED.into_iter().zip(count()) {
             let each = count / times;
             let is_too_much = each as f64 > known as f64 * TOLERANCE;
             println!("{name}: {each} instructions, known are {known}");
@@ -107,19 +116,22 @@ mod counted {
         failed
     }
 
+    fn ask_to_be_traced() -> io::Result<()> {
+        // SAFETY: the request takes no other argument.
+        match unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs this program again, and counts its instructions between marks.
     fn count() -> Vec<u64> {
         let mut command = Command::new(std::env::current_exe().expect("this program has a file"));
         command.arg("traced").env_clear();
         // What a start copies, and so counts, is the same wherever this runs.
         (0..20).for_each(|number| _ = command.env(format!("VARIABLE_{number}"), "some value of a usual length"));
-        // SAFETY: one system call, which may be made after a fork.
-        unsafe {
-            command.pre_exec(|| match libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
-                -1 => Err(std::io::Error::last_os_error()),
-                _ => Ok(()),
-            });
-        }
+        // SAFETY: it makes one system call, which a copy of a process may.
+        unsafe { command.pre_exec(ask_to_be_traced) };
         let mut child = command.spawn().expect("it starts");
         let traced = child.id() as libc::pid_t;
         let (mut counts, mut counting) = (Vec::new(), None);
@@ -155,7 +167,7 @@ mod counted {
         }
         // Its status is taken already.
         let _ = child.wait();
-        assert_eq!(counts.len(), KNOWN.len(), "the traced program has not come to its end");
+        assert_eq!(counts.len(), COUNTED.len(), "the traced program has not come to its end");
         counts
     }
 }
