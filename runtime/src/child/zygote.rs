@@ -23,6 +23,7 @@ pub(super) fn serve(order: &Frame, adopted: Adopted) -> Adopted {
     }) {
         refuse(&error, &adopted);
     }
+    invoke::rehearse();
     let forker = Forker::new(&adopted).unwrap_or_else(|reason| refuse(&Error::new(ErrorKind::Spawn, reason), &adopted));
     reply::send(Kind::Value, &[], Packed::default(), &adopted);
     let Some(newborn) = forker.next(adopted) else { exit(0) };

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
@@ -214,6 +214,14 @@ pub(crate) fn confine(_: &Confinement) -> io::Result<()> {
 impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
         unsupported()
+    }
+
+    pub(crate) fn with_timer() -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn wake_after(&self, _: Duration) {
+        match self.0 {}
     }
 
     pub(crate) fn wake(&self) {

@@ -11,6 +11,7 @@ use rustix::io::{Errno, FdFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 use rustix::process::PidfdFlags;
 
+use super::pages;
 use super::surroundings::{Status, Surroundings};
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
 use crate::sys::imp::{SEND_FLAGS, Shared, lifeline};
@@ -49,6 +50,7 @@ impl Forker {
         }
         let library = Library::now()?;
         close_inherited(&[adopted.stream.as_fd().as_raw_fd(), adopted.lifeline]).map_err(failed)?;
+        pages::share();
         Ok(Self { library, blocked: block_signals(), ignored: status.ignored() })
     }
 

@@ -43,6 +43,7 @@
 
 mod ask;
 mod fork;
+mod pages;
 mod surroundings;
 
 pub(crate) use ask::request;
