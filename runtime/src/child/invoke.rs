@@ -74,6 +74,7 @@ pub(super) fn rehearse() {
         let packed = answer.unwrap_or_else(|error| reply::pack_error(&error));
         drop(Outbox::new(Kind::Failure, &[], packed));
     }
+    sys::prepare_thread_count();
     // Nothing was printed.
     reply::flush();
 }

@@ -322,6 +322,8 @@ pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
     false
 }
 
+pub(crate) fn prepare_thread_count() {}
+
 pub(crate) fn thread_count() -> Option<u64> {
     None
 }

@@ -52,7 +52,7 @@ pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, requ
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
-pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

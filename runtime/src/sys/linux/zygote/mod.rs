@@ -43,7 +43,6 @@
 
 mod ask;
 mod fork;
-mod pages;
 mod surroundings;
 
 pub(crate) use ask::request;
