@@ -107,7 +107,7 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) fn comes_within(&self, _: std::time::Duration) -> bool {
+    pub(crate) fn comes_within(&self, _: Duration) -> bool {
         match self.0 {}
     }
 
