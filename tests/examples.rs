@@ -43,7 +43,7 @@ without a model: an error
     );
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn generator() {
     prints(

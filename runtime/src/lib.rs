@@ -83,6 +83,9 @@ pub mod guide {
     #[doc = include_str!("docs/start_up.md")]
     pub mod start_up {}
 
+    #[doc = include_str!("docs/limits.md")]
+    pub mod limits {}
+
     #[cfg(feature = "engines")]
     #[doc = include_str!("docs/clusters.md")]
     pub mod clusters {}

@@ -144,11 +144,13 @@ fn a_receiver_over_a_channel_with_what_is_in_it() {
 fn many_ends_in_one_message() {
     let (sender, receiver) = channel::<Vec<Sender<u64>>>().unwrap();
     let (number, numbers) = channel().unwrap();
-    sender.send(vec![number.clone(); 200]).unwrap();
+    // An end is three handles on Windows, and one elsewhere.
+    let many = if cfg!(windows) { 84 } else { 200 };
+    sender.send(vec![number.clone(); many]).unwrap();
     let all = receiver.recv().unwrap();
     all.iter().for_each(|one| one.send(1).unwrap());
     drop((all, number));
-    assert_eq!(numbers.iter().count(), 200);
+    assert_eq!(numbers.iter().count(), many);
     let (number, _numbers) = channel().unwrap();
     let error = sender.send(vec![number; 300]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);

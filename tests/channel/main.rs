@@ -1,6 +1,6 @@
 //! Channels between processes, as their users see them.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
@@ -8,6 +8,8 @@ mod bulk;
 mod directions;
 mod ends;
 mod limits;
+#[cfg(windows)]
+mod windows;
 
 use spawnsafe::{Error, Receiver, Sender, child_entry};
 

@@ -107,7 +107,7 @@ fn an_agent_that_hears_nothing_ends() {
     let dir = tempfile::tempdir().unwrap();
     let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
     // The shell does not become the agent, and keeps its input open when it is killed.
-    let engine = Engine::command(["sh", "-c", "sleep 600 | \"$@\" & read x; sleep 600", "--"]);
+    let engine = Engine::command(["sh", "-c", "sleep 20 | \"$@\" & read x; sleep 20", "--"]);
     let silent = Pool::builder().engine(engine.start_timeout(Duration::from_secs(1))).stderr(Stdio::null());
     let silent = silent.build().unwrap();
     let error = silent.submit(square::call(1)).unwrap().join().unwrap_err();

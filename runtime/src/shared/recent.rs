@@ -90,6 +90,10 @@ mod tests {
     #[test]
     fn a_segment_is_kept_for_the_next_task_and_no_longer() {
         let (Some(one), Some(other)) = (filled(7), filled(8)) else { return };
+        // Nor where the system does not tell one from the other.
+        if Segment::identity(one.handle(), 100).is_none() {
+            return;
+        }
         let arrives = |segment: &Segment| adopt(segment.handle().try_clone().unwrap(), 100).unwrap();
         assert!(!Arc::ptr_eq(&arrives(&one), &arrives(&one)), "what is no argument is not kept");
         let next_task = || {

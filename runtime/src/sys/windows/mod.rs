@@ -8,7 +8,11 @@ mod handle;
 mod handles;
 mod job;
 mod memory;
+mod message;
+mod mutex;
+mod offers;
 mod operation;
+mod packet;
 mod passing;
 mod pipe;
 mod process;
@@ -21,6 +25,7 @@ mod rehearsal;
 mod segment;
 mod shared;
 mod spawn;
+mod stored;
 mod stream;
 mod streams;
 mod strings;
@@ -33,14 +38,17 @@ pub(crate) use build::build_id;
 pub(crate) use build::build_id as portable_build_id;
 pub(crate) use confine::confine;
 pub(crate) use memory::{advise_large, stack_end};
+pub(crate) use message::PACKET_HANDLES;
+pub(crate) use packet::{PacketEnd, wait_to_receive, wait_to_send};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
-pub(crate) use reactor::AsyncWait;
+pub(crate) use reactor::{AsyncEnd, AsyncWait};
 #[cfg(test)]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};
+pub(crate) use stored::{Stored, store};
 pub(crate) use stream::{Handover, Stream, connection};
 pub(crate) use streams::Piped;
 #[cfg(feature = "engines")]
@@ -49,9 +57,6 @@ pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
-#[cfg(feature = "tokio")]
-pub(crate) use super::unqueued::AsyncEnd;
-pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.

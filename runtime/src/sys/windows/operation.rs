@@ -12,10 +12,11 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
-use windows_sys::Win32::System::Threading::ResetEvent;
+use windows_sys::Win32::System::Threading::{ResetEvent, SetEvent};
 use windows_sys::core::BOOL;
 
-use super::handle::event;
+use super::handle::{check, event};
+use super::pipe::{is_closed, is_part};
 
 /// Place for one operation at a time on one pipe. Whoever drops it has called [`cancel`](Operation::cancel).
 #[derive(Debug)]
@@ -75,17 +76,7 @@ impl Operation {
             // one of the calls below has its result.
             unsafe { ReadFile(pipe.as_raw_handle(), into.as_mut_ptr(), len, std::ptr::null_mut(), overlapped) }
         })?;
-        if let Some(result) = state.result(pipe, false) {
-            return result;
-        }
-        // SAFETY: as in `cancel`.
-        unsafe { CancelIoEx(pipe.as_raw_handle(), state.overlapped.as_ptr()) };
-        match state.finish(pipe) {
-            Err(error) if error.raw_os_error() == Some(ERROR_OPERATION_ABORTED as i32) => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            done => done,
-        }
+        state.result_now(pipe)
     }
 
     /// Writes some of the bytes, and waits as long as the pipe takes none.
@@ -98,6 +89,30 @@ impl Operation {
             unsafe { WriteFile(pipe.as_raw_handle(), from.as_ptr(), len, std::ptr::null_mut(), overlapped) }
         })?;
         state.finish(pipe)
+    }
+
+    /// Writes a message if there is room for it now: `WouldBlock` if not, and then no part of it was written.
+    pub(super) fn write_now(&self, pipe: &OwnedHandle, message: &[u8]) -> io::Result<usize> {
+        let len = u32::try_from(message.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut state = self.lock();
+        state.start(&self.event, |overlapped| {
+            // SAFETY: the handle is open. The bytes are valid for that length, and borrowed until the operation is over:
+            // one of the calls below has its result.
+            unsafe { WriteFile(pipe.as_raw_handle(), message.as_ptr(), len, std::ptr::null_mut(), overlapped) }
+        })?;
+        state.result_now(pipe)
+    }
+
+    /// As [`watch`](Self::watch), where messages are read: that there is one, or that the pipe is closed, is seen by the
+    /// event in any case.
+    pub(super) fn watch_messages(&self, pipe: &OwnedHandle) -> io::Result<()> {
+        match self.watch(pipe) {
+            Err(error) if is_part(&error) || is_closed(&error) => {
+                // SAFETY: the handle is open; the event is this one's own.
+                check(unsafe { SetEvent(self.event.as_raw_handle()) })
+            }
+            done => done,
+        }
     }
 
     /// Has the event signalled when something can be read, or the other end is closed. A read of no bytes at all is
@@ -174,6 +189,21 @@ impl State {
     /// Waits until the operation is over.
     fn finish(&mut self, pipe: &OwnedHandle) -> io::Result<usize> {
         self.result(pipe, true).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// The result, or `WouldBlock` if the operation is not over: it is taken back then.
+    fn result_now(&mut self, pipe: &OwnedHandle) -> io::Result<usize> {
+        if let Some(result) = self.result(pipe, false) {
+            return result;
+        }
+        // SAFETY: as in `cancel`.
+        unsafe { CancelIoEx(pipe.as_raw_handle(), self.overlapped.as_ptr()) };
+        match self.finish(pipe) {
+            Err(error) if error.raw_os_error() == Some(ERROR_OPERATION_ABORTED as i32) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            done => done,
+        }
     }
 
     /// The result, if the operation is over; `wait` waits for that.

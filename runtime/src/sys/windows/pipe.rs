@@ -9,14 +9,16 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE,
+    ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_PIPE_BUSY, ERROR_PIPE_NOT_CONNECTED,
+    GENERIC_READ, GENERIC_WRITE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES,
     FlushFileBuffers, OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
 };
 use windows_sys::Win32::System::Pipes::{
-    CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PeekNamedPipe,
+    CreateNamedPipeW, GetNamedPipeInfo, PIPE_READMODE_BYTE, PIPE_READMODE_MESSAGE, PIPE_REJECT_REMOTE_CLIENTS,
+    PIPE_SERVER_END, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PeekNamedPipe,
 };
 
 use super::handle::opened;
@@ -37,6 +39,10 @@ pub(super) enum Purpose {
     ChildReads,
     /// A standard stream that the child writes.
     ChildWrites,
+    /// Messages that stay whole, with room for so many bytes of them: this process's end reads. Both are overlapped.
+    Messages(u32),
+    /// The same with room for all that is written. The other end can be read as well, which tells of the end of this one.
+    Watched,
 }
 
 /// A new pipe: the end of this process, which is overlapped, and the child's. Neither can be inherited.
@@ -55,7 +61,11 @@ pub(super) fn pair(purpose: Purpose) -> io::Result<(OwnedHandle, OwnedHandle)> {
 fn unused_name(purpose: Purpose) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let kind = if purpose == Purpose::Connection { CONNECTION } else { "spawnsafe-stream." };
+    let kind = match purpose {
+        Purpose::Connection => CONNECTION,
+        Purpose::Messages(_) | Purpose::Watched => "spawnsafe-channel.",
+        Purpose::ChildReads | Purpose::ChildWrites => "spawnsafe-stream.",
+    };
     format!(r"\\.\pipe\LOCAL\{kind}{}.{count}.{:016x}", std::process::id(), RandomState::new().hash_one(count))
 }
 
@@ -66,9 +76,17 @@ fn is_taken(error: &io::Error) -> bool {
 
 fn try_pair(purpose: Purpose, name: &str) -> io::Result<(OwnedHandle, OwnedHandle)> {
     let (ours, theirs, flags) = match purpose {
-        Purpose::Connection => (PIPE_ACCESS_DUPLEX, GENERIC_READ | GENERIC_WRITE, FILE_FLAG_OVERLAPPED),
+        Purpose::Connection | Purpose::Watched => {
+            (PIPE_ACCESS_DUPLEX, GENERIC_READ | GENERIC_WRITE, FILE_FLAG_OVERLAPPED)
+        }
         Purpose::ChildReads => (PIPE_ACCESS_OUTBOUND, GENERIC_READ | FILE_WRITE_ATTRIBUTES, 0),
         Purpose::ChildWrites => (PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES, 0),
+        Purpose::Messages(_) => (PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES, FILE_FLAG_OVERLAPPED),
+    };
+    let (mode, capacity) = match purpose {
+        Purpose::Messages(room) => (PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, room),
+        Purpose::Watched => (PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, u32::MAX),
+        _ => (PIPE_TYPE_BYTE | PIPE_READMODE_BYTE, CAPACITY),
     };
     let name = wide(name);
     // SAFETY: the name ends in a zero and is borrowed for the call; there are no security attributes.
@@ -76,10 +94,10 @@ fn try_pair(purpose: Purpose, name: &str) -> io::Result<(OwnedHandle, OwnedHandl
         CreateNamedPipeW(
             name.as_ptr(),
             ours | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
-            PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS,
+            mode | PIPE_REJECT_REMOTE_CLIENTS,
             1,
-            CAPACITY,
-            CAPACITY,
+            capacity,
+            capacity,
             0,
             ptr::null(),
         )
@@ -106,10 +124,53 @@ pub(super) fn available(pipe: &OwnedHandle) -> io::Result<Option<usize>> {
     if is_closed(&error) { Ok(None) } else { Err(error) }
 }
 
+/// How long the next message is; 0 if there is none.
+pub(super) fn message_len(pipe: &OwnedHandle) -> io::Result<usize> {
+    let mut len = 0;
+    // SAFETY: the handle is open; of the places for results only that of `len` is given, which is valid.
+    let done = unsafe {
+        PeekNamedPipe(pipe.as_raw_handle(), ptr::null_mut(), 0, ptr::null_mut(), ptr::null_mut(), &raw mut len)
+    };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(len as usize) }
+}
+
+/// Copies the beginning of the next message, which stays where it is. Tells how many bytes: none if there is no message.
+pub(super) fn look(pipe: &OwnedHandle, into: &mut [u8]) -> io::Result<usize> {
+    let (len, mut count) = (u32::try_from(into.len()).unwrap_or(u32::MAX), 0);
+    // SAFETY: the handle is open; the buffer is valid for that length, and so is `count`, the only other place for results.
+    let done = unsafe {
+        let into = into.as_mut_ptr().cast();
+        PeekNamedPipe(pipe.as_raw_handle(), into, len, &raw mut count, ptr::null_mut(), ptr::null_mut())
+    };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(count as usize) }
+}
+
+/// How many bytes of messages a pipe holds that was made for them; `None` for anything else, also if it is the other end.
+pub(super) fn room_for_messages(pipe: &OwnedHandle, reads: bool) -> Option<u32> {
+    let (mut flags, mut room) = (0, 0);
+    // SAFETY: the handle is open, and of one that is no pipe the call says so. It writes to `flags` and `room`.
+    let done = unsafe {
+        GetNamedPipeInfo(pipe.as_raw_handle(), &raw mut flags, ptr::null_mut(), &raw mut room, ptr::null_mut())
+    };
+    let keeps_messages = done != 0 && flags & PIPE_TYPE_MESSAGE != 0;
+    (keeps_messages && (flags & PIPE_SERVER_END != 0) == reads).then_some(room)
+}
+
 /// Waits until the other end has read everything, or is closed.
 pub(super) fn await_reader(pipe: &OwnedHandle) {
     // SAFETY: the handle is open. It fails if nobody is there who could read.
     unsafe { FlushFileBuffers(pipe.as_raw_handle()) };
+}
+
+/// Whoever writes learns of a closed pipe by several codes.
+pub(super) fn has_no_reader(error: &io::Error) -> bool {
+    let codes = [ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED];
+    codes.iter().any(|&code| error.raw_os_error() == Some(code as i32))
+}
+
+/// The buffer is full, and the message goes on.
+pub(super) fn is_part(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(ERROR_MORE_DATA as i32)
 }
 
 /// The other end is closed, and nothing is left to be read.

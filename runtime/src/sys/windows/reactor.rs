@@ -7,8 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use windows_sys::Win32::System::Threading::INFINITE;
+
+use super::handle::event;
+use super::packet::AGAIN;
 use super::registered::Registered;
-use super::{Process, Stream};
+use super::{PacketEnd, Process, Stream};
 use crate::sys::Interest;
 
 /// What is watched for one child. The handles are duplicates, so that the child can be dropped first.
@@ -46,11 +50,7 @@ impl AsyncWait {
                 Registered::new(handle.as_handle(), move || ring(&bell))
             })
             .collect::<io::Result<_>>()?;
-        let event = poll_fn(|context| {
-            let mut bell = bell.lock().unwrap_or_else(PoisonError::into_inner);
-            bell.waker = Some(context.waker().clone());
-            if bell.rung { Poll::Ready(()) } else { Poll::Pending }
-        });
+        let event = rung(&bell);
         match deadline {
             None => event.await,
             // Whether it has passed is for the caller to see.
@@ -59,6 +59,59 @@ impl AsyncWait {
         drop(registered);
         Ok(())
     }
+}
+
+/// What is awaited of one end of a queue of packets.
+#[derive(Debug)]
+pub(crate) struct AsyncEnd {
+    end: PacketEnd,
+    /// Of the end to send from: never set, for want of something that tells of room.
+    never: Option<OwnedHandle>,
+}
+
+impl AsyncEnd {
+    /// For the end to send from.
+    pub(crate) fn to_send(end: &PacketEnd) -> io::Result<Self> {
+        Ok(Self { end: end.clone(), never: Some(event()?) })
+    }
+
+    /// For the end to receive from.
+    pub(crate) fn to_receive(end: &PacketEnd) -> io::Result<Self> {
+        Ok(Self { end: end.clone(), never: None })
+    }
+
+    /// Calls `attempt` until it gives something else than `WouldBlock`, each time when that may be. It is not called
+    /// again once this is dropped.
+    pub(crate) async fn when_ready<T>(&self, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            // Before it is tried, so that nothing comes unseen.
+            let (event, limit) = match &self.never {
+                Some(never) => (never.as_handle(), AGAIN.as_millis() as u32),
+                None => (self.end.watch()?, INFINITE),
+            };
+            match attempt() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            let bell = Arc::new(Mutex::new(Bell::default()));
+            let registered = Registered::within(event, limit, {
+                let bell = Arc::clone(&bell);
+                move || ring(&bell)
+            })?;
+            rung(&bell).await;
+            drop(registered);
+        }
+    }
+}
+
+/// Ends when the bell is rung.
+async fn rung(bell: &Mutex<Bell>) {
+    poll_fn(|context| {
+        let mut bell = bell.lock().unwrap_or_else(PoisonError::into_inner);
+        bell.waker = Some(context.waker().clone());
+        if bell.rung { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 fn ring(bell: &Mutex<Bell>) {

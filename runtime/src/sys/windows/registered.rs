@@ -34,6 +34,15 @@ unsafe impl Sync for Registered<'_> {}
 
 impl<'a> Registered<'a> {
     pub(super) fn new(handle: BorrowedHandle<'a>, call: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        Self::within(handle, INFINITE, call)
+    }
+
+    /// As [`new`](Self::new); the function is also called once so many milliseconds have passed.
+    pub(super) fn within(
+        handle: BorrowedHandle<'a>,
+        milliseconds: u32,
+        call: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let mut registered =
             Self { wait: ptr::null_mut(), call: Box::into_raw(Box::new(Box::new(call) as Call)), handle };
         // SAFETY: the handle is open and stays so; the function takes a pointer to a `Call`, which is valid until the
@@ -44,7 +53,7 @@ impl<'a> Registered<'a> {
                 handle.as_raw_handle(),
                 Some(signalled),
                 registered.call.cast_const().cast(),
-                INFINITE,
+                milliseconds,
                 WT_EXECUTEONLYONCE,
             )
         })?;

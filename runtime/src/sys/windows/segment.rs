@@ -99,7 +99,7 @@ impl Segment {
 }
 
 /// A new section that nobody may open again, whoever has a handle to it.
-fn section(len: usize) -> io::Result<OwnedHandle> {
+pub(super) fn section(len: usize) -> io::Result<OwnedHandle> {
     let mut nobody = ACL::default();
     // SAFETY: the call writes to the list, of this size.
     check(unsafe { InitializeAcl(&raw mut nobody, size_of_val(&nobody) as u32, ACL_REVISION) })?;

@@ -76,14 +76,23 @@ pub(crate) fn wait_any<'a>(
     Ok(processes.into_iter().map(is_signalled).collect())
 }
 
+/// Waits until one of the handles is signalled or the deadline has passed, however many they are. None may be there twice.
+pub(super) fn wait_for_any(handles: &[BorrowedHandle<'_>], deadline: Option<Instant>) -> io::Result<()> {
+    if handles.len() <= AT_ONCE {
+        wait_for_one_of(handles, deadline)
+    } else {
+        wait_for_many(handles, &Waker::new()?, deadline)
+    }
+}
+
 /// More than one call can wait for: the system's threads wait, and set one event.
-fn wait_for_many(processes: &[BorrowedHandle<'_>], waker: &Waker, deadline: Option<Instant>) -> io::Result<()> {
+fn wait_for_many(handles: &[BorrowedHandle<'_>], waker: &Waker, deadline: Option<Instant>) -> io::Result<()> {
     let bell = Arc::new(Waker::new()?);
-    let registered: Vec<_> = processes
+    let registered: Vec<_> = handles
         .iter()
-        .map(|&process| {
+        .map(|&handle| {
             let bell = Arc::clone(&bell);
-            Registered::new(process, move || bell.wake())
+            Registered::new(handle, move || bell.wake())
         })
         .collect::<io::Result<_>>()?;
     let done = wait_for_one_of(&[waker.0.as_handle(), bell.0.as_handle()], deadline);
@@ -115,7 +124,11 @@ impl Waker {
         unsafe { SetEvent(self.0.as_raw_handle()) };
     }
 
-    fn clear(&self) {
+    pub(super) fn event(&self) -> BorrowedHandle<'_> {
+        self.0.as_handle()
+    }
+
+    pub(super) fn clear(&self) {
         // SAFETY: the handle is open.
         unsafe { ResetEvent(self.0.as_raw_handle()) };
     }

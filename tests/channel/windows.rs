@@ -1,0 +1,64 @@
+//! What is so on Windows only: handles are fetched from the process that has sent them.
+
+use std::fs::File;
+
+use spawnsafe::{Error, ErrorKind, Handle, Receiver, Sender, channel, child_entry};
+use spawnsafe_tests::{eventually, open_descriptors};
+
+type Message = (u32, Option<Handle<File>>);
+
+#[child_entry]
+fn sends_a_file_and_ends(to: Sender<Message>) -> Result<(), Error> {
+    to.send((1, Some(Handle::new(File::open(std::env::current_exe().unwrap()).unwrap()))))?;
+    to.send((2, None))?;
+    Ok(())
+}
+
+#[test]
+fn handles_of_a_process_that_has_ended_are_an_error_of_their_message() {
+    let (sender, receiver) = channel().unwrap();
+    sends_a_file_and_ends::spawn(sender).unwrap().join().unwrap().unwrap();
+    assert_eq!(receiver.recv().unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(receiver.recv().unwrap().0, 2);
+    assert_eq!(receiver.recv().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+/// Ends without receiving.
+#[child_entry]
+fn ends(_from: Receiver<Message>) {}
+
+/// In a child, whose handles are its own.
+#[child_entry]
+fn handles_are_closed_with_the_last_receiver() -> Result<(), Error> {
+    let file = || Handle::new(File::open(std::env::current_exe().unwrap()).unwrap());
+    let mut before = None;
+    for _ in 0..4 {
+        let (sender, receiver) = channel()?;
+        for number in 0..10 {
+            sender.send((number, Some(file())))?;
+        }
+        // Fetched here, and by nobody.
+        assert_eq!(receiver.recv()?.0, 0);
+        ends::run(receiver)?;
+        assert_eq!(sender.send((10, None)).unwrap_err().kind(), ErrorKind::Closed);
+        drop(sender);
+        let count = || open_descriptors().len();
+        match before {
+            // What is kept once for all is there after the first round.
+            None => {
+                before = Some(eventually("it stands still", || {
+                    let count_before = count();
+                    std::thread::sleep(std::time::Duration::from_millis(300));
+                    (count() == count_before).then_some(count_before)
+                }))
+            }
+            Some(before) => eventually("all is closed", || (count() <= before).then_some(())),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_nobody_will_receive_is_closed() {
+    handles_are_closed_with_the_last_receiver::run().unwrap().unwrap();
+}
