@@ -99,6 +99,7 @@ fn wait_for_orders(spare: &Frame, adopted: &Adopted) -> Option<()> {
         sys::set_process_name(name);
     }
     invoke::rehearse();
+    invoke::touch_memory();
     let mut is_awake = false;
     loop {
         // If something is amiss the parent starts another.

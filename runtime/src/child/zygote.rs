@@ -24,6 +24,8 @@ pub(super) fn serve(order: &Frame, adopted: Adopted) -> Adopted {
         refuse(&error, &adopted);
     }
     let forker = Forker::new(&adopted).unwrap_or_else(|reason| refuse(&Error::new(ErrorKind::Spawn, reason), &adopted));
+    // Once here, and not in each copy: finding functions of shared libraries, above all.
+    invoke::rehearse();
     reply::send(Kind::Value, &[], Packed::default(), &adopted);
     let Some(newborn) = forker.next(adopted) else { exit(0) };
     if newborn.is_orphan() {

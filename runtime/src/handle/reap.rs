@@ -39,7 +39,7 @@ pub(super) fn kill_at(watch: Watch, deadline: Instant, due: Arc<AtomicBool>) -> 
 
 /// Whether a process that is about to answer can be left to exit by itself.
 pub(super) fn expect_exit() -> bool {
-    reaper().is_ok_and(|reaper| exiting::expect(|| reaper.waker.wake()))
+    reaper().is_ok_and(|reaper| exiting::expect(|time| reaper.waker.wake_after(time)))
 }
 
 /// The one reaper of this process, started now if it was not yet. A failure is not for ever: the next one may be luckier.
@@ -55,7 +55,7 @@ pub(super) fn reaper() -> io::Result<&'static Reaper> {
 }
 
 fn start() -> io::Result<&'static Reaper> {
-    let reaper = Arc::new(Reaper { arrivals: Mutex::default(), waker: Waker::new()? });
+    let reaper = Arc::new(Reaper { arrivals: Mutex::default(), waker: Waker::with_timer()? });
     let running = Arc::clone(&reaper);
     let thread = std::thread::Builder::new().name("spawnsafe-reaper".into()).stack_size(128 << 10);
     sys::with_signals_blocked(|| thread.spawn(move || running.run()))?;
@@ -71,7 +71,7 @@ impl Reaper {
 
     /// Sees to a process that has answered, and takes its time to exit.
     pub(super) fn leave(&self, peer: Box<dyn Peer>) {
-        exiting::add(peer, || self.waker.wake());
+        exiting::add(peer, |time| self.waker.wake_after(time));
     }
 
     fn take(&self, watched: Watched) {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IoSlice, Read};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Launched, Launcher, Order, Peer, exiting, spares};
 use crate::link::Outbox;
@@ -76,15 +76,46 @@ pub(super) struct Executed {
     process: Process,
     /// `None` once nothing more is expected from it.
     stream: Option<Arc<Stream>>,
+    /// Until when its next word may come any moment.
+    soon: Option<Instant>,
 }
+
+/// How long whoever waits for a word that is about to come asks for it again and again, and sleeps only then.
+///
+/// To fall asleep and to be woken on another processor takes as long as a child that is there already takes for all that it
+/// does, and most of that is its own time: it is the one who has to wake. Between two questions the processor is given to
+/// whoever else wants it.
+const SOON: Duration = Duration::from_micros(150);
 
 impl Executed {
     pub(super) fn new(process: Process, stream: Stream) -> Self {
-        Self { process, stream: Some(Arc::new(stream)) }
+        Self { process, stream: Some(Arc::new(stream)), soon: None }
     }
 
     pub(super) fn stream(&self) -> io::Result<&Stream> {
         self.stream.as_deref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// The process is there, and awake: what it says next may come within microseconds.
+    pub(super) fn is_up(&mut self) {
+        self.soon = Some(Instant::now() + SOON);
+    }
+
+    /// Waits awake, if a word may come any moment.
+    fn wait_awake(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Option<Ready>> {
+        let Some(soon) = self.soon.take() else { return Ok(None) };
+        let until = deadline.map_or(soon, |deadline| deadline.min(soon));
+        loop {
+            let now = Instant::now();
+            let ready = sys::wait(&self.process, self.stream.as_deref().zip(Some(interest)), Some(now))?;
+            if ready.stream || ready.ended {
+                return Ok(Some(ready));
+            }
+            if now >= until {
+                return Ok(None);
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -122,6 +153,11 @@ impl Peer for Executed {
     }
 
     fn wait(&mut self, interest: Option<Interest>, deadline: Option<Instant>) -> io::Result<Ready> {
+        if let Some(interest) = interest {
+            if let Some(ready) = self.wait_awake(interest, deadline)? {
+                return Ok(ready);
+            }
+        }
         sys::wait(&self.process, self.stream.as_deref().zip(interest), deadline)
     }
 

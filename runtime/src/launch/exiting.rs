@@ -59,26 +59,26 @@ pub(crate) struct Patrol {
 }
 
 /// Whether a process can be left to exit by itself. If so, one is about to: `tell` is called if the reaper thread has to
-/// be told. It is before the answer is there that there is time for that.
-pub(crate) fn expect(tell: impl FnOnce()) -> bool {
+/// be told, with the time after which it is to look. It is before the answer is there that there is time for that.
+pub(crate) fn expect(tell: impl FnOnce(Duration)) -> bool {
     let process = std::process::id();
     if WAITS_AT_EXIT.load(Ordering::Acquire) != process && !wait_at_exit(process) {
         return false;
     }
     if EXITING.lock().look_soon() {
-        tell();
+        tell(TICK);
     }
     true
 }
 
 /// Takes a process over that has answered.
-pub(crate) fn add(peer: Box<dyn Peer>, tell: impl FnOnce()) {
+pub(crate) fn add(peer: Box<dyn Peer>, tell: impl FnOnce(Duration)) {
     let now = Instant::now();
     let mut state = EXITING.lock();
     state.children.push(Leaving { peer, since: now, kill_at: now.checked_add(GRACE) });
     if state.look_soon() {
         drop(state);
-        tell();
+        tell(TICK);
     }
 }
 
@@ -181,7 +181,7 @@ impl Exiting {
 }
 
 impl State {
-    /// Whether the reaper thread has to be told that it is to look soon.
+    /// Whether the reaper thread has to be told that it is to look after a tick.
     fn look_soon(&mut self) -> bool {
         let is_new = self.look_at.is_none();
         if is_new {

@@ -38,7 +38,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How many are wanted: looked at before each start, and not behind the lock, for the many programs that want none.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 
-static SPARES: Mutex<Spares> = Mutex::new(Spares { process: 0, wanted: 0, waiting: Vec::new(), keeper: None });
+static SPARES: Mutex<Spares> =
+    Mutex::new(Spares { process: 0, wanted: 0, waiting: Vec::new(), keeper: None, refills: false });
 
 struct Spares {
     /// Whose they are: they are not those of a copy of this process that the user has forked.
@@ -47,6 +48,8 @@ struct Spares {
     /// The oldest first.
     waiting: Vec<Spare>,
     keeper: Option<Arc<Waker>>,
+    /// Whether the keeper's timer is set, for one that was taken.
+    refills: bool,
 }
 
 /// A process that waits for a call. It is ended with this.
@@ -72,7 +75,7 @@ pub(crate) fn keep(count: usize, dispatch: Dispatch) -> io::Result<()> {
     }
     let mut spares = lock();
     if spares.keeper.is_none() && count > 0 {
-        let waker = Arc::new(Waker::new()?);
+        let waker = Arc::new(Waker::with_timer()?);
         let keeper = Arc::clone(&waker);
         let thread = std::thread::Builder::new().name("spawnsafe-keeper".into()).stack_size(128 << 10);
         sys::with_signals_blocked(|| thread.spawn(move || keep_up(&keeper, dispatch)))?;
@@ -135,7 +138,7 @@ fn lock() -> MutexGuard<'static, Spares> {
         // They are another process's, and not for this one to end.
         std::mem::take(&mut spares.waiting).into_iter().for_each(|mut spare| drop(spare.executed.take()));
         WANTED.store(0, Ordering::Release);
-        *spares = Spares { process: here, wanted: 0, waiting: Vec::new(), keeper: None };
+        *spares = Spares { process: here, wanted: 0, waiting: Vec::new(), keeper: None, refills: false };
     }
     spares
 }
@@ -150,6 +153,14 @@ impl Spares {
     fn put_back(&mut self, spare: Spare) {
         self.waiting.insert(0, spare);
         self.wake_keeper();
+    }
+
+    /// One was taken. To wake the keeper now would take a processor from the call that has taken it.
+    fn refill_later(&mut self) {
+        if let (Some(keeper), false) = (&self.keeper, self.refills) {
+            self.refills = true;
+            keeper.wake_after(REFILL_AFTER);
+        }
     }
 
     fn wake_keeper(&self) {
@@ -197,6 +208,7 @@ impl Spare {
     fn is_ready(&mut self) -> bool {
         let Some(executed) = &mut self.executed else { return false };
         let until = Instant::now() + PATIENCE;
+        executed.is_up();
         while self.alerts > 0 {
             let mut word = [0];
             match executed.read(&mut word) {
@@ -220,7 +232,7 @@ impl Spare {
         let mut outbox = std::mem::take(call);
         stream.prepare_to_write(outbox.len());
         let sent = outbox.pump(|pieces, handles| stream.write(pieces, handles));
-        lock().wake_keeper();
+        lock().refill_later();
         match sent {
             // From here on it is a child that has died.
             Err(error) if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
@@ -228,7 +240,8 @@ impl Spare {
             }
             _ => {}
         }
-        let peer = Box::new(self.executed.take()?);
+        let mut peer = Box::new(self.executed.take()?);
+        peer.is_up();
         Some(Ok(Launched { peer, piped: streams.into_parent_ends(), outbox, shared: None }))
     }
 
@@ -271,7 +284,9 @@ fn keep_up(waker: &Arc<Waker>, dispatch: Dispatch) {
         if sys::wait_any(watches.iter(), waker, None).is_err() {
             std::thread::sleep(FIRST_PAUSE);
         }
-        std::thread::sleep(REFILL_AFTER);
+        if !lock().refills {
+            std::thread::sleep(REFILL_AFTER);
+        }
     }
 }
 
@@ -284,6 +299,7 @@ fn inspect(waker: &Arc<Waker>) -> Option<(usize, bool)> {
     if !spares.keeper.as_ref().is_some_and(|keeper| Arc::ptr_eq(keeper, waker)) {
         return None;
     }
+    spares.refills = false;
     if spares.wanted == 0 {
         spares.keeper = None;
         return None;

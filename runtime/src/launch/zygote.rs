@@ -97,7 +97,8 @@ fn fork(
     let is_born = child.is_some();
     let child = child.map(|Started { process, piped, .. }| (Executed::new(process, stream), piped));
     match (begun, child) {
-        (Ok(Some((surroundings, written))), Some((peer, piped))) => {
+        (Ok(Some((surroundings, written))), Some((mut peer, piped))) => {
+            peer.is_up();
             Ok(Some(Forked { peer, piped, surroundings, written }))
         }
         (begun, child) => {

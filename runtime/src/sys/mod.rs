@@ -62,7 +62,7 @@ pub(crate) use imp::{Canary, both_ends, canary};
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 pub(crate) use rehearsal::{Canary, both_ends, canary};
 // Its end.
-pub(crate) use imp::{at_exit, thread_count};
+pub(crate) use imp::{at_exit, prepare_thread_count, thread_count};
 // What only a macro can express.
 pub(crate) use imp::{before_main, for_each_native_handle};
 pub use stdio::Stdio;

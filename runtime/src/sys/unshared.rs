@@ -11,6 +11,9 @@ pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
     false
 }
 
+/// There is nothing to prepare.
+pub(crate) fn prepare_thread_count() {}
+
 /// Asked for only where a process is left to exit by itself.
 pub(crate) fn thread_count() -> Option<u64> {
     None

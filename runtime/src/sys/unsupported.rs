@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
@@ -107,7 +107,7 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) fn comes_within(&self, _: std::time::Duration) -> bool {
+    pub(crate) fn comes_within(&self, _: Duration) -> bool {
         match self.0 {}
     }
 
@@ -216,6 +216,14 @@ impl Waker {
         unsupported()
     }
 
+    pub(crate) fn with_timer() -> io::Result<Self> {
+        unsupported()
+    }
+
+    pub(crate) fn wake_after(&self, _: Duration) {
+        match self.0 {}
+    }
+
     pub(crate) fn wake(&self) {
         match self.0 {}
     }
@@ -313,6 +321,8 @@ pub(crate) fn prepare_before_main() {}
 pub(crate) fn at_exit(_: extern "C" fn()) -> bool {
     false
 }
+
+pub(crate) fn prepare_thread_count() {}
 
 pub(crate) fn thread_count() -> Option<u64> {
     None

@@ -92,7 +92,7 @@ fn status() -> io::Result<Vec<u8>> {
     }
     let mut lines = Vec::with_capacity(text.len());
     for line in text.split_inclusive(|&byte| byte == b'\n') {
-        if LINES.iter().any(|name| line.starts_with(name)) {
+        if LINES.iter().any(|name| name[0] == line[0] && line.starts_with(name)) {
             lines.extend_from_slice(line);
         }
     }

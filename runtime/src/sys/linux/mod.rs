@@ -23,7 +23,7 @@ mod zygote;
 pub(crate) use build::portable_build_id;
 pub(crate) use build::{build_id, can_start_again};
 pub(crate) use confine::confine;
-pub(crate) use end::{at_exit, thread_count};
+pub(crate) use end::{at_exit, prepare_thread_count, thread_count};
 pub(crate) use identity::{has_raised_privileges, process_name, set_process_name};
 pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use inherited::Inherited;

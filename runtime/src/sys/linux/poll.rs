@@ -2,10 +2,11 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
 use super::{Process, Stream, Watch};
 use crate::sys::{Interest, Ready, time_left};
@@ -40,7 +41,7 @@ pub(crate) fn wait_or_wake(
     if let Some((stream, interest)) = stream {
         fds.push(PollFd::new(stream, flags(interest)));
     }
-    fds.extend(waker.map(|waker| PollFd::new(&waker.0, PollFlags::IN)));
+    fds.extend(waker.map(|waker| PollFd::new(&waker.bell, PollFlags::IN)));
     poll(&mut fds, deadline)?;
     if let (Some(waker), Some(last)) = (waker, fds.last()) {
         if !last.revents().is_empty() {
@@ -65,13 +66,15 @@ pub(crate) fn wait_any<'a>(
     deadline: Option<Instant>,
 ) -> io::Result<Vec<bool>> {
     let watches: Vec<_> = watches.map(Watch::pidfd).collect();
-    let mut fds = vec![PollFd::new(&waker.0, PollFlags::IN)];
+    let mut fds = vec![PollFd::new(&waker.bell, PollFlags::IN)];
+    fds.extend(waker.timer.iter().map(|timer| PollFd::new(timer, PollFlags::IN)));
+    let own = fds.len();
     fds.extend(watches.iter().flatten().map(|&fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
     poll(&mut fds, deadline)?;
-    if !fds[0].revents().is_empty() {
+    if fds[..own].iter().any(|fd| !fd.revents().is_empty()) {
         waker.clear();
     }
-    let mut ready = fds[1..].iter().map(|fd| !fd.revents().is_empty());
+    let mut ready = fds[own..].iter().map(|fd| !fd.revents().is_empty());
     Ok(watches.iter().map(|watch| watch.is_none() || ready.next() == Some(true)).collect())
 }
 
@@ -88,19 +91,45 @@ pub(super) fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Res
 
 /// Ends a [`wait_any`] or a [`wait_or_wake`] of another thread.
 #[derive(Debug)]
-pub(crate) struct Waker(OwnedFd);
+pub(crate) struct Waker {
+    bell: OwnedFd,
+    timer: Option<OwnedFd>,
+}
 
 impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+        Ok(Self { bell: rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?, timer: None })
+    }
+
+    /// One that can also be used for later.
+    pub(crate) fn with_timer() -> io::Result<Self> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        Ok(Self { timer: Some(timer), ..Self::new()? })
     }
 
     pub(crate) fn wake(&self) {
         // The only error is that the counter is full, and then it is awake.
-        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// Ends a [`wait_any`] after this time, in place of the time that was said before: whoever waits need not wake up now, which
+    /// would take a processor from others.
+    pub(crate) fn wake_after(&self, time: Duration) {
+        let once = Timespec::try_from(time.max(Duration::from_nanos(1)));
+        let is_set = self.timer.as_ref().zip(once.ok()).is_some_and(|(timer, it_value)| {
+            let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let time = Itimerspec { it_interval: never, it_value };
+            rustix::time::timerfd_settime(timer, TimerfdTimerFlags::empty(), &time).is_ok()
+        });
+        if !is_set {
+            self.wake();
+        }
     }
 
     fn clear(&self) {
-        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+        for fd in [Some(&self.bell), self.timer.as_ref()].into_iter().flatten() {
+            let _ = rustix::io::read(fd, &mut [0; 8]);
+        }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) use super::unix::{Canary, both_ends, canary};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unqueued::AsyncEnd;
 pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
-pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -1,7 +1,7 @@
 //! Waiting for several things at once, without a thread for each.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::kqueue::{Happened, Queue};
 use super::process::await_status;
@@ -102,6 +102,16 @@ impl Waker {
         let queue = Queue::new()?;
         queue.watch_waking()?;
         Ok(Self(queue))
+    }
+
+    /// One that can also be used for later.
+    pub(crate) fn with_timer() -> io::Result<Self> {
+        Self::new()
+    }
+
+    /// Here at once: whoever waits finds that it is not time yet, and waits on.
+    pub(crate) fn wake_after(&self, _: Duration) {
+        self.wake();
     }
 
     pub(crate) fn wake(&self) {

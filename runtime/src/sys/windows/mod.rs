@@ -57,7 +57,7 @@ pub(crate) use strings::{is_same_variable, os_string};
 pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
-pub(crate) use super::unshared::{Inherited, Streams, at_exit, receive_streams, thread_count};
+pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
 /// An open handle that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;

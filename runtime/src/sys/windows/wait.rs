@@ -5,7 +5,7 @@
 use std::io;
 use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, OwnedHandle};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::System::Threading::{ResetEvent, SetEvent};
 
@@ -107,6 +107,16 @@ pub(crate) struct Waker(OwnedHandle);
 impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(event()?))
+    }
+
+    /// One that can also be used for later.
+    pub(crate) fn with_timer() -> io::Result<Self> {
+        Self::new()
+    }
+
+    /// Here at once: whoever waits finds that it is not time yet, and waits on.
+    pub(crate) fn wake_after(&self, _: Duration) {
+        self.wake();
     }
 
     pub(crate) fn wake(&self) {

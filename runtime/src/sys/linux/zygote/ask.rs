@@ -22,6 +22,10 @@ use crate::sys::{Command, Started};
 /// How long to wait before a request is sent again that the system did not take.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// How long the child is asked for again and again, before it is slept for: being woken takes long, and the child would have
+/// to do it.
+const SOON: Duration = Duration::from_micros(150);
+
 /// A child that a zygote was asked for.
 #[derive(Debug)]
 pub(crate) struct Requested {
@@ -99,12 +103,14 @@ impl Requested {
         let mut reply = [0; REPLY_LEN];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let soon = Instant::now() + SOON;
         let received = loop {
             let pieces = &mut [IoSliceMut::new(&mut reply)];
             match rustix::net::recvmsg(stream, pieces, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if Instant::now() >= deadline => return Ok(None),
+                Err(Errno::AGAIN) if Instant::now() < soon => std::thread::yield_now(),
                 Err(Errno::AGAIN) => poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(deadline))?,
                 // It was gone with what was sent to the child.
                 Err(Errno::CONNRESET) => break 0,

@@ -159,10 +159,15 @@ fn receive(stream: &Stream) -> Option<Request> {
             Err(Errno::INTR) => continue,
             _ => return None,
         };
-        let mut fds = ancillary.drain().flat_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(fds) => fds.collect(),
-            _ => Vec::new(),
-        });
+        // Not on the heap, whose pages would have to be copied in the zygote as well.
+        let mut received_fds = [const { None }; MAX_DESCRIPTORS];
+        let mut places = received_fds.iter_mut();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                places.by_ref().zip(fds).for_each(|(place, fd)| *place = Some(fd));
+            }
+        }
+        let mut fds = received_fds.into_iter().flatten();
         // Each is there, unless this process has no room for it: then none of those behind it is.
         let connection = fds.next();
         let mut others = || {
@@ -199,8 +204,8 @@ fn announce(connection: &OwnedFd) {
     let this = rustix::process::getpid();
     // Should there be no room for it, the parent finds the process by its id.
     let pidfd = rustix::process::pidfd_open(this, PidfdFlags::empty()).ok();
-    let fds: Vec<_> = pidfd.iter().map(|fd| fd.as_fd()).collect();
-    reply(connection, BORN, this.as_raw_nonzero().get(), &fds);
+    let fds = pidfd.as_ref().map(|fd| fd.as_fd());
+    reply(connection, BORN, this.as_raw_nonzero().get(), fds.as_slice());
 }
 
 /// A parent that does not listen has ended.

@@ -38,6 +38,11 @@
 //! - **Descriptors without CLOEXEC** are not passed on: those that the parent had when the zygote was started would stay open
 //!   in it, and whoever waits for their end would wait for ever. So the zygote closes all that it inherited: those that survived
 //!   an execution are told from those of constructors by the missing flag. It has `/dev/null` as its streams.
+//! - **A page costs more than ten system calls**: after a fork, whichever of the two processes writes to a page first has it copied,
+//!   and what a copy runs of the program's file it finds anew. So the zygote goes the way of a call once before it begins, and
+//!   keeps off the heap between requests. Tried and rejected: having the fork copy the page tables of the program's file as well
+//!   (it does so for mappings that were written to). Most of the faults were gone, and a start took a twelfth longer, as the
+//!   fork then touches what the kernel knows of each such page.
 //! - **Signals** are blocked in the zygote: a Ctrl-C at the terminal ends who does not handle it, and not the zygote of who does.
 //!   The child takes them again when it has the parent's dispositions.
 

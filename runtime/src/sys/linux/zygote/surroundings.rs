@@ -131,7 +131,7 @@ impl Standing {
         let lines = status.0.split_inclusive(|&byte| byte == b'\n');
         let root = rustix::fs::stat(c"/")?;
         Ok(Self {
-            status: lines.filter(|line| LINES.iter().any(|name| line.starts_with(name))).flatten().copied().collect(),
+            status: lines.filter(|line| LINES.iter().any(|name| name[0] == line[0] && line.starts_with(name))).flatten().copied().collect(),
             limits: limits(),
             #[allow(clippy::useless_conversion)] // Not on all processors.
             root: (root.st_dev.into(), root.st_ino.into()),
