@@ -4,7 +4,7 @@
 //! cd benches/peers
 //! pip install loky; npm install --prefix scripts piscina      # those two are left out otherwise
 //! cargo run --release                                         # everything, 15 minutes
-//! cargo run --release -- --quick                              # a tenth of the rounds, and nothing is written
+//! cargo run --release -- --quick                              # a third of the rounds, and only what takes little memory and time
 //! ```
 
 mod contestants;
@@ -32,7 +32,7 @@ struct Section {
 
 fn main() {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
-    let rounds = |usual: usize| if is_quick { usual.div_ceil(10) } else { usual };
+    let rounds = |usual: usize| if is_quick { usual.div_ceil(3) } else { usual };
     let all = contestants::all();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     // Whole gibibytes that are touched first, in twelve processes one after another, take their time.
@@ -42,11 +42,8 @@ fn main() {
     let mut libraries = vec![entries::SPAWNSAFE];
     libraries.extend(contestants::includes(&all, "crossmist").then_some(entries::CROSSMIST));
     let programs = if is_quick { Vec::new() } else { entries::programs(&libraries, 20) };
-    let text = text(&sections, &programs, &load);
-    match is_quick {
-        true => println!("{text}"),
-        false => write(&text, &sections),
-    }
+    let how = if is_quick { " -- --quick" } else { "" };
+    write(&text(&sections, &programs, how, &load), &sections);
 }
 
 fn starts(all: &[Contestant], heaps: &[u32], rounds: impl Fn(usize) -> usize) -> Section {
@@ -101,9 +98,9 @@ fn idle(all: &[Contestant]) -> Section {
     Section { table, higher_is_better: false, drawn: vec![] }
 }
 
-fn text(sections: &[Section], programs: &[Program], load: &str) -> String {
+fn text(sections: &[Section], programs: &[Program], how: &str, load: &str) -> String {
     let mut text = format!(
-        "{BEGIN}\n## Beside others\n`cd benches/peers && cargo run --release`: one run, in which all take turns; medians. \
+        "{BEGIN}\n## Beside others\n`cd benches/peers && cargo run --release{how}`: one run, in which all take turns; medians. \
          Load when it began: {}. Bold is the best of those that start the program anew; the others copy the memory of a \
          process, or start none, and guarantee less. Payload goes through workers where there are some, and through a \
          process for each value where not.\n\n",
