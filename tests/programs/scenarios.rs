@@ -180,7 +180,7 @@ fn leaks() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(settled(), before);
+    comes_to(&before);
 }
 
 /// The descriptors of this process when the last child is gone: `run` does not wait for that, and the thread that watches
@@ -211,7 +211,12 @@ fn leaks_of_failures() {
     fail();
     let before = settled();
     (0..20).for_each(|_| fail());
-    assert_eq!(settled(), before);
+    comes_to(&before);
+}
+
+/// As many descriptors as then. What a thread holds a moment longer is not told from others on every system.
+fn comes_to(before: &BTreeMap<u32, String>) {
+    spawnsafe_tests::eventually("nothing is left", || (settled() == *before).then_some(()));
 }
 
 /// Prints the children's ids and waits to be killed.
