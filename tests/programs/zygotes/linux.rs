@@ -265,6 +265,9 @@ fn killed() {
 
 /// One that does not move is replaced, after a while.
 fn stopped() {
+    // In a group of its own: one that nobody controls is continued by the system when a process of it ends.
+    // SAFETY: setsid(2) has no preconditions.
+    unsafe { libc::setsid() };
     assert_eq!(zygote(adds::call(1, 2)).run().unwrap(), 3);
     let stopped = only_child();
     signal(stopped, libc::SIGSTOP);
