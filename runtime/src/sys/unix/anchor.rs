@@ -2,9 +2,9 @@
 //!
 //! On macOS a socket that is on its way, and that no process has open any more, is emptied and cannot receive again if the
 //! kernel happens to collect its garbage meanwhile, which it does whenever a local socket is closed anywhere. (`unp_gc` of
-//! xnu: it takes for reachable what it finds in the queues of sockets that are themselves on their way, or were found so, and
-//! looks into no other queue. Chromium, libuv and Node.js have met it, and keep what they send open until the receiver has
-//! answered.) Here nobody could answer: whoever has sent may have ended, and who will receive is not known yet.
+//! xnu: it takes for reachable what it finds in the queues of sockets that are themselves on their way, and looks into no
+//! other queue. Node.js has met it, and keeps what it sends open until the receiver has answered.) Pipes, files and memory are
+//! safe. Here nobody could answer: whoever has sent may have ended, and who will receive is not known yet.
 //!
 //! So a socket that receives descriptors **is itself on its way, and never arrives**: a copy of it lies in the queue of
 //! another one, the anchor, which whoever has the first one has as well, and from which nobody reads. The kernel then finds
