@@ -40,8 +40,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketType, sockopt,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketType, sockopt,
 };
 
 use super::anchor::anchor;
@@ -106,9 +106,9 @@ impl PacketEnd {
     pub(crate) fn from_handles(handles: Vec<OwnedHandle>) -> Option<Self> {
         let mut handles = handles.into_iter();
         let (socket, lifeline, anchor) = (handles.next()?, handles.next()?, handles.next());
-        let is_queue = is_local(&socket, SocketType::DGRAM)
+        let is_queue = is_socket(&socket, SocketType::DGRAM)
             && is_pipe(&lifeline)
-            && anchor.as_ref().is_none_or(|anchor| is_local(anchor, SocketType::STREAM))
+            && anchor.as_ref().is_none_or(|anchor| is_socket(anchor, SocketType::STREAM))
             && handles.next().is_none();
         if is_queue { Self::new(socket, lifeline, anchor).ok() } else { None }
     }
@@ -292,9 +292,8 @@ fn make_room(from: &OwnedFd, to: &OwnedFd, capacity: usize) -> io::Result<()> {
     }
 }
 
-fn is_local(fd: &OwnedFd, kind: SocketType) -> bool {
-    let family = rustix::net::getsockname(fd).map(|name| name.address_family());
-    family == Ok(AddressFamily::UNIX) && sockopt::socket_type(fd) == Ok(kind)
+fn is_socket(fd: &OwnedFd, kind: SocketType) -> bool {
+    sockopt::socket_type(fd) == Ok(kind)
 }
 
 fn is_pipe(fd: &OwnedFd) -> bool {

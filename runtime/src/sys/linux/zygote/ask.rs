@@ -13,8 +13,8 @@ use rustix::io::{Errno, FdFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
-use crate::sys::unix::poll;
 use crate::sys::imp::{Process, SEND_FLAGS, Shared, Stream, pipe};
+use crate::sys::unix::poll;
 use crate::sys::unix::spawn::Source;
 use crate::sys::unix::{Handover, Piped};
 use crate::sys::{Command, Started};
