@@ -19,6 +19,7 @@ fn head() -> CallHead<'static> {
         name: "a::b",
         process_name: "p",
         current_dir: b"/d",
+        events: 0,
     }
 }
 
