@@ -109,7 +109,8 @@ fn the_longest_packet_arrives_and_a_longer_one_is_refused() {
     for capacity in [0, 10_000, 1 << 20, usize::MAX] {
         let (sender, receiver) = PacketEnd::pair(capacity).unwrap();
         let len = (sender.0.longest - 1).min(100_000);
-        let handles = vec![Arc::new(canary().unwrap().0); 100];
+        let handle = Arc::new(canary().unwrap().0);
+        let handles = vec![handle; 100];
         sender.send(&vec![7; len], &handles, Patience::Now).unwrap();
         let mut buffer = vec![0; len + 1];
         let packet = receiver.receive(&mut buffer, Patience::Now).unwrap().unwrap();
