@@ -84,6 +84,23 @@ fn a_long_task_for_which_nobody_waits() {
     assert_eq!(eventually("it is there without being waited for", || task.try_join().unwrap()), LEN);
 }
 
+/// What is read of several workers at one moment, while they go on.
+#[test]
+fn figures_add_up_at_any_time() {
+    let pool = pool().build().unwrap();
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            for x in 0..5_000 {
+                assert_eq!(pool.submit(square::call(x)).unwrap().join().unwrap(), x * x);
+            }
+        });
+        while !work.is_finished() {
+            let figures = pool.figures();
+            assert!(figures.running <= 2 && figures.queued <= 2, "{figures:?}");
+        }
+    });
+}
+
 #[test]
 fn what_belongs_to_a_process_is_refused() {
     let pool = pool().build().unwrap();
