@@ -15,6 +15,7 @@ mod process;
 mod reactor;
 mod segment;
 mod spawn;
+mod status;
 mod stored;
 mod streams;
 mod zygote;

@@ -11,8 +11,9 @@ use rustix::io::{Errno, FdFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 use rustix::process::PidfdFlags;
 
-use super::surroundings::{Status, Surroundings};
+use super::surroundings::Surroundings;
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
+use crate::sys::imp::status::Status;
 use crate::sys::imp::{SEND_FLAGS, Shared, lifeline};
 use crate::sys::unix::{Adopted, Stream, identity, set_environment};
 
