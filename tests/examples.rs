@@ -43,7 +43,6 @@ without a model: an error
     );
 }
 
-#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn generator() {
     prints(

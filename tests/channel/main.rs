@@ -7,6 +7,7 @@ mod asynchronous;
 mod bulk;
 mod directions;
 mod ends;
+mod killed;
 mod limits;
 #[cfg(windows)]
 mod windows;

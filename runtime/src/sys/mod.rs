@@ -23,7 +23,7 @@ mod rehearsal;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
-#[cfg(any(not(any(target_os = "linux", windows)), spawnsafe_unsupported))]
+#[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 mod unqueued;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;

@@ -100,6 +100,12 @@ impl Segment {
     pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
         &self.fd
     }
+
+    /// The same, for whoever does not look at it any more.
+    #[cfg(spawnsafe_datagram_queue)]
+    pub(in crate::sys) fn into_handle(self) -> io::Result<OwnedFd> {
+        Arc::try_unwrap(self.fd).or_else(|shared| shared.try_clone())
+    }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Forker {
         let lifeline = request.lifeline.as_raw_fd();
         let is_held = lifeline::hold_on(request.lifeline);
         let identity = identity(&connection);
-        let adopted = Adopted::new(Stream::new(connection), identity, lifeline, shared);
+        let adopted = Adopted::new(Stream::new(connection, None), identity, lifeline, shared);
         Newborn { adopted, is_held, failure, blocked, ignored }
     }
 }
