@@ -7,6 +7,7 @@ mod system;
 #[path = "support/windows.rs"]
 mod system;
 
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,36 @@ pub fn eventually<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
         }
         assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Reads until the end.
+///
+/// # Panics
+/// If that fails, or it is no text.
+#[must_use]
+#[track_caller]
+pub fn rest_of(mut from: impl std::io::Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).expect("it can be read");
+    text
+}
+
+/// Two sockets that are connected.
+///
+/// # Panics
+/// If the system refuses.
+#[must_use]
+pub fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let one = TcpStream::connect(listener.local_addr().expect("it has one")).expect("it listens");
+    // Nobody else knows the port; whoever tries all of them is not answered.
+    let here = one.local_addr().expect("it has one");
+    loop {
+        let (other, peer) = listener.accept().expect("one is there");
+        if peer == here {
+            return (one, other);
+        }
     }
 }
 

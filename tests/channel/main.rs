@@ -8,6 +8,7 @@ mod bulk;
 mod directions;
 mod ends;
 mod limits;
+mod sockets;
 #[cfg(windows)]
 mod windows;
 

@@ -3,23 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 use spawnsafe::{ErrorKind, Handle, SpawnSafe, child_entry};
+use spawnsafe_tests::rest_of;
 
 /// A pipe, as files: the end to read from and the one to write to.
 fn pipe() -> (File, File) {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     (read.into(), write.into())
-}
-
-fn rest_of(mut file: impl std::io::Read) -> String {
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    text
 }
 
 #[child_entry]
@@ -72,24 +66,6 @@ fn a_result_is_open_here() {
     let mut file = make_file::run("made there").unwrap().into_inner();
     file.rewind().unwrap();
     assert_eq!(rest_of(file), "made there");
-}
-
-#[child_entry]
-fn accept(listener: Handle<TcpListener>) -> std::net::SocketAddr {
-    let (mut stream, peer) = listener.accept().unwrap();
-    stream.write_all(b"accepted").unwrap();
-    peer
-}
-
-#[test]
-fn a_listener_accepts_in_the_child() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let child = accept::spawn(Handle::new(listener)).unwrap();
-    let stream = TcpStream::connect(address).unwrap();
-    let here = stream.local_addr().unwrap();
-    assert_eq!(rest_of(stream), "accepted");
-    assert_eq!(child.join().unwrap(), here);
 }
 
 #[derive(Serialize, Deserialize, SpawnSafe)]

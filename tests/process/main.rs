@@ -27,6 +27,8 @@ mod inherit;
 mod posix;
 #[cfg(target_os = "linux")]
 mod prewarmed;
+#[cfg(any(target_os = "linux", windows))]
+mod sockets;
 mod surroundings;
 #[cfg(windows)]
 mod windows;

@@ -6,16 +6,10 @@ use std::os::windows::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use spawnsafe::{ErrorKind, Handle, Pool, SharedSlice, Stdio, child_entry};
-use spawnsafe_tests::{eventually, open_descriptors};
+use spawnsafe_tests::{eventually, open_descriptors, rest_of};
 
 fn exclusive(path: &Path) -> std::io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).share_mode(0).open(path)
-}
-
-fn rest_of(mut file: impl std::io::Read) -> String {
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    text
 }
 
 #[child_entry]
