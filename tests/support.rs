@@ -46,6 +46,31 @@ pub fn rest_of(mut from: impl std::io::Read) -> String {
     text
 }
 
+/// Counts what this process has open, which is no more after each round than after the first: that opens some once for all.
+#[derive(Debug, Default)]
+pub struct OpenInRounds(Option<usize>);
+
+impl OpenInRounds {
+    /// A round is over; what is given up may be closed a little later.
+    ///
+    /// # Panics
+    /// If more stays open.
+    #[track_caller]
+    pub fn ends_a_round(&mut self) {
+        let count = || open_descriptors().len();
+        match self.0 {
+            None => {
+                self.0 = Some(eventually("it stands still", || {
+                    let before = count();
+                    std::thread::sleep(Duration::from_millis(300));
+                    (count() == before).then_some(before)
+                }));
+            }
+            Some(first) => eventually("all is closed", || (count() <= first).then_some(())),
+        }
+    }
+}
+
 /// Two sockets that are connected.
 ///
 /// # Panics

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use spawnsafe::{Error, Handle, Receiver, RemoteError, Sender, channel, child_entry};
-use spawnsafe_tests::{eventually, open_descriptors, rest_of, tcp_pair};
+use spawnsafe_tests::{OpenInRounds, rest_of, tcp_pair};
 
 #[child_entry]
 fn answers(connections: Receiver<Handle<TcpStream>>) -> Result<u32, RemoteError> {
@@ -83,7 +83,7 @@ fn ends(_from: Receiver<Handle<TcpStream>>) {}
 /// In a child, whose descriptors are its own.
 #[child_entry]
 fn passes_many_and_counts() -> Result<(), Error> {
-    let mut before = None;
+    let mut open = OpenInRounds::default();
     for _ in 0..5 {
         let (sender, receiver) = channel()?;
         let (ours, theirs): (Vec<_>, Vec<_>) = (0..10).map(|_| tcp_pair()).unzip();
@@ -93,18 +93,7 @@ fn passes_many_and_counts() -> Result<(), Error> {
         ends::run(receiver)?;
         drop(sender);
         assert!(ours.into_iter().map(rest_of).all(|text| text.is_empty()));
-        let count = || open_descriptors().len();
-        match before {
-            // What is kept once for all is there after the first round.
-            None => {
-                before = Some(eventually("it stands still", || {
-                    let count_before = count();
-                    std::thread::sleep(std::time::Duration::from_millis(300));
-                    (count() == count_before).then_some(count_before)
-                }))
-            }
-            Some(before) => eventually("all is closed", || (count() <= before).then_some(())),
-        }
+        open.ends_a_round();
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::UdpSocket;
 
 use spawnsafe::{Error, ErrorKind, Handle, Receiver, Sender, channel, child_entry};
-use spawnsafe_tests::{eventually, open_descriptors};
+use spawnsafe_tests::OpenInRounds;
 
 type Message = (u32, Option<(Handle<File>, Option<Handle<UdpSocket>>)>);
 
@@ -37,7 +37,7 @@ fn ends(_from: Receiver<Message>) {}
 /// In a child, whose handles are its own.
 #[child_entry]
 fn handles_are_closed_with_the_last_receiver() -> Result<(), Error> {
-    let mut before = None;
+    let mut open = OpenInRounds::default();
     for _ in 0..4 {
         let (sender, receiver) = channel()?;
         for number in 0..10 {
@@ -48,18 +48,7 @@ fn handles_are_closed_with_the_last_receiver() -> Result<(), Error> {
         ends::run(receiver)?;
         assert_eq!(sender.send((10, None)).unwrap_err().kind(), ErrorKind::Closed);
         drop(sender);
-        let count = || open_descriptors().len();
-        match before {
-            // What is kept once for all is there after the first round.
-            None => {
-                before = Some(eventually("it stands still", || {
-                    let count_before = count();
-                    std::thread::sleep(std::time::Duration::from_millis(300));
-                    (count() == count_before).then_some(count_before)
-                }))
-            }
-            Some(before) => eventually("all is closed", || (count() <= before).then_some(())),
-        }
+        open.ends_a_round();
     }
     Ok(())
 }

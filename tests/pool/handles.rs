@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use spawnsafe::{ErrorKind, Handle, Pool, SharedBuf, SharedSlice, child_entry};
-use spawnsafe_tests::{eventually, rest_of, tcp_pair};
+use spawnsafe_tests::{eventually, kill, rest_of, tcp_pair};
 
 use super::sockets::says;
 use super::{pool, process_id};

@@ -10,15 +10,12 @@ use serde::{Deserialize, Serialize};
 use spawnsafe::{ErrorKind, Handle, SpawnSafe, child_entry};
 use spawnsafe_tests::rest_of;
 
+use super::files::{give_back, never, write_through, write_to};
+
 /// A pipe, as files: the end to read from and the one to write to.
 fn pipe() -> (File, File) {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     (read.into(), write.into())
-}
-
-#[child_entry]
-fn write_to(mut file: Handle<File>, text: &str) {
-    file.write_all(text.as_bytes()).unwrap();
 }
 
 /// Its end would not be seen if this process still had the other one.
@@ -28,11 +25,6 @@ fn a_handle_that_is_given_up_is_open_in_the_child_only() {
     let child = write_to::spawn(Handle::new(write), "hello").unwrap();
     assert_eq!(rest_of(read), "hello");
     child.join().unwrap();
-}
-
-#[child_entry]
-fn write_through(file: &Handle<File>, text: &str) {
-    (&**file).write_all(text.as_bytes()).unwrap();
 }
 
 #[test]
@@ -116,17 +108,12 @@ fn handles_travel_inside_of_types() {
     assert!(ours.into_iter().map(rest_of).all(|line| line == "x\n"));
 }
 
-#[child_entry]
-fn count(handles: Vec<Handle<File>>) -> Vec<Handle<File>> {
-    handles
-}
-
 #[test]
 fn some_hundred_handles_travel_there_and_back() {
     // More than one message of the system can carry.
     let file = tempfile();
     let handles = (0..260).map(|_| file.try_clone().unwrap().into()).collect();
-    assert_eq!(count::run(handles).unwrap().len(), 260);
+    assert_eq!(give_back::run(handles).unwrap().len(), 260);
 }
 
 #[test]
@@ -143,11 +130,6 @@ fn a_call_that_does_not_start_closes_what_it_was_given() {
     let error = write_to::call(Handle::new(write), "").env("a=b", "").spawn().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Spawn);
     assert_eq!(rest_of(read), "");
-}
-
-#[child_entry]
-fn never(_: Handle<File>) {
-    std::process::exit(3);
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod asynchronous;
 mod awaiting;
 mod data;
 mod ends;
+#[cfg(any(target_os = "linux", windows))]
+mod files;
 mod handle;
 #[cfg(target_os = "linux")]
 mod handles;

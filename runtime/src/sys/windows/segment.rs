@@ -144,31 +144,13 @@ fn read_only(section: &OwnedHandle) -> io::Result<OwnedHandle> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn filled(len: usize) -> SegmentMut {
-        let mut memory = SegmentMut::zeroed(len).unwrap();
-        assert!(memory.bytes().iter().all(|&byte| byte == 0));
-        memory.bytes_mut().fill(7);
-        memory
-    }
-
-    #[test]
-    fn what_is_sealed_is_the_same_elsewhere() {
-        for len in [1, 4096, 5000, 1 << 20] {
-            let sealed = filled(len).seal().unwrap();
-            let there = Segment::adopt(sealed.handle().try_clone().unwrap(), len).unwrap();
-            drop(sealed);
-            assert_eq!(there.bytes(), vec![7; len]);
-        }
-    }
+    use crate::sys::segment_tests::filled;
 
     #[test]
     fn what_could_still_change_is_refused() {
         let unsealed = SegmentMut::zeroed(100).unwrap();
         let error = Segment::adopt(unsealed.section.try_clone().unwrap().into(), 100).unwrap_err();
         assert!(error.to_string().contains("could still be written to"), "{error}");
-        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
-        assert!(Segment::adopt(file.into(), 100).is_err());
         let sealed = filled(100).seal().unwrap();
         assert!(View::to_write(sealed.handle().handle().unwrap().as_handle()).is_err());
         for wrong in [4097, usize::MAX] {
