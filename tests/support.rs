@@ -51,6 +51,12 @@ pub fn rest_of(mut from: impl std::io::Read) -> String {
 pub struct OpenInRounds(Option<usize>);
 
 impl OpenInRounds {
+    /// Before the first round.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
     /// A round is over; what is given up may be closed a little later.
     ///
     /// # Panics

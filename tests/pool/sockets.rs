@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Mutex;
 
 use spawnsafe::{Handle, Pool, child_entry};
-use spawnsafe_tests::{kill, rest_of, tcp_pair};
+use spawnsafe_tests::{OpenInRounds, kill, rest_of, tcp_pair};
 
 use super::{KILLED, begins_and_waits, pool, works, written_id};
 
@@ -94,4 +95,32 @@ fn a_task_that_never_runs_closes_its_handles() {
     let (ours, theirs) = tcp_pair();
     pool.submit(says::call(theirs.into(), "")).unwrap_err();
     assert_eq!(rest_of(ours), "");
+}
+
+#[spawnsafe::process_local]
+static OPEN: Mutex<OpenInRounds> = Mutex::new(OpenInRounds::new());
+
+#[child_entry]
+fn a_round_is_over() {
+    OPEN.lock().unwrap().ends_a_round();
+}
+
+/// In a child, whose descriptors are its own.
+#[child_entry]
+fn sockets_go_and_come_in_rounds() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    for _ in 0..6 {
+        for _ in 0..5 {
+            let (ours, theirs) = tcp_pair();
+            drop(pool.submit(says::call(theirs.into(), "x")).unwrap().join().unwrap());
+            assert_eq!(rest_of(ours), "x");
+        }
+        pool.submit(a_round_is_over::call()).unwrap().join().unwrap();
+        a_round_is_over();
+    }
+}
+
+#[test]
+fn neither_a_pool_nor_its_worker_keeps_any() {
+    sockets_go_and_come_in_rounds::run().unwrap();
 }

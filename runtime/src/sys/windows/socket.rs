@@ -1,12 +1,13 @@
 //! Sockets on their way to another process, as Winsock wants it (`WSADuplicateSocketW`).
 //!
-//! Not as other handles. Of `DuplicateHandle` Microsoft says that the target's Winsock may not recognize the socket, and that
-//! it disturbs a count of references: between a program and the kernel there may be layers that keep books about
-//! sockets. std, Python and libuv all go this way.
+//! Not as other handles. Of `DuplicateHandle` Microsoft says (there under Remarks, and in "Socket Handles") that the target's
+//! Winsock may not recognize the socket, and that it disturbs a count of references: between a program and the kernel there
+//! may be layers that keep books about sockets, if these are deprecated. std, Python and libuv all go this way.
 //!
 //! The process that has the socket describes it for one other process, which must be there already, and whose number it
-//! takes. That one makes a socket of the description, once. Only then is there a second descriptor by what is documented,
-//! and only then the first may be closed: whoever sends one keeps it until that is so.
+//! takes. That one makes a socket of the description, once. In what is documented (under Remarks, too) the number is asked for
+//! first, and the first socket is closed last: nobody says that it may be closed before. Python says so, of what the system
+//! does; here it is kept.
 
 #![allow(unsafe_code)]
 
