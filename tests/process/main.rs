@@ -32,6 +32,8 @@ mod prewarmed;
 #[cfg(any(target_os = "linux", windows))]
 mod sockets;
 mod surroundings;
+#[cfg(feature = "tracing")]
+mod traced;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
