@@ -135,7 +135,9 @@ const KERNEL_SIGNALS_LEN: usize = if cfg!(any(target_arch = "mips", target_arch 
 fn enter(mut surroundings: Vec<u8>, ignored: u64) -> io::Result<()> {
     let Some(head) = surroundings.first_chunk() else { return Err(io::ErrorKind::InvalidData.into()) };
     Surroundings::enter(head, ignored)?;
-    set_environment(surroundings.split_off(Surroundings::LEN));
+    if Surroundings::has_environment(head) {
+        set_environment(surroundings.split_off(Surroundings::LEN));
+    }
     Ok(())
 }
 
