@@ -9,6 +9,7 @@ mod directions;
 mod ends;
 mod killed;
 mod limits;
+mod sockets;
 #[cfg(windows)]
 mod windows;
 

@@ -16,6 +16,7 @@ mod process;
 mod reactor;
 mod segment;
 mod spawn;
+mod status;
 #[cfg(not(spawnsafe_datagram_queue))]
 mod stored;
 mod streams;
@@ -55,8 +56,8 @@ pub(crate) use super::unix::AsyncEnd;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
-    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, OwnedHandle, Piped, Shared, Stream, StreamHandle, adopt, connection, for_each_native_handle,
+    is_same_variable, os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};

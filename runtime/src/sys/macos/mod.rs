@@ -39,8 +39,8 @@ pub(crate) use super::unix::AsyncEnd;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, Handover, OwnedHandle, PACKET_HANDLES, PacketEnd, Piped, Shared, Stored, Stream, adopt, connection,
-    for_each_native_handle, is_same_variable, os_string, prepare_before_main, start, start_hint, store,
+    Adopted, Handover, OwnedHandle, PACKET_HANDLES, PacketEnd, Piped, Shared, Stored, Stream, StreamHandle, adopt,
+    connection, for_each_native_handle, is_same_variable, os_string, prepare_before_main, start, start_hint, store,
     wait_to_receive, wait_to_send, with_signals_blocked,
 };
 #[cfg(test)]

@@ -52,6 +52,9 @@ pub(crate) use streams::take_streams;
 /// An open descriptor that closes when it is dropped.
 pub(crate) type OwnedHandle = std::os::fd::OwnedFd;
 
+/// What a standard stream of a child is connected to.
+pub(crate) type StreamHandle = OwnedHandle;
+
 /// A string of the system from its bytes, as `OsStr::as_encoded_bytes` gave them in another process.
 pub(crate) fn os_string(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()
