@@ -1,0 +1,209 @@
+//! How far a batch is, as its files tell.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::calls::Calls;
+use super::folder::{Folder, numbered, read_frame_of};
+use super::presence::{self, About, ElementId, Holder, Life, SILENCE};
+use super::texts;
+use crate::error::Error;
+use crate::handle;
+use crate::wire::batch::{Assigned, SubmissionHead};
+use crate::wire::{HEADER_LEN, Header, Kind};
+
+/// How far a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It has a value.
+    Done,
+    /// It has an answer that is none.
+    Failed,
+    Running,
+    /// It has begun this many times, and may not again.
+    Lost(Loss),
+    /// It has not begun, or may again.
+    Waiting {
+        attempt: u32,
+        lost: Option<Loss>,
+    },
+}
+
+/// What is known of a task that has begun and will not end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    pub(super) attempt: u32,
+    /// The element that had it.
+    pub(super) holder: Option<ElementId>,
+    pub(super) node: String,
+    /// How long nothing was heard of it; `None` if it has said that it ends.
+    pub(super) silence: Option<Duration>,
+}
+
+impl Loss {
+    pub(super) fn error(&self, task: u32) -> Error {
+        texts::lost(task, &self.node, self.attempt, self.silence)
+    }
+}
+
+/// What was submitted at once.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) number: u32,
+    pub(super) head: SubmissionHead,
+    pub(super) tasks: Vec<Assigned>,
+}
+
+/// Looks at a batch again and again, and remembers what cannot change.
+#[derive(Debug, Default)]
+pub(super) struct Surveyor {
+    /// By the numbers of tasks that have an answer, whether that is a value.
+    answered: Mutex<HashMap<u32, bool>>,
+}
+
+impl Surveyor {
+    /// The states of all tasks.
+    pub(super) fn survey(&self, folder: &Folder, calls: &Calls) -> Result<Vec<State>, Error> {
+        let unread = |error| texts::not_read(folder.root(), error);
+        // Claims first: who has one then may have an answer meanwhile, and none is forgotten.
+        let mut claims: HashMap<u32, u32> = HashMap::new();
+        for [task, attempt] in numbered(&folder.claims()).map_err(unread)? {
+            let last = claims.entry(task).or_insert(attempt);
+            *last = attempt.max(*last);
+        }
+        let mut states = vec![State::Waiting { attempt: 1, lost: None }; calls.len() as usize];
+        for (task, is_value) in self.answered(folder).map_err(unread)? {
+            claims.remove(&task);
+            if let Some(state) = states.get_mut(task as usize) {
+                *state = if is_value { State::Done } else { State::Failed };
+            }
+        }
+        if claims.is_empty() {
+            return Ok(states);
+        }
+        let mut lives = Lives { folder, now: folder.now(), known: HashMap::new() };
+        for (task, attempt) in claims {
+            let Some(state) = states.get_mut(task as usize) else { continue };
+            *state = match lives.loss(task, attempt).map_err(unread)? {
+                None => State::Running,
+                Some(loss) if attempt <= calls.retries(task)? => {
+                    State::Waiting { attempt: attempt.saturating_add(1), lost: Some(loss) }
+                }
+                Some(loss) => State::Lost(loss),
+            };
+        }
+        Ok(states)
+    }
+
+    /// The tasks that have answers.
+    fn answered(&self, folder: &Folder) -> io::Result<Vec<(u32, bool)>> {
+        let mut known = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = numbered(&folder.answers())?;
+        there
+            .into_iter()
+            .map(|[task]| {
+                let is_value = match known.get(&task) {
+                    Some(&is_value) => is_value,
+                    None => *known.entry(task).or_insert(has_value(&folder.answer(task))?),
+                };
+                Ok((task, is_value))
+            })
+            .collect()
+    }
+}
+
+/// Whether an answer is a value, by its first bytes. What is damaged is an error of its task.
+fn has_value(path: &Path) -> io::Result<bool> {
+    let mut bytes = [0; HEADER_LEN];
+    match File::open(path)?.read_exact(&mut bytes) {
+        Ok(()) => Ok(Header::decode(&bytes).is_ok_and(|header| header.kind == Kind::Value)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who is alive at one moment.
+struct Lives<'a> {
+    folder: &'a Folder,
+    now: SystemTime,
+    known: HashMap<ElementId, Option<(About, Life)>>,
+}
+
+impl Lives<'_> {
+    fn of(&mut self, id: ElementId) -> io::Result<&Option<(About, Life)>> {
+        if !self.known.contains_key(&id) {
+            let life = presence::look(self.folder, id, self.now)?;
+            self.known.insert(id, life);
+        }
+        Ok(&self.known[&id])
+    }
+
+    /// `None` if the task runs.
+    fn loss(&mut self, task: u32, attempt: u32) -> io::Result<Option<Loss>> {
+        let nobody = |silence| Loss { attempt, holder: None, node: String::new(), silence };
+        let id = match presence::holder(self.folder, task, attempt, self.now)? {
+            Some(Holder::Known(id)) => id,
+            Some(Holder::Unknown(age)) if age <= SILENCE => return Ok(None),
+            Some(Holder::Unknown(_)) => return Ok(Some(nobody(Some(SILENCE)))),
+            // It was taken back this moment.
+            None => return Ok(None),
+        };
+        Ok(match self.of(id)? {
+            Some((_, Life::Alive)) => None,
+            Some((about, life)) => Some(Loss {
+                attempt,
+                holder: Some(id),
+                node: about.node.clone(),
+                silence: (*life == Life::Silent).then_some(about.silence),
+            }),
+            None => Some(Loss { holder: Some(id), ..nobody(None) }),
+        })
+    }
+}
+
+/// All that was submitted, in order. What cannot be read is nothing that could run.
+pub(super) fn submissions(folder: &Folder, batch: u64) -> io::Result<Vec<Submission>> {
+    let mut numbers = numbered(&folder.submissions())?;
+    numbers.sort_unstable();
+    let read = |[number]: [u32; 1]| {
+        let frame = read_frame_of(&folder.submission(number, "")).ok()??;
+        let (head, tasks) = SubmissionHead::decode(&frame.items).filter(|_| frame.kind == Kind::Tasks)?;
+        (head.batch == batch).then_some(Submission { number, head, tasks })
+    };
+    Ok(numbers.into_iter().filter_map(read).collect())
+}
+
+/// Why an element of the last submission could not begin, if one could not.
+pub(super) fn refusal(folder: &Folder) -> io::Result<Option<Error>> {
+    let Some([last]) = numbered::<1>(&folder.submissions())?.into_iter().max() else { return Ok(None) };
+    let frame = read_frame_of(&folder.submission(last, ".refused")).ok().flatten();
+    Ok(frame.filter(|frame| frame.kind == Kind::Failure).map(|frame| handle::failure(&frame.items, frame.blobs)))
+}
+
+/// The last process that was each element.
+pub(super) struct Elements {
+    now: SystemTime,
+    last: BTreeMap<(u32, u32), u32>,
+}
+
+impl Elements {
+    pub(super) fn look(folder: &Folder) -> io::Result<Self> {
+        let mut last = BTreeMap::new();
+        for [submission, element, incarnation] in numbered(&folder.elements())? {
+            let known = last.entry((submission, element)).or_insert(incarnation);
+            *known = incarnation.max(*known);
+        }
+        Ok(Self { now: folder.now(), last })
+    }
+
+    /// `None` if it has not begun.
+    pub(super) fn life(&self, folder: &Folder, submission: u32, element: u32) -> io::Result<Option<Life>> {
+        let Some(&incarnation) = self.last.get(&(submission, element)) else { return Ok(None) };
+        let id = ElementId { submission, element, incarnation };
+        Ok(presence::look(folder, id, self.now)?.map(|(_, life)| life))
+    }
+}
