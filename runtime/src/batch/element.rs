@@ -216,7 +216,7 @@ impl Array {
     }
 
     /// Says again and again that this process lives.
-    fn beat(&self) -> ! {
+    fn beat(&self) {
         loop {
             std::thread::sleep(self.about.silence / 4);
             for (_, presence) in self.presences().iter_mut() {
