@@ -506,7 +506,7 @@ fn tasks_outlive_the_program_that_has_submitted_them() {
         let dir = place.batch();
         let mut start = program(&["batch-start".as_ref(), &dir]);
         let mut submitter = start.env("SPAWNSAFE_SCHEDULER", scheduler).spawn().unwrap();
-        eventually("a task has begun", || fs::read_dir(dir.join("claims")).ok()?.next());
+        eventually("a task has begun", || fs::read_dir(dir.join("claims")).ok()?.next()?.ok());
         submitter.kill().unwrap();
         submitter.wait().unwrap();
         let output = program(&["batch-collect".as_ref(), &dir]).output().unwrap();

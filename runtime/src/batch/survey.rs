@@ -1,10 +1,10 @@
 //! How far a batch is, as its files tell.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::calls::Calls;
@@ -63,6 +63,15 @@ pub(super) struct Submission {
 pub(super) struct Surveyor {
     /// By the numbers of tasks that have an answer, whether that is a value.
     answered: Mutex<HashMap<u32, bool>>,
+    submitted: Mutex<Attempts>,
+}
+
+/// The last attempt of each task that was submitted.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// The submissions that were read.
+    read: HashSet<u32>,
+    last: HashMap<u32, u32>,
 }
 
 impl Surveyor {
@@ -86,17 +95,43 @@ impl Surveyor {
             return Ok(states);
         }
         let mut lives = Lives { folder, now: folder.now(), known: HashMap::new() };
+        let mut attempts = None;
         for (task, attempt) in claims {
             let Some(state) = states.get_mut(task as usize) else { continue };
-            *state = match lives.loss(task, attempt).map_err(unread)? {
-                None => State::Running,
-                Some(loss) if attempt <= calls.retries(task)? => {
-                    State::Waiting { attempt: attempt.saturating_add(1), lost: Some(loss) }
-                }
-                Some(loss) => State::Lost(loss),
+            let Some(loss) = lives.loss(task, attempt).map_err(unread)? else {
+                *state = State::Running;
+                continue;
+            };
+            let may_begin_again = attempt <= calls.retries(task)? || {
+                let attempts = match &attempts {
+                    Some(attempts) => attempts,
+                    None => attempts.insert(self.attempts(folder, calls.id()).map_err(unread)?),
+                };
+                attempts.last.get(&task).is_some_and(|&last| last > attempt)
+            };
+            *state = match may_begin_again {
+                true => State::Waiting { attempt: attempt.saturating_add(1), lost: Some(loss) },
+                false => State::Lost(loss),
             };
         }
         Ok(states)
+    }
+
+    /// What was submitted: somebody may have asked for more attempts than an entry allows.
+    fn attempts(&self, folder: &Folder, batch: u64) -> io::Result<MutexGuard<'_, Attempts>> {
+        let mut attempts = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
+        for [number] in numbered(&folder.submissions())? {
+            if attempts.read.contains(&number) {
+                continue;
+            }
+            let Some(Submission { tasks, .. }) = submission(folder, batch, number) else { continue };
+            attempts.read.insert(number);
+            for (task, attempt) in tasks {
+                let last = attempts.last.entry(task).or_insert(attempt);
+                *last = attempt.max(*last);
+            }
+        }
+        Ok(attempts)
     }
 
     /// The tasks that have answers.
@@ -169,12 +204,13 @@ impl Lives<'_> {
 pub(super) fn submissions(folder: &Folder, batch: u64) -> io::Result<Vec<Submission>> {
     let mut numbers = numbered(&folder.submissions())?;
     numbers.sort_unstable();
-    let read = |[number]: [u32; 1]| {
-        let frame = read_frame_of(&folder.submission(number, "")).ok()??;
-        let (head, tasks) = SubmissionHead::decode(&frame.items).filter(|_| frame.kind == Kind::Tasks)?;
-        (head.batch == batch).then_some(Submission { number, head, tasks })
-    };
-    Ok(numbers.into_iter().filter_map(read).collect())
+    Ok(numbers.into_iter().filter_map(|[number]| submission(folder, batch, number)).collect())
+}
+
+fn submission(folder: &Folder, batch: u64, number: u32) -> Option<Submission> {
+    let frame = read_frame_of(&folder.submission(number, "")).ok()??;
+    let (head, tasks) = SubmissionHead::decode(&frame.items).filter(|_| frame.kind == Kind::Tasks)?;
+    (head.batch == batch).then_some(Submission { number, head, tasks })
 }
 
 /// Why an element of the last submission could not begin, if one could not.
