@@ -6,7 +6,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::exit;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::calls::Calls;
@@ -118,7 +119,16 @@ fn serve(value: &OsString) -> ! {
     });
     let submission = told.submission;
     let array = Array::open(folder.clone(), told).unwrap_or_else(|error| refuse(&folder, submission, &error));
-    exit(if array.run() { 0 } else { EXIT_FAILED })
+    match array.run() {
+        Ok(true) => exit(0),
+        Ok(false) => exit(EXIT_FAILED),
+        Err(error) => refuse(&folder, submission, &error),
+    }
+}
+
+fn thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Error> {
+    let thread = std::thread::Builder::new().name(name.into());
+    sys::with_signals_blocked(|| thread.spawn(work)).map_err(texts::no_thread)
 }
 
 /// Tells whoever waits for the batch why nothing comes from here, and ends.
@@ -170,7 +180,8 @@ impl Array {
         };
         let about = About {
             restarts: std::env::var("SLURM_RESTART_COUNT").ok().and_then(|text| text.parse().ok()).unwrap_or(0),
-            silence: Duration::from_millis(head.silence),
+            // Whatever somebody has written there, it is no reason to write all the time.
+            silence: Duration::from_millis(head.silence.max(100)),
             process: std::process::id(),
             node: told.node,
         };
@@ -179,39 +190,26 @@ impl Array {
     }
 
     /// Runs all, each on a thread of its own. Whether all of their tasks have values.
-    fn run(self) -> bool {
+    ///
+    /// # Errors
+    /// If one cannot begin, or go on. The others have ended then.
+    fn run(self) -> Result<bool, Error> {
         let array = Arc::new(self);
         let pulse = Arc::clone(&array);
-        array.thread("spawnsafe-pulse", move || pulse.beat());
+        thread("spawnsafe-pulse", move || pulse.beat())?;
         let (first, others) = array.elements.split_first().expect("there is one at least");
-        let threads: Vec<_> = others
-            .iter()
-            .map(|&element| {
-                let array = Arc::clone(&array);
-                array.clone().thread("spawnsafe-element", move || array.run_element(element))
-            })
-            .collect();
-        let has_values = array.run_element(*first);
-        // One that has panicked has no value.
-        threads.into_iter().fold(has_values, |all, thread| thread.join().unwrap_or(false) && all)
+        let start = |&element: &u32| {
+            let array = Arc::clone(&array);
+            thread("spawnsafe-element", move || array.run_element(element))
+        };
+        let started: Vec<_> = others.iter().map(start).collect();
+        let mut ends = vec![array.run_element(*first)];
+        // One that has panicked has said so, and has no value.
+        ends.extend(started.into_iter().map(|started| started.and_then(|thread| thread.join().unwrap_or(Ok(false)))));
+        ends.into_iter().try_fold(true, |all, end| end.map(|has_values| has_values && all))
     }
 
-    fn thread<T: Send + 'static>(
-        &self,
-        name: &str,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> std::thread::JoinHandle<T> {
-        let thread = std::thread::Builder::new().name(name.into());
-        sys::with_signals_blocked(|| thread.spawn(work)).unwrap_or_else(|error| self.refuse(&texts::no_thread(error)))
-    }
-
-    fn refuse(&self, error: &Error) -> ! {
-        // What has begun here is lost, which need not be found out by waiting.
-        self.presences().drain(..).for_each(|(_, presence)| presence.end());
-        refuse(&self.folder, self.submission, error)
-    }
-
-    fn presences(&self) -> std::sync::MutexGuard<'_, Vec<(u32, Presence)>> {
+    fn presences(&self) -> MutexGuard<'_, Vec<(u32, Presence)>> {
         self.presences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -233,19 +231,16 @@ impl Array {
     }
 
     /// Whether all of its tasks have values.
-    fn run_element(&self, element: u32) -> bool {
-        let id =
-            self.arrive(element).unwrap_or_else(|error| self.refuse(&texts::not_written(self.folder.root(), error)));
-        let own = self.tasks.iter().skip(element as usize).step_by(self.head.elements as usize);
-        let has_values = own.fold(true, |all, &(task, attempt)| {
-            let has_value = self.run_task(id, task, attempt).unwrap_or_else(|error| self.refuse(&error));
-            has_value && all
-        });
+    fn run_element(&self, element: u32) -> Result<bool, Error> {
+        let id = self.arrive(element).map_err(|error| texts::not_written(self.folder.root(), error))?;
+        let mut own = self.tasks.iter().skip(element as usize).step_by(self.head.elements as usize);
+        let end = own
+            .try_fold(true, |all, &(task, attempt)| self.run_task(id, task, attempt).map(|has_value| has_value && all));
         let mut presences = self.presences();
         if let Some(at) = presences.iter().position(|&(other, _)| other == element) {
             presences.swap_remove(at).1.end();
         }
-        has_values
+        end
     }
 
     /// Becomes the element, when nobody else is it any more.
@@ -301,7 +296,7 @@ impl Array {
                     return Ok(false);
                 }
             }
-            attempt += 1;
+            attempt = attempt.saturating_add(1);
         }
     }
 
@@ -378,6 +373,8 @@ mod tests {
             assert_eq!(Told::read(&value(front)), None, "{front}");
         }
         assert_eq!(Told::read(&"main;1;2;n;relative".into()), None);
-        assert!(Told::read(&value("main;1;2;n;/with;").into()).is_some());
+        let mut with = value("main;1;2;n;");
+        with.push(";x");
+        assert!(Told::read(&with).unwrap().root.to_str().unwrap().ends_with(";x"));
     }
 }

@@ -110,7 +110,10 @@ impl Presence {
             Err(error) => return Err(error),
         };
         let text = about.encode("0");
-        file.write_all(text.as_bytes())?;
+        if let Err(error) = file.write_all(text.as_bytes()) {
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
         Ok(Some(Self { path, at: (text.len() - BEAT_LEN - 1) as u64, beats: 0 }))
     }
 

@@ -512,17 +512,19 @@ mod tests {
     #[test]
     fn commands_are_what_each_scheduler_takes() {
         let folder = Folder::new(&std::env::temp_dir().join("50%j")).unwrap();
-        let root = folder.root().to_str().unwrap();
         let script = folder.submission(2, ".sh");
-        let shown = |scheduler: &Scheduler| shown(&scheduler.submitting(&order(&folder), &script));
-        let slurm = shown(&Scheduler::slurm(["--time=10:00"]).at_once(2));
-        assert!(slurm.starts_with("sbatch --parsable --job-name=spawnsafe-1-2 --array=0-2%2 --ntasks=1 "), "{slurm}");
-        let log = format!("--output={}/logs/2-%a.log", root.replace('%', "%%"));
-        assert!(slurm.contains(&log) && slurm.ends_with(&format!(" --time=10:00 {}", script.display())), "{slurm}");
+        let words = |scheduler: &Scheduler| scheduler.submitting(&order(&folder), &script);
+        let fixed = ["sbatch", "--parsable", "--job-name=spawnsafe-1-2", "--array=0-2%2", "--ntasks=1", "--requeue"];
+        let log = folder.log(2, "@").to_str().unwrap().replace('%', "%%").replace('@', "%a");
+        let output = format!("--output={log}");
+        let rest = ["--open-mode=append", &output, "--time=10:00", script.to_str().unwrap()];
+        assert_eq!(words(&Scheduler::slurm(["--time=10:00"]).at_once(2)), [&fixed[..], &rest[..]].concat());
         let pbs = Scheduler::command(["qsub", "-J", "0-{last}", "-N", "{name}"]);
-        assert_eq!(shown(&pbs), format!("qsub -J 0-2 -N spawnsafe-1-2 {}", script.display()));
+        assert_eq!(words(&pbs), ["qsub", "-J", "0-2", "-N", "spawnsafe-1-2", script.to_str().unwrap()]);
         let grid = Scheduler::command(["sh", "-c", "qsub -t 1-{count} -o {logs} {script} 2>&1"]);
-        assert!(shown(&grid).contains(&format!("1-3 -o {root}/logs {root}/submissions/2.sh 2>&1")), "{}", shown(&grid));
+        let logs = folder.root().join("logs");
+        let line = format!("qsub -t 1-3 -o {} {} 2>&1", logs.display(), script.display());
+        assert_eq!(words(&grid), ["sh", "-c", &line]);
         assert_eq!((pbs.first(), grid.first(), Scheduler::slurm([""; 0]).first()), (0, 1, 0));
         assert_eq!(
             (pbs.elements_for(7), pbs.elements_for(5000), pbs.clone().elements(2).elements_for(7)),

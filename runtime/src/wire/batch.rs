@@ -171,11 +171,13 @@ impl SubmissionHead {
             first: fields.u32()?,
             silence: fields.array().map(u64::from_le_bytes)?,
         };
+        head.first.checked_add(head.elements)?;
         let mut tasks = Vec::with_capacity(fields.0.len() / 8);
         while !fields.0.is_empty() {
             tasks.push((fields.u32()?, fields.u32()?));
         }
-        Some((head, tasks))
+        // None has nothing to do.
+        (head.elements as usize <= tasks.len()).then_some((head, tasks))
     }
 }
 
@@ -235,9 +237,11 @@ mod tests {
         let head = SubmissionHead { batch: 1, elements: 2, first: 1, silence: 4 };
         let bytes = head.encode(&[(7, 1), (8, 3)]);
         assert_eq!(SubmissionHead::decode(&bytes), Some((head, vec![(7, 1), (8, 3)])));
-        let whole = [24, 32, 40];
-        assert!((0..bytes.len()).all(|len| whole.contains(&len) || SubmissionHead::decode(&bytes[..len]).is_none()));
-        assert_eq!(SubmissionHead::decode(&SubmissionHead { elements: 0, ..head }.encode(&[])), None);
+        assert!((0..bytes.len()).all(|len| SubmissionHead::decode(&bytes[..len]).is_none()));
+        for (elements, first) in [(0, 1), (3, 1), (u32::MAX, 0), (1, u32::MAX)] {
+            let bytes = SubmissionHead { elements, first, ..head }.encode(&[(7, 1), (8, 3)]);
+            assert_eq!(SubmissionHead::decode(&bytes), None, "{elements} from {first}");
+        }
 
         let source = AnswerSource { batch: 1, task: 2, attempt: 3, node: "n1" };
         let mut bytes = source.encode();
