@@ -118,7 +118,7 @@ fn half_slowly(x: u64) -> f64 {
 
 /// Submits tasks, and waits for somebody to kill it.
 fn batch_start(dir: &Path) {
-    let batch = Batch::create(dir, (0..12).map(|x| half_slowly::call(x))).unwrap();
+    let batch = Batch::create(dir, (0..12).map(half_slowly::call)).unwrap();
     batch.submit(&Scheduler::from_env().unwrap()).unwrap();
     std::thread::sleep(DEADLINE);
 }

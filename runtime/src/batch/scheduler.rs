@@ -425,19 +425,18 @@ fn start_here(order: &Order<'_>, program: &Path) -> Result<(), Error> {
         Command::new(program).env(BATCH_VARIABLE, orders).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
     let mut child = started.map_err(|error| texts::command_not_started(&program.to_string_lossy(), error))?;
     let begun = soon(|| {
+        // Asked first: it may begin and end at once.
+        let ended = child.try_wait().ok().flatten();
         let has_begun = (0..order.elements).all(|element| order.folder.element(order.submission, element, 1).exists());
-        if has_begun || order.folder.submission(order.submission, ".refused").exists() {
-            return Some(None);
+        match has_begun || order.folder.submission(order.submission, ".refused").exists() {
+            true => Some(None),
+            false => ended.map(Some),
         }
-        child.try_wait().ok().flatten().map(Some)
     });
-    match begun {
-        Some(Some(status)) => {
-            let said = File::open(&log).and_then(|file| read_start(&file, MOST_SAID)).unwrap_or_default();
-            let said = String::from_utf8_lossy(&said);
-            return Err(texts::command_failed(&program.to_string_lossy(), &status.to_string(), said.trim()));
-        }
-        Some(None) | None => {}
+    if let Some(Some(status)) = begun {
+        let said = File::open(&log).and_then(|file| read_start(&file, MOST_SAID)).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        return Err(texts::command_failed(&program.to_string_lossy(), &status.to_string(), said.trim()));
     }
     // It is reaped if this process is still there then.
     let reap = move || drop(child.wait());
