@@ -18,11 +18,12 @@ use super::{begins_and_waits, begins_and_waits_again, signal, square, written_id
 /// Runs each element as a process in the background, as a scheduler would somewhere.
 const SHELL: &str = "i=0; while [ $i -le {last} ]; do sh \"$0\" $i >>\"$1\"/$i.log 2>&1 & i=$((i + 1)); done";
 
-/// How long an element may be silent. Longer than a busy machine keeps a thread waiting, and short enough to wait for.
-const SILENCE: Duration = Duration::from_secs(4);
+/// How long an element may be silent that is to be found lost. Longer than a busy machine keeps a thread waiting, and short
+/// enough to wait for.
+const SILENCE: Duration = Duration::from_secs(8);
 
 fn shell() -> Scheduler {
-    Scheduler::command(["sh", "-c", SHELL, "{script}", "{logs}"]).heartbeat(SILENCE).elements(4)
+    Scheduler::command(["sh", "-c", SHELL, "{script}", "{logs}"]).elements(4)
 }
 
 /// A scheduler that takes everything and starts nothing.
@@ -319,7 +320,7 @@ fn begun(place: &Place, may_run_again: bool) -> Begun {
     let (go_on, call) =
         (place.file("go on"), if may_run_again { begins_and_waits_again::call } else { begins_and_waits::call });
     let batch = place.create((0..2).map(|task| call(&place.file(task), &go_on)));
-    assert_eq!(batch.submit(&shell().elements(1)).unwrap().elements, 1);
+    assert_eq!(batch.submit(&shell().elements(1).heartbeat(SILENCE)).unwrap().elements, 1);
     let (task, element) = written_ids(&place.file(0));
     Begun { batch, task, element, _processes: KillAll(vec![task, element]) }
 }
@@ -395,7 +396,7 @@ fn elements_that_are_started_twice_run_their_tasks_once() {
     let batch = place.create((0..40).map(|task| counts::call(&place.file(task))));
     let twice = "for i in 0 1 2 0 1 2 0 1 2; do sh \"$0\" $i & done >\"$1\"/all 2>&1";
     batch
-        .submit(&Scheduler::command(["sh", "-c", twice, "{script}", "{logs}"]).heartbeat(SILENCE).elements(3))
+        .submit(&Scheduler::command(["sh", "-c", twice, "{script}", "{logs}"]).heartbeat(3 * SILENCE).elements(3))
         .unwrap();
     batch.resubmit(&shell()).unwrap();
     assert!(finished(&batch).into_iter().all(|result| result.is_ok()));

@@ -59,7 +59,7 @@ fn one_element_is_cancelled() {
     let go_on = file("go on");
     let calls = (0..3).map(|task| begins_and_waits::call(&file(&task.to_string()), &go_on));
     let batch = Batch::create(file("batch"), calls).unwrap();
-    let slurm = Scheduler::slurm([""; 0]).heartbeat(Duration::from_secs(4));
+    let slurm = Scheduler::slurm([""; 0]).heartbeat(Duration::from_secs(8));
     let job = batch.submit(&slurm).unwrap().said;
     for task in 0..3 {
         written_ids(&file(&task.to_string()));

@@ -44,7 +44,7 @@ fn a_node_loses_its_power() {
     }
     let dir = tempfile::tempdir().unwrap();
     let batch = Batch::create(dir.path().join("batch"), (0..48).map(squares_slowly::call)).unwrap();
-    let slurm = Scheduler::slurm([""; 0]).heartbeat(Duration::from_secs(4));
+    let slurm = Scheduler::slurm([""; 0]).heartbeat(Duration::from_secs(20));
     batch.submit(&slurm.clone().elements(12)).unwrap();
     let lost = eventually("all nodes have answered", || {
         let results = batch.results().unwrap().map(|(_, result)| result.unwrap().1);
@@ -69,7 +69,7 @@ fn the_head_is_killed_when_it_has_said_yes() {
     let dir = tempfile::tempdir().unwrap();
     let file = |task: u32| dir.path().join(task.to_string());
     let batch = Batch::create(dir.path().join("batch"), (0..24).map(|task| counts::call(&file(task)))).unwrap();
-    let slurm = Scheduler::slurm([""; 0]).heartbeat(Duration::from_secs(4));
+    let slurm = Scheduler::slurm([""; 0]).heartbeat(Duration::from_secs(20));
     batch.submit(&slurm).unwrap();
     cluster("kill-head", &[]);
     cluster("start-head", &[]);
