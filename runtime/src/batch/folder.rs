@@ -1,15 +1,16 @@
 //! The directory of a batch: which files there are, and how they are written and read.
 //!
 //! ```text
-//! calls               the calls, written once
-//! submissions/K       which tasks the K-th submission is for
-//! submissions/K.sh    the script that the scheduler runs for each element of its array
-//! submissions/K.said  what the scheduler's command has printed
+//! calls                  the calls, written once
+//! submissions/K          which tasks the K-th submission is for
+//! submissions/K.sh       the script that the scheduler runs for each element of its array
+//! submissions/K.said     what the scheduler's command has printed
+//! submissions/K.failed   that this command has failed
 //! submissions/K.refused  why an element could not begin, the last one that could not
-//! elements/K.E.I      the I-th process that was element E of it: who and where, and that it is alive
-//! claims/N.A          which of them has begun task N for the A-th time
-//! answers/N           the answer of task N
-//! logs/K-E.log        what the tasks of an element have printed
+//! elements/K.E.I         the I-th process that was element E of it: who and where, and that it is alive
+//! claims/N.A             which of them has begun task N for the A-th time
+//! answers/N              the answer of task N
+//! logs/K-E.log           what the tasks of an element have printed
 //! ```
 //! The file system is the only thing that all processes share. What is relied on: a file that is created exclusively is created
 //! once, a link is made only where nothing is, and what a file has when it gets its name is all there. NFS holds that.

@@ -331,7 +331,7 @@ impl<R: SpawnSafe> Batch<R> {
         }
         let (submission, elements) = self.write_submission(scheduler, &tasks)?;
         let name = self.name(submission);
-        // If the command fails the scheduler may have it all the same, as when its answer is late. So the files stay.
+        // If that fails the files stay, as it may have failed too late.
         let said = scheduler.start(&Order { folder: &self.folder, name: &name, submission, elements })?;
         Ok(Submitted { tasks: tasks.len(), elements: elements as usize, name, said })
     }
@@ -374,7 +374,7 @@ impl<R: SpawnSafe> Batch<R> {
             let mut asked: Vec<u32> = open.iter().map(|(number, ..)| *number).collect();
             asked.dedup();
             let names: Vec<_> = asked.into_iter().map(|number| (number, self.name(number))).collect();
-            let queued = scheduler.queued(&names)?;
+            let queued = scheduler.queued(&self.folder, &names)?;
             for (number, element, has_begun, own) in open {
                 if queued.has(number, element, has_begun) {
                     to_come.extend(own);

@@ -40,8 +40,6 @@ pub(in crate::batch) enum Queued {
     Elements(HashSet<(u32, u32)>),
     /// Perhaps any element of these submissions.
     Submissions(HashSet<u32>),
-    /// Nobody knows.
-    Unknown,
 }
 
 impl Queued {
@@ -50,7 +48,6 @@ impl Queued {
         match self {
             Queued::Elements(elements) => elements.contains(&(submission, element)),
             Queued::Submissions(submissions) => !has_begun && submissions.contains(&submission),
-            Queued::Unknown => !has_begun,
         }
     }
 }
@@ -58,6 +55,13 @@ impl Queued {
 impl Scheduler {
     /// Hands it over. Gives what the scheduler has said.
     pub(in crate::batch) fn start(&self, order: &Order<'_>) -> Result<String, Error> {
+        self.try_to_start(order).inspect_err(|_| {
+            // For whoever cannot ask the scheduler later. It may have it all the same, as when its answer is late.
+            let _ = File::create(order.folder.submission(order.submission, ".failed"));
+        })
+    }
+
+    fn try_to_start(&self, order: &Order<'_>) -> Result<String, Error> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => own_program()?,
@@ -142,7 +146,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// If it cannot be asked.
-    pub(in crate::batch) fn queued(&self, submissions: &[(u32, String)]) -> Result<Queued, Error> {
+    pub(in crate::batch) fn queued(&self, folder: &Folder, submissions: &[(u32, String)]) -> Result<Queued, Error> {
         match &self.kind {
             // Its elements begin at once.
             Kind::Local { .. } => Ok(Queued::Elements(HashSet::new())),
@@ -162,7 +166,11 @@ impl Scheduler {
                 };
                 Ok(Queued::Elements(said.lines().filter_map(element).collect()))
             }
-            Kind::Command { queue: None, .. } => Ok(Queued::Unknown),
+            Kind::Command { queue: None, .. } => {
+                // What it has taken is there for ever, as far as anybody knows.
+                let has_taken = |number: &u32| !folder.submission(*number, ".failed").exists();
+                Ok(Queued::Submissions(submissions.iter().map(|(number, _)| *number).filter(has_taken).collect()))
+            }
             Kind::Command { queue: Some(words), .. } => {
                 let mut there = HashSet::new();
                 for (submission, name) in submissions {
