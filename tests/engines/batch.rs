@@ -451,6 +451,7 @@ fn damaged_files_are_errors() {
     fs::remove_file(answer(0)).unwrap();
     batch.resubmit(&shell()).unwrap();
     squares(&batch);
+    assert_eq!(batch.status().unwrap().done, 4);
 
     for name in ["x", "1.new", "77", "-1"] {
         fs::write(place.batch().join("answers").join(name), "nonsense").unwrap();

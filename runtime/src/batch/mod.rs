@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use calls::Calls;
 pub(crate) use element::enter as enter_element;
 use folder::{Folder, numbered, write_frame, write_once};
-use presence::Life;
+use presence::{ElementId, Life};
 pub use results::Results;
 use scheduler::Order;
 pub use scheduler::Scheduler;
@@ -314,9 +314,9 @@ impl<R: SpawnSafe> Batch<R> {
         let mut missing = HashMap::new();
         for (task, state) in (0..).zip(self.states()?) {
             match state {
-                State::Waiting { attempt, lost } => _ = missing.insert(task, (attempt, lost)),
+                State::Waiting { attempt, lost_by } => _ = missing.insert(task, (attempt, lost_by)),
                 State::Lost(loss) if which == Which::Unanswered => {
-                    missing.insert(task, (loss.attempt.saturating_add(1), Some(loss)));
+                    missing.insert(task, (loss.attempt.saturating_add(1), None));
                 }
                 _ => {}
             }
@@ -341,7 +341,7 @@ impl<R: SpawnSafe> Batch<R> {
         &self,
         scheduler: &Scheduler,
         which: Which,
-        missing: &HashMap<u32, (u32, Option<survey::Loss>)>,
+        missing: &HashMap<u32, (u32, Option<ElementId>)>,
     ) -> Result<HashSet<u32>, Error> {
         let submissions = survey::submissions(&self.folder, self.calls.id()).map_err(|error| self.not_read(error))?;
         let lives = Elements::look(&self.folder).map_err(|error| self.not_read(error))?;
@@ -349,11 +349,10 @@ impl<R: SpawnSafe> Batch<R> {
         // Those that have not begun, or have vanished and may be started again.
         let mut open: Vec<(u32, u32, bool, Vec<u32>)> = Vec::new();
         for Submission { number, head, tasks } in &submissions {
-            // Whether this element would run it: if it is told to, or has done so.
+            // Whether this element would run it: if it is told to, or has done so and may again.
             let would_run = |element: u32, &&(task, attempt): &&Assigned| {
-                missing.get(&task).is_some_and(|(next, lost)| {
-                    let holder = lost.as_ref().and_then(|loss| loss.holder);
-                    attempt >= *next || holder.is_some_and(|id| (id.submission, id.element) == (*number, element))
+                missing.get(&task).is_some_and(|(next, lost_by)| {
+                    attempt >= *next || lost_by.is_some_and(|id| (id.submission, id.element) == (*number, element))
                 })
             };
             for element in 0..head.elements {

@@ -26,10 +26,10 @@ pub(super) enum State {
     Running,
     /// It has begun this many times, and may not again.
     Lost(Loss),
-    /// It has not begun, or may again.
+    /// It has not begun, or may again: then an element has lost it that would run it once more if it were started again.
     Waiting {
         attempt: u32,
-        lost: Option<Loss>,
+        lost_by: Option<ElementId>,
     },
 }
 
@@ -84,7 +84,7 @@ impl Surveyor {
             let last = claims.entry(task).or_insert(attempt);
             *last = attempt.max(*last);
         }
-        let mut states = vec![State::Waiting { attempt: 1, lost: None }; calls.len() as usize];
+        let mut states = vec![State::Waiting { attempt: 1, lost_by: None }; calls.len() as usize];
         for (task, is_value) in self.answered(folder).map_err(unread)? {
             claims.remove(&task);
             if let Some(state) = states.get_mut(task as usize) {
@@ -102,16 +102,18 @@ impl Surveyor {
                 *state = State::Running;
                 continue;
             };
-            let may_begin_again = attempt <= calls.retries(task)? || {
+            let next = attempt.saturating_add(1);
+            *state = if attempt <= calls.retries(task)? {
+                State::Waiting { attempt: next, lost_by: loss.holder }
+            } else {
                 let attempts = match &attempts {
                     Some(attempts) => attempts,
                     None => attempts.insert(self.attempts(folder, calls.id()).map_err(unread)?),
                 };
-                attempts.last.get(&task).is_some_and(|&last| last > attempt)
-            };
-            *state = match may_begin_again {
-                true => State::Waiting { attempt: attempt.saturating_add(1), lost: Some(loss) },
-                false => State::Lost(loss),
+                match attempts.last.get(&task) {
+                    Some(&last) if last > attempt => State::Waiting { attempt: next, lost_by: None },
+                    _ => State::Lost(loss),
+                }
             };
         }
         Ok(states)
@@ -134,29 +136,28 @@ impl Surveyor {
         Ok(attempts)
     }
 
-    /// The tasks that have answers.
-    fn answered(&self, folder: &Folder) -> io::Result<Vec<(u32, bool)>> {
+    /// The tasks that have answers, and whether those are values. An answer that was removed is none any more.
+    fn answered(&self, folder: &Folder) -> io::Result<HashMap<u32, bool>> {
         let mut known = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = numbered(&folder.answers())?;
-        there
-            .into_iter()
-            .map(|[task]| {
-                let is_value = match known.get(&task) {
-                    Some(&is_value) => is_value,
-                    None => *known.entry(task).or_insert(has_value(&folder.answer(task))?),
-                };
-                Ok((task, is_value))
-            })
-            .collect()
+        let mut answered = HashMap::with_capacity(known.len());
+        for [task] in numbered(&folder.answers())? {
+            match known.get(&task) {
+                Some(&is_value) => _ = answered.insert(task, is_value),
+                None => answered.extend(has_value(&folder.answer(task))?.map(|is_value| (task, is_value))),
+            }
+        }
+        known.clone_from(&answered);
+        Ok(answered)
     }
 }
 
-/// Whether an answer is a value, by its first bytes. What is damaged is an error of its task.
-fn has_value(path: &Path) -> io::Result<bool> {
+/// Whether an answer is a value, by its first bytes. What is damaged is an error of its task. `None` if there is none.
+fn has_value(path: &Path) -> io::Result<Option<bool>> {
     let mut bytes = [0; HEADER_LEN];
-    match File::open(path)?.read_exact(&mut bytes) {
-        Ok(()) => Ok(Header::decode(&bytes).is_ok_and(|header| header.kind == Kind::Value)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+    match File::open(path).and_then(|mut file| file.read_exact(&mut bytes)) {
+        Ok(()) => Ok(Some(Header::decode(&bytes).is_ok_and(|header| header.kind == Kind::Value))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(false)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
