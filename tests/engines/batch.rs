@@ -10,7 +10,7 @@ use std::time::Duration;
 use spawnsafe::{
     Batch, Call, Error, ErrorKind, Handle, RemoteError, Scheduler, SpawnSafe, Stdio, child_entry, inherit,
 };
-use spawnsafe_tests::{DEADLINE, KillAll, eventually, is_running};
+use spawnsafe_tests::{DEADLINE, KillAll, KillOnDrop, eventually, is_running};
 use tempfile::TempDir;
 
 use super::{begins_and_waits, begins_and_waits_again, signal, square, written_ids};
@@ -383,6 +383,24 @@ fn an_element_that_is_started_again_goes_on() {
         assert_eq!(results[0].is_ok(), may_run_again);
         assert!(results[1].is_ok());
     }
+}
+
+#[test]
+fn what_an_element_has_passed_over_can_be_resubmitted_while_it_runs() {
+    let place = Place::new();
+    let Begun { batch, element, task: _, _processes } = begun(&place, false);
+    signal(element, libc::SIGKILL);
+    let mut again = Command::new("sh");
+    again.arg(place.batch().join("submissions/1.sh")).arg("0").env("SLURM_RESTART_COUNT", "1");
+    let mut again = KillOnDrop(again.spawn().unwrap());
+    written_ids(&place.file(1));
+    eventually("it is found out", || (batch.status().unwrap().lost == 1).then_some(()));
+    assert_eq!(batch.status().unwrap().running, 1);
+    assert_eq!(batch.submit(&shell()).unwrap().tasks, 0);
+    assert_eq!(batch.resubmit(&shell()).unwrap().tasks, 1);
+    fs::write(place.file("go on"), "").unwrap();
+    assert!(finished(&batch).into_iter().all(|result| result.is_ok()));
+    again.0.wait().unwrap();
 }
 
 #[child_entry(on_loss = retry(5))]
