@@ -1,5 +1,8 @@
 //! What the tests share: looking at processes and descriptors from outside, and waiting for facts.
 
+#[cfg(feature = "tracing")]
+#[path = "support/collects.rs"]
+mod collects;
 #[cfg(unix)]
 #[path = "support/linux.rs"]
 mod system;
@@ -10,6 +13,8 @@ mod system;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tracing")]
+pub use collects::Collects;
 use system::child_connection;
 pub use system::*;
 

@@ -28,6 +28,8 @@ mod posix;
 #[cfg(target_os = "linux")]
 mod prewarmed;
 mod surroundings;
+#[cfg(feature = "tracing")]
+mod traced;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

@@ -414,17 +414,13 @@ impl Settings {
         self.current_dir.as_os_str().as_encoded_bytes()
     }
 
-    /// What a worker is told that is started now.
-    #[cfg(feature = "tracing")]
-    pub(super) fn worker_head(&self) -> WorkerHead {
-        let events = if self.forwards { crate::trace::level() } else { 0 };
-        WorkerHead { events, ..self.confinement.clone() }
-    }
-
-    /// What a worker is told.
-    #[cfg(not(feature = "tracing"))]
-    pub(super) fn worker_head(&self) -> WorkerHead {
-        self.confinement.clone()
+    /// Up to which level a worker that is started now sends events.
+    pub(super) fn events(&self) -> u8 {
+        #[cfg(feature = "tracing")]
+        if self.forwards {
+            return crate::trace::level();
+        }
+        0
     }
 }
 

@@ -9,11 +9,7 @@ use crate::link;
 use crate::link::{Answers, Frame};
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Deliveries};
-#[cfg(feature = "tracing")]
-use crate::trace::Event;
 use crate::wire::AnswerHead;
-#[cfg(feature = "tracing")]
-use crate::wire::EventHead;
 
 impl Driver {
     /// Takes the answers out of the memory that it shares with this process.
@@ -86,14 +82,7 @@ impl Driver {
     #[cfg(feature = "tracing")]
     pub(super) fn hear(&mut self, frame: &Frame) -> Result<(), End> {
         let unreadable = || End::Garbage("an event of it cannot be read".into());
-        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
-            return Err(unreadable());
-        }
-        let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
-        let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
-        if !event.is_sound() {
-            return Err(unreadable());
-        }
+        let (task, event) = link::event(frame).ok_or_else(unreadable)?;
         // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
         let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));
         let span = found.filter(|span| span.is_heard()).unwrap_or(&self.span).clone();
