@@ -1,6 +1,5 @@
 //! Running a call that was packed by another process, say in a file.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::call::{may_start, own_name};
@@ -45,7 +44,9 @@ impl Stored {
             position: entry.position(),
             name: entry.name(),
             process_name: own_name(),
-            current_dir: Path::new("").as_os_str().as_encoded_bytes(),
+            current_dir: b"",
+            // Nobody listens.
+            events: 0,
         };
         let order = Order {
             dispatch: may_start()?,
@@ -58,7 +59,7 @@ impl Stored {
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let Launched { peer, outbox, .. } = StartMethod::usual().launcher().launch(order).map_err(not_started)?;
-        let mut running = Running::new(entry.name(), peer, outbox, deadline.zip(timeout));
+        let mut running = Running::new(entry.name(), peer, outbox, false, deadline.zip(timeout));
         running.send();
         Ok(running)
     }
