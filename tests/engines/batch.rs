@@ -92,8 +92,9 @@ fn values_by_this_machine_and_by_a_command() {
         assert_eq!(again.status().unwrap().to_string(), "30 of 30 tasks done, 0 failed, 0 lost, 0 running, 0 waiting");
         assert_eq!(again.submit(&scheduler).unwrap().tasks, 0);
         assert_eq!(again.resubmit(&scheduler).unwrap().tasks, 0);
-        let answers = fs::read_dir(place.batch().join("answers")).unwrap().count();
-        assert_eq!(answers, 30, "nothing is left beside them");
+        eventually("nothing is left beside them", || {
+            (fs::read_dir(place.batch().join("answers")).unwrap().count() == 30).then_some(())
+        });
     }
 }
 
@@ -536,6 +537,13 @@ fn tasks_outlive_the_program_that_has_submitted_them() {
         );
         fs::remove_dir_all(&dir).unwrap();
     }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let place = Place::new();
+    let output = program(&["batch-leaks".as_ref(), &place.batch()]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing\n", "{output:?}");
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn main() {
         Some("many-tasks") => many_tasks(),
         Some("batch-start") => batch_start(&path()),
         Some("batch-collect") => batch_collect(&path()),
+        Some("batch-leaks") => batch_leaks(&path()),
         Some("batch-full-disk") => batch_full_disk(&path()),
         other => panic!("no such program: {other:?}"),
     }
@@ -154,4 +155,30 @@ fn batch_full_disk(root: &Path) {
     assert!(error.kind() == ErrorKind::System && error.to_string().contains("its result cannot be written"), "{error}");
     assert_eq!(results[1].as_ref().unwrap(), &[7; 10]);
     println!("as expected");
+}
+
+/// Many batches leave no descriptor, no thread and no process behind, and of their directories what is in them.
+fn batch_leaks(dir: &Path) {
+    let round = || {
+        let batch = Batch::create(dir, (0..4).map(square::call)).unwrap();
+        batch.submit(&Scheduler::local(2)).unwrap();
+        assert_eq!(batch.wait(DEADLINE).unwrap().done, 4);
+        assert_eq!(batch.results().unwrap().map(|(_, result)| result.unwrap()).sum::<u64>(), 14);
+        let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
+        assert_eq!(names.into_iter().collect::<Vec<_>>().join(" "), "answers calls claims elements logs submissions");
+        std::fs::remove_dir_all(dir).unwrap();
+    };
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let quiet = || eventually("its processes end", || (threads() == 1).then_some(()));
+    round();
+    quiet();
+    let before = open_descriptors();
+    for _ in 0..5 {
+        round();
+    }
+    quiet();
+    assert_eq!(open_descriptors(), before);
+    assert_eq!(children_of(std::process::id()), [0; 0]);
+    println!("nothing");
 }
