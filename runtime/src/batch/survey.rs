@@ -102,6 +102,11 @@ impl Surveyor {
                 *state = State::Running;
                 continue;
             };
+            // It may have been answered after the answers were counted, by an element that has ended since.
+            if let Some(is_value) = has_value(&folder.answer(task)).map_err(unread)? {
+                *state = if is_value { State::Done } else { State::Failed };
+                continue;
+            }
             let next = attempt.saturating_add(1);
             *state = if attempt <= calls.retries(task)? {
                 State::Waiting { attempt: next, lost_by: loss.holder }
