@@ -46,7 +46,7 @@
 //! # What is open, and what is large
 //! A [`Handle`] carries a file, a socket or a pipe to the other process, open. A [`SharedSlice`] is a list in memory that all
 //! processes see which were given it, without a copy; [`SharedBuf`] is what it is before it is sealed. Both travel wherever
-//! a value does, but for `#[inherit]` statics, and for sockets on Windows.
+//! a value does, but for `#[inherit]` statics.
 //!
 //! # Messages
 //! [`channel`] makes a [`Sender`] and a [`Receiver`] that travel to any process, for a stream of results, for requests and

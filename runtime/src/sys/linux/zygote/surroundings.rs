@@ -8,10 +8,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::process::Pid;
 
-use crate::sys::unix::spawn::never_ignored;
+use crate::sys::imp::status::{Status, bit};
 
 /// A set of processors, as the system calls have it.
 const PROCESSORS_LEN: usize = size_of::<libc::cpu_set_t>();
@@ -39,25 +39,9 @@ pub(crate) struct Standing {
     policy: i32,
 }
 
-/// The lines that make a [`Standing`].
-const LINES: [&[u8]; 12] = [
-    b"Uid:",
-    b"Gid:",
-    b"Groups:",
-    b"NSsid:",
-    b"CapInh:",
-    b"CapPrm:",
-    b"CapEff:",
-    b"CapBnd:",
-    b"CapAmb:",
-    b"NoNewPrivs:",
-    b"Seccomp:",
-    b"Seccomp_filters:",
-];
-
 impl Surroundings {
     /// How many bytes of the encoded form precede the environment.
-    pub(super) const LEN: usize = 20 + PROCESSORS_LEN;
+    pub(super) const LEN: usize = 20 + PROCESSORS_LEN + 1;
 
     /// What a process would have that were executed now by this thread.
     pub(crate) fn now() -> io::Result<Self> {
@@ -82,20 +66,26 @@ impl Surroundings {
         self.standing
     }
 
-    /// The bytes that a child is to [enter](Self::enter), with its environment behind them.
-    pub(crate) fn encode(&self, variables: &[(OsString, OsString)]) -> Vec<u8> {
-        let mut to = Vec::with_capacity(Self::LEN + variables.len() * 64);
+    /// The bytes that a child is to [enter](Self::enter), with its environment behind them, if that is not its zygote's.
+    pub(crate) fn encode(&self, variables: Option<&[(OsString, OsString)]>) -> Vec<u8> {
+        let mut to = Vec::with_capacity(Self::LEN + variables.map_or(0, |variables| variables.len() * 64));
         to.extend_from_slice(&self.ignored.to_ne_bytes());
         to.extend_from_slice(&self.umask.to_ne_bytes());
         to.extend_from_slice(&self.niceness.to_ne_bytes());
         to.extend_from_slice(&self.group.to_ne_bytes());
         to.extend_from_slice(&self.processors);
-        for (key, value) in variables {
+        to.push(variables.is_some().into());
+        for (key, value) in variables.unwrap_or_default() {
             for part in [key.as_bytes(), b"=", value.as_bytes(), b"\0"] {
                 to.extend_from_slice(part);
             }
         }
         to
+    }
+
+    /// Whether an environment is behind these bytes.
+    pub(super) fn has_environment(encoded: &[u8; Self::LEN]) -> bool {
+        encoded[Self::LEN - 1] != 0
     }
 
     /// In a child: takes over what has been encoded, but for the environment. `ignored` are the signals that it ignores now.
@@ -116,7 +106,7 @@ impl Surroundings {
         if rustix::process::getpgrp().as_raw_nonzero().get() != number(16) {
             rustix::process::setpgid(None, Pid::from_raw(number(16)))?;
         }
-        let wanted = &encoded[20..];
+        let wanted = &encoded[20..][..PROCESSORS_LEN];
         if wanted != processors() && wanted.iter().any(|&byte| byte != 0) {
             // SAFETY: sched_setaffinity(2) reads a set of this size, which may be at any address, as it is only copied; 0 means
             // this thread, and no other runs yet.
@@ -128,10 +118,9 @@ impl Surroundings {
 
 impl Standing {
     fn of(status: &Status) -> io::Result<Self> {
-        let lines = status.0.split_inclusive(|&byte| byte == b'\n');
         let root = rustix::fs::stat(c"/")?;
         Ok(Self {
-            status: lines.filter(|line| LINES.iter().any(|name| name[0] == line[0] && line.starts_with(name))).flatten().copied().collect(),
+            status: status.standing(),
             limits: limits(),
             #[allow(clippy::useless_conversion)] // Not on all processors.
             root: (root.st_dev.into(), root.st_ino.into()),
@@ -139,49 +128,6 @@ impl Standing {
             policy: unsafe { libc::sched_getscheduler(0) },
         })
     }
-}
-
-/// What `/proc` tells about this thread.
-pub(super) struct Status(Vec<u8>);
-
-impl Status {
-    pub(super) fn now() -> io::Result<Self> {
-        let file = rustix::fs::open(c"/proc/thread-self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        // It is one record: a read that leaves room has got all of it.
-        let mut text = vec![0; 4096];
-        let mut len = 0;
-        loop {
-            match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut text[len..]))? {
-                0 => break,
-                count => len += count,
-            }
-            if len < text.len() {
-                break;
-            }
-            text.resize(2 * len, 0);
-        }
-        text.truncate(len);
-        Ok(Self(text))
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        let line = self.0.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
-        std::str::from_utf8(line).ok().map(str::trim)
-    }
-
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
-        self.field(name)?.parse().ok()
-    }
-
-    /// The signals that this process ignores, and that an executed child ignores as well; a bit for each.
-    pub(super) fn ignored(&self) -> u64 {
-        let all = self.field("SigIgn:").and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
-        never_ignored().fold(all, |ignored, signal| ignored & !bit(signal))
-    }
-}
-
-fn bit(signal: libc::c_int) -> u64 {
-    1 << (signal - 1)
 }
 
 fn niceness() -> io::Result<i32> {
