@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use spawnsafe::{Batch, ErrorKind, Scheduler, child_entry};
-use spawnsafe_tests::{DEADLINE, eventually, is_running};
+use spawnsafe_tests::{DEADLINE, eventually};
 
 use super::directory;
-use crate::{begins_and_waits, begins_and_waits_again, square, written_ids};
+use crate::{begins_and_waits, square, written_ids};
 
 #[child_entry]
 fn node(milliseconds: u64) -> String {
@@ -76,31 +76,4 @@ fn one_element_is_cancelled() {
     assert_eq!(batch.submit(&slurm).unwrap().tasks, 0);
     assert_eq!(batch.resubmit(&slurm).unwrap().tasks, 1);
     assert_eq!(batch.wait(DEADLINE).unwrap().done, 3);
-}
-
-/// As Slurm does by itself when a node is lost, or a job with more rights wants it.
-#[test]
-fn an_element_is_queued_again() {
-    if directory().is_none() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
-    let batch = Batch::create(dir.path().join("batch"), [begins_and_waits_again::call(&begun, &go_on)]).unwrap();
-    let slurm = Scheduler::slurm([""; 0]);
-    let job = batch.submit(&slurm).unwrap().said;
-    let (first, _) = written_ids(&begun);
-    std::fs::remove_file(&begun).unwrap();
-    assert!(Command::new("scontrol").args(["requeue", &format!("{job}_0")]).status().unwrap().success());
-    eventually("it ends", || (!is_running(first)).then_some(()));
-    assert_eq!(batch.submit(&slurm).unwrap().tasks, 0, "it comes again by itself");
-    let (second, _) = written_ids(&begun);
-    std::fs::write(&go_on, "").unwrap();
-    assert_eq!(batch.wait(DEADLINE).unwrap().done, 1);
-    let (_, ids) = batch.results().unwrap().next().unwrap();
-    assert_eq!(ids.unwrap().0, second);
-    let mut claims: Vec<_> =
-        std::fs::read_dir(batch.path().join("claims")).unwrap().map(|it| it.unwrap().file_name()).collect();
-    claims.sort();
-    assert_eq!(claims, ["0.1", "0.2"], "two attempts");
 }
