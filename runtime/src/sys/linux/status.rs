@@ -1,7 +1,7 @@
 //! What the system tells of this thread in one go, which would take many calls: `/proc/thread-self/status`. And the umask,
 //! which no call tells without changing it.
 
-use std::io::{self, BufRead as _};
+use std::io;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -62,11 +62,11 @@ impl Status {
         self.lines(&LINES)
     }
 
-    /// Where the compiler knows the names, a start that looks at all of them takes a fourth fewer instructions.
+    /// Where the compiler knows the names, a start that looks at all of them takes a fifth fewer instructions.
     #[inline(always)]
     fn lines(&self, names: &[&[u8]]) -> Vec<u8> {
         let mut lines = Vec::with_capacity(self.0.len());
-        for line in self.each_line() {
+        for line in self.0.split_inclusive(|&byte| byte == b'\n') {
             if names.iter().any(|name| name[0] == line[0] && line.starts_with(name)) {
                 lines.extend_from_slice(line);
             }
@@ -74,18 +74,8 @@ impl Status {
         lines
     }
 
-    /// Each with its end, which std finds in the quickest way that there is.
-    fn each_line(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.0.as_slice();
-        std::iter::from_fn(move || {
-            let line = rest;
-            let len = rest.skip_until(b'\n').ok().filter(|&len| len > 0)?;
-            Some(&line[..len])
-        })
-    }
-
     pub(super) fn field(&self, name: &str) -> Option<&str> {
-        let line = self.each_line().find_map(|line| line.strip_prefix(name.as_bytes()))?;
+        let line = self.0.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
         std::str::from_utf8(line).ok().map(str::trim)
     }
 
