@@ -83,6 +83,10 @@ pub(super) fn rehearse() {
         drop(Outbox::new(Kind::Failure, &[], packed));
     }
     sys::prepare_thread_count();
+    panic::entry_thread();
+    // So that the allocator has a piece of each small size at hand, and need not look for one in memory that it has not touched.
+    let pieces: Vec<Vec<u8>> = (1..=32).map(|size| Vec::with_capacity(16 * size)).collect();
+    drop(hint::black_box(pieces));
     // Nothing was printed.
     reply::flush();
 }

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
 use super::reply;
@@ -43,10 +43,17 @@ pub(super) fn forget_last() {
     }
 }
 
+/// The thread that runs the entry, which is the one that asks. Kept, as finding out writes to memory that a process which was
+/// forked would have to copy.
+pub(super) fn entry_thread() -> ThreadId {
+    static THREAD: OnceLock<ThreadId> = OnceLock::new();
+    *THREAD.get_or_init(|| std::thread::current().id())
+}
+
 /// Records panics from now on. Where one is about to abort the process, tells the parent at once.
 pub(super) fn watch_for(adopted: &Arc<Adopted>) {
     let adopted = Arc::clone(adopted);
-    let entry_thread = std::thread::current().id();
+    let entry_thread = entry_thread();
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let message = message(info.payload());

@@ -22,7 +22,7 @@ impl Launcher for Exec {
         if let Some(launched) = spares::launch(&mut order) {
             return launched;
         }
-        let Execution { executed, piped, outbox, shared } = execute(order)?;
+        let Execution { executed, piped, outbox, shared, .. } = execute(order)?;
         Ok(Launched { peer: Box::new(executed), piped, outbox, shared })
     }
 }
@@ -33,6 +33,8 @@ pub(super) struct Execution {
     pub(super) piped: Piped,
     pub(super) outbox: Outbox,
     pub(super) shared: Option<Shared>,
+    /// What it was given, without the library's own variable.
+    pub(super) environment: Vec<(OsString, OsString)>,
 }
 
 pub(super) fn execute(order: Order) -> io::Result<Execution> {
@@ -54,7 +56,7 @@ pub(super) fn execute(order: Order) -> io::Result<Execution> {
     // Before the child exists: arguments that fit into the buffer are there when it asks for them.
     outbox.pump(|pieces, handles| stream.write(pieces, handles))?;
     let Started { process, piped, shared } = exiting::with_room(|| sys::start(&mut command, &handover))?;
-    Ok(Execution { executed: Executed::new(process, stream), piped, outbox, shared })
+    Ok(Execution { executed: Executed::new(process, stream), piped, outbox, shared, environment: command.env })
 }
 
 /// What the arguments of children are: those of this process, unless it only stands for another one.

@@ -1,5 +1,6 @@
 //! The start method that has a process fork which was started for that. How and why: `sys/linux/zygote`.
 
+use std::ffi::OsString;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -87,10 +88,11 @@ fn fork(
             return Ok(None);
         }
         let variables = environment.clone().variables()?;
-        let mut surroundings = Outbox::new(Kind::Surroundings, &now.encode(&variables), Packed::default());
+        // That of the zygote is in place in its copy.
+        let others = (variables != zygote.environment).then_some(&variables[..]);
+        let mut surroundings = Outbox::new(Kind::Surroundings, &now.encode(others), Packed::default());
         // Whether the child is there to read it, the reply tells.
-        let is_written = surroundings.pump(|pieces, handles| stream.write(pieces, handles)).unwrap_or(false);
-        let written = if is_written { outbox.write_ahead(|pieces, handles| stream.write(pieces, handles)) } else { 0 };
+        let written = surroundings.pump_with(outbox, |pieces, handles| stream.write(pieces, handles)).unwrap_or(0);
         Ok(Some((surroundings, written)))
     });
     let child = request.wait(&stream, Instant::now() + PATIENCE).map_err(cannot_fork)?;
@@ -131,6 +133,7 @@ struct Kept {
     parent: u32,
     /// What it has from its parent, and gives to its children.
     standing: Standing,
+    environment: Vec<(OsString, OsString)>,
     /// `None` once it is to end.
     stream: Option<Arc<Stream>>,
     peer: Mutex<Box<dyn Peer>>,
@@ -179,7 +182,7 @@ impl Kept {
             outbox: Outbox::new(Kind::Zygote, &head.encode(), Packed::default()),
             shared: None,
         };
-        let Execution { executed, mut outbox, .. } = execute(order)?;
+        let Execution { executed, mut outbox, environment, .. } = execute(order)?;
         let mut peer = Box::new(executed);
         let started = match await_word(&mut *peer, &mut outbox) {
             Ok(frame) if frame.kind == Kind::Value => Ok(()),
@@ -187,7 +190,7 @@ impl Kept {
             Err(error) => Err(error),
         };
         let stream = peer.ends().1;
-        let zygote = Self { parent: std::process::id(), standing, stream, peer: Mutex::new(peer) };
+        let zygote = Self { parent: std::process::id(), standing, environment, stream, peer: Mutex::new(peer) };
         // Where it is refused, dropping it ends it.
         started.map(|()| zygote)
     }

@@ -109,7 +109,12 @@ impl Inbox {
             complete!(self, self.fill_blob(source, budget)?);
         }
         let done = std::mem::take(self);
-        let attachments = done.handles.into_iter().map(|handle| Some(Attachment::new(Arc::new(handle?)))).collect();
+        let attachments = if done.handles.is_empty() {
+            // As nearly always: what makes them is not even looked for.
+            Vec::new()
+        } else {
+            done.handles.into_iter().map(|handle| Some(Attachment::new(Arc::new(handle?)))).collect()
+        };
         Ok(Progress::Complete(Frame { kind: header.kind, items: done.items.bytes, blobs: done.blobs, attachments }))
     }
 
@@ -125,7 +130,9 @@ impl Inbox {
             match source.receive(self.head.is_empty(), &mut bytes[..missing], &mut handles) {
                 Ok(received) => {
                     let before = self.handles.len();
-                    self.handles.extend(handles.into_iter().map(Some));
+                    if !handles.is_empty() {
+                        self.handles.extend(handles.into_iter().map(Some));
+                    }
                     if received.lost_handles {
                         // Each message but the last has as many as it can have.
                         self.handles.resize_with(before + ATTACHMENTS_AT_ONCE, || None);

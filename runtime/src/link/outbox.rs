@@ -68,7 +68,8 @@ impl Outbox {
         let mut start = Vec::with_capacity(crate::wire::HEADER_LEN + head.len());
         start.extend_from_slice(&header.encode());
         start.extend_from_slice(head);
-        let mut pieces = VecDeque::from([start.into()]);
+        let mut pieces = VecDeque::with_capacity(2 + then.len() + 2 * blobs.len());
+        pieces.push_back(start.into());
         pieces.extend(then);
         pieces.push_back(items.into());
         for blob in blobs {
@@ -148,6 +149,29 @@ impl Outbox {
         self.handles().and_then(|handles| write(&slices, &handles)).unwrap_or(0)
     }
 
+    /// [Pumps](Self::pump) this frame and [writes ahead](Self::write_ahead) of the next one, in one go where that can be: who waits
+    /// for both is woken once. Gives how much of the next one was written.
+    pub(crate) fn pump_with(
+        &mut self,
+        next: &Outbox,
+        mut write: impl FnMut(&[IoSlice<'_>], &[&OwnedHandle]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if next.written > 0 || !next.attachments.is_empty() || !self.attachments.is_empty() {
+            return Ok(if self.pump(&mut write)? { next.write_ahead(write) } else { 0 });
+        }
+        let len = self.len();
+        let mut slices: Vec<_> =
+            self.pieces.iter().chain(&next.pieces).take(PIECES).map(|piece| IoSlice::new(piece)).collect();
+        match slices.first_mut() {
+            Some(first) => first.advance(self.written),
+            None => return Ok(0),
+        }
+        let written = write(&slices, &[])?;
+        drop(slices);
+        self.advance(written.min(len));
+        Ok(written - written.min(len))
+    }
+
     /// What was written ahead was not in vain.
     pub(crate) fn skip(&mut self, count: usize) {
         if count > 0 {
@@ -211,6 +235,20 @@ mod tests {
         assert_eq!(bytes.len(), total);
         let Ok(Progress::Complete(frame)) = Inbox::default().pump(&mut &bytes[..], usize::MAX) else { panic!() };
         assert_eq!(frame.items, [b"head", &[1; 1000][..]].concat());
+    }
+
+    #[test]
+    fn two_frames_are_written_at_once_and_the_second_one_is_kept() {
+        let next = Outbox::new(Kind::Call, b"head", packed());
+        for taken in [0, 3, HEADER_LEN + 5, HEADER_LEN + 7, next.len()] {
+            let mut first = Outbox::new(Kind::Surroundings, b"first", Packed::default());
+            let len = first.len();
+            let written = first.pump_with(&next, |slices, _| {
+                assert_eq!(slices.iter().map(|slice| slice.len()).sum::<usize>(), len + next.len());
+                Ok(taken)
+            });
+            assert_eq!((written.unwrap(), first.len()), (taken.saturating_sub(len), len.saturating_sub(taken)));
+        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ mod tests {
 
     static ENTRY: Entry = Entry::new(
         "entry",
-        ("file", 1, 1),
+        ("entry in a file", 1, 1),
         Origin { named: false, anonymous: false, tested: false, retries: 0 },
         |_| unreachable!(),
     );

@@ -5,7 +5,6 @@
 mod role;
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wire::{Fault, Packed, Unpacker};
@@ -13,13 +12,17 @@ use crate::wire::{Fault, Packed, Unpacker};
 pub(crate) use role::{Dispatch, dispatch, set_process_main};
 
 /// A function that can run in a child process.
+///
+/// Each child of a program has all of them written anew by the loader, which puts addresses in: so there are as few as can be, and
+/// as few bytes.
 pub struct Entry {
-    name: &'static str,
-    file: &'static str,
+    /// Its name, and the file in which it is written.
+    text: &'static str,
+    run: Run,
+    name_len: u32,
     line: u32,
     column: u32,
     origin: Origin,
-    run: Run,
     /// One more than its position in [`entries`], once that is known and no other entry has the same name.
     known_index: AtomicU32,
 }
@@ -51,18 +54,20 @@ impl<T: ?Sized> Refused for T {}
 
 impl Entry {
     /// Describes an entry; called by `#[child_entry]` only.
+    ///
+    /// `text` is the name with the file behind it.
     #[must_use]
-    pub const fn new(
-        name: &'static str,
-        (file, line, column): (&'static str, u32, u32),
-        origin: Origin,
-        run: Run,
-    ) -> Self {
-        Self { name, file, line, column, origin, run, known_index: AtomicU32::new(0) }
+    pub const fn new(name: &str, (text, line, column): (&'static str, u32, u32), origin: Origin, run: Run) -> Self {
+        let name_len = name.len() as u32;
+        Self { text, run, name_len, line, column, origin, known_index: AtomicU32::new(0) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.name
+        self.name_and_file().0
+    }
+
+    fn name_and_file(&self) -> (&'static str, &'static str) {
+        self.text.split_at(self.name_len as usize)
     }
 
     /// Where the entry is written. In another build the same name may be elsewhere; in the same one, two functions
@@ -81,7 +86,7 @@ impl Entry {
     }
 
     fn is(&self, name: &str, position: (u32, u32)) -> bool {
-        self.position() == position && self.name == name
+        self.position() == position && self.name() == name
     }
 }
 
@@ -96,7 +101,8 @@ fn __rust_begin_short_backtrace(run: Run, unpacker: &mut Unpacker<'_>) -> Result
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` at {}:{}:{}", self.name, self.file, self.line, self.column)
+        let (name, file) = self.name_and_file();
+        write!(f, "`{name}` at {file}:{}:{}", self.line, self.column)
     }
 }
 
@@ -120,7 +126,8 @@ pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
 /// Finds an entry in a child. No map is built: the parent has said where it is, so that a child with 10,000 entries
 /// compares one name.
 pub(crate) fn find(index: u32, name: &str, position: (u32, u32)) -> Option<&'static Entry> {
-    let at_index = usize::try_from(index).ok().and_then(|index| entries().nth(index));
+    let mut all = inventory::iter::<Registered>.into_iter();
+    let at_index = usize::try_from(index).ok().and_then(|index| all.nth(index)).map(|registered| registered.0);
     at_index.filter(|entry| entry.is(name, position)).or_else(|| entries().find(|entry| entry.is(name, position)))
 }
 
@@ -133,19 +140,21 @@ pub(crate) struct Duplicate {
 
 /// The entry's position in [`entries`]. It is an error if another one has the same name.
 ///
+/// Each entry is looked for once in a process, by going through all: with 10,000 of them that is a fiftieth of what a start of
+/// such a program costs. No name is read but of those that the user has chosen. A table of all names would cost as
+/// much as a start, and most programs call few entries.
+///
 /// Two functions of one name in different function bodies are no duplicates as long as neither name was chosen:
 /// their default names are equal, and their positions tell them apart.
 pub(crate) fn index_of(entry: &'static Entry) -> Result<u32, Duplicate> {
     if let Some(index) = entry.known_index.load(Ordering::Relaxed).checked_sub(1) {
         return Ok(index);
     }
-    let sorted = sorted_by_name();
-    let start = sorted.partition_point(|&(_, other)| other.name < entry.name);
     let mut index = 0;
-    for &(position, other) in sorted[start..].iter().take_while(|(_, other)| other.name == entry.name) {
+    for (position, other) in (0..).zip(entries()) {
         if std::ptr::eq(other, entry) {
             index = position;
-        } else if entry.is_ambiguous_with(other) {
+        } else if entry.would_be_ambiguous_with(other) && entry.name() == other.name() {
             return Err(Duplicate { first: other, second: entry });
         }
     }
@@ -154,22 +163,14 @@ pub(crate) fn index_of(entry: &'static Entry) -> Result<u32, Duplicate> {
 }
 
 impl Entry {
+    /// Whether only their names can tell them apart.
+    ///
     /// Closures are told apart by their index, which is the same in each process of one build. For others as well it
     /// would do, but two of one name are more likely a mistake.
-    fn is_ambiguous_with(&self, other: &Entry) -> bool {
+    fn would_be_ambiguous_with(&self, other: &Entry) -> bool {
         let are_closures = self.origin.anonymous && other.origin.anonymous;
         (self.position() == other.position() && !are_closures) || self.origin.named || other.origin.named
     }
-}
-
-/// For the parent, which looks at names often: sorted once, at the first spawn.
-fn sorted_by_name() -> &'static [(u32, &'static Entry)] {
-    static SORTED: OnceLock<Vec<(u32, &'static Entry)>> = OnceLock::new();
-    SORTED.get_or_init(|| {
-        let mut all: Vec<_> = (0..).zip(entries()).collect();
-        all.sort_by_key(|(_, entry)| (entry.name, entry.position()));
-        all
-    })
 }
 
 /// Whether some crate of this program was built with `--test`, so that its `main` is a test harness's.

@@ -20,10 +20,12 @@ mod imp;
 mod no_zygote;
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 mod rehearsal;
+#[cfg(all(test, any(target_os = "linux", windows), not(spawnsafe_unsupported)))]
+mod segment_tests;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
-#[cfg(any(not(any(target_os = "linux", windows)), spawnsafe_unsupported))]
+#[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 mod unqueued;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;
@@ -72,6 +74,9 @@ pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
 
 /// Tells a process that it is the agent of a node, which has its orders on standard input. Its children do not see it.
 pub(crate) const AGENT_VARIABLE: &str = "SPAWNSAFE_AGENT";
+
+/// Tells a process that it is an element of a batch's array, and of which. Its children do not see it.
+pub(crate) const BATCH_VARIABLE: &str = "SPAWNSAFE_BATCH";
 
 /// What to start; the program is always this one.
 #[derive(Debug)]

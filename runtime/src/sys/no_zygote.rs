@@ -50,7 +50,7 @@ impl Surroundings {
         self.0
     }
 
-    pub(crate) fn encode(&self, _: &[(OsString, OsString)]) -> Vec<u8> {
+    pub(crate) fn encode(&self, _: Option<&[(OsString, OsString)]>) -> Vec<u8> {
         match self.0.0 {}
     }
 }

@@ -81,12 +81,12 @@ fn ignored() -> Vec<i32> {
     let is_ignored = |&signal: &i32| {
         let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
         #[allow(unsafe_code)]
-        // SAFETY: sigaction(2) writes the present action to the place, if it does not refuse the number.
+        // SAFETY: sigaction(2) writes the present action to the place, or nothing where it refuses the number.
         unsafe {
-            libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr())
-        };
+            libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        }
         #[allow(unsafe_code)]
-        // SAFETY: it was zeroed, which is an action as well: the default one.
+        // SAFETY: zeroed it is an action as well: the default.
         let action = unsafe { action.assume_init() };
         action.sa_sigaction == libc::SIG_IGN
     };

@@ -82,7 +82,11 @@ impl Entry<'_> {
         quote! {
             static __SPAWNSAFE_ENTRY: #private::Entry = #private::Entry::new(
                 #name,
-                (#private::core::file!(), #private::core::line!(), #private::core::column!()),
+                (
+                    #private::core::concat!(#name, #private::core::file!()),
+                    #private::core::line!(),
+                    #private::core::column!(),
+                ),
                 #private::Origin {
                     named: #named,
                     anonymous: #anonymous,

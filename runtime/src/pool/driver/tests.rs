@@ -17,7 +17,7 @@ use crate::wire::{AnswerHead, Kind, Packed};
 
 static ENTRY: Entry = Entry::new(
     "entry",
-    ("file", 1, 1),
+    ("entry in a file", 1, 1),
     Origin { named: false, anonymous: false, tested: false, retries: 0 },
     |_| unreachable!(),
 );

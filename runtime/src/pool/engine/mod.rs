@@ -29,7 +29,7 @@ mod node;
 mod place;
 mod remote;
 mod texts;
-mod words;
+pub(crate) mod words;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -86,7 +86,9 @@ impl Status {
     /// The signals that this process ignores, and that an executed child ignores as well; a bit for each.
     pub(super) fn ignored(&self) -> u64 {
         let all = self.field("SigIgn:").and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
-        never_ignored().fold(all, |ignored, signal| ignored & !bit(signal))
+        // Those below `SIGRTMIN` are the C library's own: its `posix_spawn` has each child ignore them, and nobody else may say.
+        let of_library = 32..libc::SIGRTMIN();
+        never_ignored().chain(of_library).fold(all, |ignored, signal| ignored & !bit(signal))
     }
 }
 

@@ -86,7 +86,7 @@ impl Forker {
         let lifeline = request.lifeline.as_raw_fd();
         let is_held = lifeline::hold_on(request.lifeline);
         let identity = identity(&connection);
-        let adopted = Adopted::new(Stream::new(connection), identity, lifeline, shared);
+        let adopted = Adopted::new(Stream::new(connection, None), identity, lifeline, shared);
         Newborn { adopted, is_held, failure, blocked, ignored }
     }
 }
@@ -135,7 +135,9 @@ const KERNEL_SIGNALS_LEN: usize = if cfg!(any(target_arch = "mips", target_arch 
 fn enter(mut surroundings: Vec<u8>, ignored: u64) -> io::Result<()> {
     let Some(head) = surroundings.first_chunk() else { return Err(io::ErrorKind::InvalidData.into()) };
     Surroundings::enter(head, ignored)?;
-    set_environment(surroundings.split_off(Surroundings::LEN));
+    if Surroundings::has_environment(head) {
+        set_environment(surroundings.split_off(Surroundings::LEN));
+    }
     Ok(())
 }
 

@@ -29,8 +29,8 @@
 //!   id, of which the library keeps a copy (the kernel is told its place), and the list of robust locks. Handlers of
 //!   `pthread_atfork` are not called; they are for locks that other threads hold, and there are none.
 //! - **What an executed child would inherit** is of three kinds. Descriptors, streams and directory come with the request.
-//!   What programs change while they run, or what differs between threads, comes with the `Surroundings`: environment, umask,
-//!   ignored signals, processors, niceness, process group. Whatever else differs between parent and zygote (users,
+//!   What programs change while they run, or what differs between threads, comes with the `Surroundings`: environment (unless it
+//!   is the zygote's, which is in place already), umask, ignored signals, processors, niceness, process group. Whatever else differs between parent and zygote (users,
 //!   groups, capabilities, seccomp, session, root directory, limits, scheduling policy) makes the zygote stale, and another
 //!   one is started: a child never has rights that its parent has given up. See [`surroundings`].
 //! - **What cannot be seen is that of the time at which the zygote was started**: namespaces, control groups, Landlock
@@ -40,9 +40,12 @@
 //!   an execution are told from those of constructors by the missing flag. It has `/dev/null` as its streams.
 //! - **A page costs more than ten system calls**: after a fork, whichever of the two processes writes to a page first has it copied,
 //!   and what a copy runs of the program's file it finds anew. So the zygote goes the way of a call once before it begins, and
-//!   keeps off the heap between requests. Tried and rejected: having the fork copy the page tables of the program's file as well
+//!   keeps off the heap between requests; a piece of each small size is then at hand. The environment, which takes several pages, is
+//!   set only where it has changed. Tried and rejected: having the fork copy the page tables of the program's file as well
 //!   (it does so for mappings that were written to). Most of the faults were gone, and a start took a twelfth longer, as the
-//!   fork then touches what the kernel knows of each such page.
+//!   fork then touches what the kernel knows of each such page. Rejected for the same reason: `MADV_POPULATE_READ` and
+//!   `MADV_POPULATE_WRITE` in the copy, which save the fault and not what it does, and took longer. Waking the zygote before its
+//!   request is there gained nothing: if it is woken on its parent's processor, it has to wait for that anyway.
 //! - **Signals** are blocked in the zygote: a Ctrl-C at the terminal ends who does not handle it, and not the zygote of who does.
 //!   The child takes them again when it has the parent's dispositions.
 

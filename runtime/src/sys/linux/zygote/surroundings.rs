@@ -41,7 +41,7 @@ pub(crate) struct Standing {
 
 impl Surroundings {
     /// How many bytes of the encoded form precede the environment.
-    pub(super) const LEN: usize = 20 + PROCESSORS_LEN;
+    pub(super) const LEN: usize = 20 + PROCESSORS_LEN + 1;
 
     /// What a process would have that were executed now by this thread.
     pub(crate) fn now() -> io::Result<Self> {
@@ -66,20 +66,26 @@ impl Surroundings {
         self.standing
     }
 
-    /// The bytes that a child is to [enter](Self::enter), with its environment behind them.
-    pub(crate) fn encode(&self, variables: &[(OsString, OsString)]) -> Vec<u8> {
-        let mut to = Vec::with_capacity(Self::LEN + variables.len() * 64);
+    /// The bytes that a child is to [enter](Self::enter), with its environment behind them, if that is not its zygote's.
+    pub(crate) fn encode(&self, variables: Option<&[(OsString, OsString)]>) -> Vec<u8> {
+        let mut to = Vec::with_capacity(Self::LEN + variables.map_or(0, |variables| variables.len() * 64));
         to.extend_from_slice(&self.ignored.to_ne_bytes());
         to.extend_from_slice(&self.umask.to_ne_bytes());
         to.extend_from_slice(&self.niceness.to_ne_bytes());
         to.extend_from_slice(&self.group.to_ne_bytes());
         to.extend_from_slice(&self.processors);
-        for (key, value) in variables {
+        to.push(variables.is_some().into());
+        for (key, value) in variables.unwrap_or_default() {
             for part in [key.as_bytes(), b"=", value.as_bytes(), b"\0"] {
                 to.extend_from_slice(part);
             }
         }
         to
+    }
+
+    /// Whether an environment is behind these bytes.
+    pub(super) fn has_environment(encoded: &[u8; Self::LEN]) -> bool {
+        encoded[Self::LEN - 1] != 0
     }
 
     /// In a child: takes over what has been encoded, but for the environment. `ignored` are the signals that it ignores now.
@@ -100,7 +106,7 @@ impl Surroundings {
         if rustix::process::getpgrp().as_raw_nonzero().get() != number(16) {
             rustix::process::setpgid(None, Pid::from_raw(number(16)))?;
         }
-        let wanted = &encoded[20..];
+        let wanted = &encoded[20..][..PROCESSORS_LEN];
         if wanted != processors() && wanted.iter().any(|&byte| byte != 0) {
             // SAFETY: sched_setaffinity(2) reads a set of this size, which may be at any address, as it is only copied; 0 means
             // this thread, and no other runs yet.
