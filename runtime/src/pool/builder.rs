@@ -64,12 +64,19 @@ pub(super) struct Settings {
     /// Events of the workers happen here as well.
     #[cfg(feature = "tracing")]
     pub(super) forwards: bool,
+    /// Where their events go instead, as they are.
+    #[cfg(all(feature = "engines", feature = "tracing"))]
+    pub(super) relay: Option<Relay>,
     /// How many workers a node has, if they are elsewhere; 0 for as many as it has room for.
     #[cfg(feature = "engines")]
     pub(super) workers_of_node: u32,
     #[cfg(feature = "engines")]
     pub(super) is_on_nodes: bool,
 }
+
+/// Takes the number of the task that an event is of, and the event as it travels.
+#[cfg(all(feature = "engines", feature = "tracing"))]
+pub(super) type Relay = Arc<dyn Fn(Option<u64>, &[u8]) + Send + Sync>;
 
 /// The call that each worker begins with.
 pub(super) struct InitializerCall {
@@ -399,6 +406,8 @@ impl Settings {
             confinement: WorkerHead::default(),
             #[cfg(feature = "tracing")]
             forwards: false,
+            #[cfg(all(feature = "engines", feature = "tracing"))]
+            relay: None,
             #[cfg(feature = "engines")]
             workers_of_node: 0,
             #[cfg(feature = "engines")]
@@ -417,7 +426,8 @@ impl Settings {
     /// What a worker is told that is started now.
     #[cfg(feature = "tracing")]
     pub(super) fn worker_head(&self) -> WorkerHead {
-        let events = if self.forwards { crate::trace::level() } else { 0 };
+        // Those of a node send what the pool that it works for asks for.
+        let events = if self.forwards { crate::trace::level() } else { self.confinement.events };
         WorkerHead { events, ..self.confinement.clone() }
     }
 

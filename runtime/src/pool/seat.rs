@@ -66,7 +66,13 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
     let span = Span::worker(common.settings.initializer.as_ref().map(|initializer| initializer.entry.name()));
     let head = common.settings.worker_head();
     match launch(common, &values, &head) {
-        Ok(launched) => Ok(Driver::new(launched, values, span, head.events > 0)),
+        Ok(launched) => {
+            #[cfg_attr(not(all(feature = "engines", feature = "tracing")), allow(unused_mut))]
+            let mut driver = Driver::new(launched, values, span, head.events > 0);
+            #[cfg(all(feature = "engines", feature = "tracing"))]
+            driver.relay.clone_from(&common.settings.relay);
+            Ok(driver)
+        }
         Err(error) => {
             span.begins(Some(&error));
             Err(error)

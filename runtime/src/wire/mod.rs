@@ -22,6 +22,8 @@
 mod attach;
 mod bytes;
 mod call;
+#[cfg(feature = "engines")]
+mod columns;
 mod decode;
 mod encode;
 mod fault;

@@ -90,6 +90,12 @@ impl Driver {
             return Err(unreadable());
         }
         let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+        #[cfg(feature = "engines")]
+        if let Some(relay) = &self.relay {
+            let found = task.and_then(|task| self.find(task));
+            relay(found.map(|(_, job, before)| job.first() + before as u64), body);
+            return Ok(());
+        }
         let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
         if !event.is_sound() {
             return Err(unreadable());
