@@ -187,7 +187,7 @@ mod tests {
         let mixed = [counted.clone(), records([vec![7; 300]]), counted.clone(), records([[1, 2]])].concat();
         assert!(packed(&mixed).len() < 2 * counted.len() / 100 + 320);
         // More than there may be of columns.
-        let many = records([[0; 50]; 40_000]);
+        let many = records(std::iter::repeat_n([0; 50], 40_000));
         assert!(packed(&many).len() < many.len() / 2);
     }
 
