@@ -1,7 +1,8 @@
 //! What many nodes cost the one program that hands out their tasks: threads, descriptors, memory, and processor time for each
 //! task. The nodes are agents on this machine, with a worker each, whose tasks only wait.
 //!
-//! `cargo bench -p spawnsafe-benches --features engines --bench fleet [-- NODES …]`
+//! `cargo bench -p spawnsafe-benches --features engines --bench fleet [-- NODES … [silent]]`; `silent` for nodes that are only
+//! started, and never there.
 
 mod measure;
 
@@ -33,13 +34,32 @@ fn main() -> ExitCode {
     let nodes: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     measure::print_machine();
     let nodes = if nodes.is_empty() { vec![3, 50] } else { nodes };
-    match nodes.into_iter().try_for_each(measure_nodes) {
+    let is_silent = std::env::args().any(|arg| arg == "silent");
+    match nodes.into_iter().try_for_each(if is_silent { measure_links } else { measure_nodes }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is here of nodes, whatever they do.
+fn measure_links(nodes: usize) -> Result<(), Error> {
+    let (before, start) = (Own::now(), Instant::now());
+    let pool = Pool::builder().engine(Engine::command(["sh", "-c", "read nothing", "--"]).nodes(nodes)).build()?;
+    while Own::now().threads - before.threads < 4 * nodes {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (there, after) = (start.elapsed(), Own::now());
+    let end = Instant::now();
+    drop(pool);
+    println!(
+        "{nodes} commands: all there after {there:.1?}, ended in {:.1?}; {}",
+        end.elapsed(),
+        after.more_than(&before)
+    );
+    Ok(())
 }
 
 fn measure_nodes(nodes: usize) -> Result<(), Error> {
@@ -50,12 +70,7 @@ fn measure_nodes(nodes: usize) -> Result<(), Error> {
         std::thread::sleep(Duration::from_millis(20));
     }
     let (there, after) = (start.elapsed(), Own::now());
-    println!(
-        "{nodes} nodes: made in {built:.1?}, all there after {there:.1?}; {} threads, {} descriptors, {} KiB of memory more",
-        after.threads - before.threads,
-        after.descriptors - before.descriptors,
-        after.memory.saturating_sub(before.memory),
-    );
+    println!("{nodes} nodes: made in {built:.1?}, all there after {there:.1?}; {}", after.more_than(&before));
     let text: Vec<u8> = (0..BYTES as u32).map(|x| (x * x >> 3) as u8).collect();
     for round in 0..2 {
         run(nodes, "nothing", pool.map(waits::call, vec![LENGTH; EACH * nodes]), round)?;
@@ -102,6 +117,16 @@ struct Own {
 }
 
 impl Own {
+    fn more_than(&self, before: &Self) -> String {
+        format!(
+            "{} threads, {} descriptors, {} KiB of memory, {:.1?} of processor time",
+            self.threads - before.threads,
+            self.descriptors - before.descriptors,
+            self.memory.saturating_sub(before.memory),
+            self.time - before.time,
+        )
+    }
+
     fn now() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let field = |name: &str| {

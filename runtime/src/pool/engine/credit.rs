@@ -13,7 +13,7 @@ const AHEAD: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_millis(250);
 
 /// The most that one worker of a node is given, whatever its tasks take.
-const MOST: usize = 64 << 10;
+const MOST: usize = 256 << 10;
 
 /// How long the tasks of a node take, lately.
 #[derive(Debug)]
