@@ -149,6 +149,9 @@ impl<'a> Hello<'a> {
     }
 }
 
+/// A run, its records, and what follows it.
+type Decoded<'a> = (NodeRun<'a>, Cow<'a, [u8]>, &'a [u8]);
+
 /// Tasks of one entry on their way to a node, one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeRun<'a> {
@@ -169,7 +172,7 @@ impl<'a> NodeRun<'a> {
     }
 
     /// The run, its records, and what follows it. `known` is how many entries the agent knows.
-    pub(crate) fn decode(bytes: &'a [u8], known: u32) -> Option<(Self, Cow<'a, [u8]>, &'a [u8])> {
+    pub(crate) fn decode(bytes: &'a [u8], known: u32) -> Option<Decoded<'a>> {
         let mut fields = Fields(bytes);
         let number = fields.array().map(u64::from_le_bytes)?;
         let timeout = fields.array().map(u64::from_le_bytes).map(|nanos| Some(nanos).filter(|&nanos| nanos != NONE))?;

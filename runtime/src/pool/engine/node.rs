@@ -216,7 +216,6 @@ impl Node<'_> {
             return Err(End::Dismissed(self.common.why_ended()));
         }
         let mut deliveries = Deliveries::new();
-        let answered = self.answered;
         let heard = self.hear(&mut deliveries);
         self.note_tasks();
         std::mem::take(&mut self.heard).tell();
@@ -236,10 +235,7 @@ impl Node<'_> {
             return Err(End::Done);
         }
         let pause = self.place.heartbeat / 4;
-        // Only while more answers are to come: the beat would be what holds back the next tasks.
-        let is_busy = self.answered > answered && self.flight.len() > workers;
-        let must_nudge = self.place.is_reluctant && is_busy && self.beat < now;
-        if (must_nudge || now.saturating_duration_since(self.beat) >= pause) && self.remote.unwritten() == 0 {
+        if now.saturating_duration_since(self.beat) >= pause && self.remote.unwritten() == 0 {
             self.send(NodeKind::Beat, Vec::new());
         }
         let look = if self.flight.len() > workers { pause.min(HOLD_UP) } else { pause };

@@ -23,10 +23,6 @@ pub(in crate::pool) struct Place {
     pub(super) command: Vec<OsString>,
     pub(super) heartbeat: Duration,
     pub(super) start_timeout: Option<Duration>,
-    /// The connection holds bytes back until it hears of the other side: what comes is answered at once, with a beat if
-    /// there is nothing to say. Those of `srun` and `slurmstepd` send small segments one by one (Nagle's algorithm), and
-    /// each acknowledges what it gets with what it has to send, or after 40 ms.
-    pub(super) is_reluctant: bool,
 }
 
 /// The variables by which Slurm tells that this process runs within an allocation, and how large that is.
@@ -60,7 +56,6 @@ pub(super) fn places(engine: &Engine) -> Result<Vec<Place>, Error> {
         command,
         heartbeat: engine.heartbeat,
         start_timeout: engine.start_timeout.or(start_timeout),
-        is_reluctant: matches!(engine.kind, Kind::Slurm { .. }),
     };
     Ok(commands.into_iter().map(place).collect())
 }
