@@ -1,5 +1,5 @@
-//! How many instructions the parent executes for a start, a round trip and the packing of arguments: unlike times, they
-//! do not depend on what else the machine does, so a regression can be told from noise, and this is a check.
+//! How many instructions the parent executes for a start in each way, a round trip and the packing of arguments: unlike
+//! times, they do not depend on what else the machine does, so a regression can be told from noise, and this is a check.
 //!
 //! ```text
 //! cargo bench -p spawnsafe-benches --bench instructions              # prints
@@ -29,8 +29,9 @@ mod counted {
     use std::io;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, exit};
+    use std::time::Duration;
 
-    use spawnsafe::{Pool, child_entry};
+    use spawnsafe::{Pool, StartMethod, child_entry};
 
     /// What the compiler of these numbers is called: another one's are others.
     const COMPILER: &str = "rustc 1.95.";
@@ -42,17 +43,24 @@ mod counted {
     /// What is counted.
     struct Counted {
         name: &'static str,
+        /// What has to be there before it is counted.
+        prepare: fn(),
         run: fn(&Pool),
         times: u64,
         /// How many instructions it is known to take each time.
         known: u64,
     }
 
-    const COUNTED: [Counted; 3] = [
-        Counted { name: "packing three arguments", run: pack, times: 20, known: 1_279 },
-        Counted { name: "a start and its result", run: start, times: 4, known: 45_195 },
-        Counted { name: "a round trip to a worker", run: trip, times: 20, known: 8_855 },
+    const COUNTED: [Counted; 5] = [
+        Counted { name: "packing three arguments", prepare: nothing, run: pack, times: 20, known: 1_279 },
+        Counted { name: "a start and its result", prepare: nothing, run: start, times: 4, known: 45_195 },
+        Counted { name: "a round trip to a worker", prepare: nothing, run: trip, times: 20, known: 8_855 },
+        Counted { name: "a start by a zygote", prepare: nothing, run: fork, times: 4, known: 1 },
+        Counted { name: "a start in a process that waits", prepare: keep_spares, run: start, times: 4, known: 1 },
     ];
+
+    /// How many processes wait: more than are taken while it is counted.
+    const SPARES: usize = 8;
 
     #[child_entry]
     fn answer(number: u64, scale: f64, text: &str) -> f64 {
@@ -65,6 +73,34 @@ mod counted {
 
     fn start(_: &Pool) {
         assert_eq!(answer::spawn(7, 2.0, "four").and_then(|child| child.join()).expect("it answers"), 18.0);
+    }
+
+    fn fork(_: &Pool) {
+        let call = answer::call(7, 2.0, "four").start_method(StartMethod::Zygote);
+        assert_eq!(call.spawn().and_then(|child| child.join()).expect("it answers"), 18.0);
+    }
+
+    fn nothing() {}
+
+    /// Besides them, this process has the worker of the pool, and the zygote.
+    fn keep_spares() {
+        spawnsafe::prewarm(SPARES).expect("a thread can be started");
+        while children() < SPARES + 2 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Until the last of them is ready. Should it not be, the count shows it.
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    fn children() -> usize {
+        let parent = std::process::id().to_string();
+        let parent_of = |entry: io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+            // The name, in parentheses, may contain anything.
+            stat.rsplit_once(") ")?.1.split(' ').nth(1).map(str::to_owned)
+        };
+        let processes = std::fs::read_dir("/proc").expect("it is mounted");
+        processes.filter_map(parent_of).filter(|id| *id == parent).count()
     }
 
     fn trip(pool: &Pool) {
@@ -82,9 +118,11 @@ mod counted {
     /// Marks the beginning and the end of each.
     fn traced() {
         let pool = Pool::builder().workers(1).build().expect("there is a pool");
-        for Counted { run, times, .. } in COUNTED {
+        for Counted { prepare, run, times, .. } in COUNTED {
             // What is done once is not counted.
+            prepare();
             (0..10).for_each(|_| run(&pool));
+            prepare();
             mark();
             (0..times).for_each(|_| run(&pool));
             mark();

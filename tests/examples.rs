@@ -43,7 +43,6 @@ without a model: an error
     );
 }
 
-#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn generator() {
     prints(
@@ -135,7 +134,6 @@ fn matrix() {
 }
 
 #[test]
-#[cfg_attr(windows, ignore = "sockets are not passed to processes there yet")]
 fn prefork() {
     let server = Command::new(binary("prefork")).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut server = Killed(server);

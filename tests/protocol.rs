@@ -108,6 +108,7 @@ fn call_head(build: u64, name: &str) -> Vec<u8> {
         bytes.extend_from_slice(&(field.len() as u64).to_le_bytes());
         bytes.extend_from_slice(field.as_bytes());
     }
+    bytes.push(0);
     bytes
 }
 

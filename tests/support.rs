@@ -1,5 +1,8 @@
 //! What the tests share: looking at processes and descriptors from outside, and waiting for facts.
 
+#[cfg(feature = "tracing")]
+#[path = "support/collects.rs"]
+mod collects;
 #[cfg(unix)]
 #[path = "support/linux.rs"]
 mod system;
@@ -7,9 +10,12 @@ mod system;
 #[path = "support/windows.rs"]
 mod system;
 
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tracing")]
+pub use collects::Collects;
 use system::child_connection;
 pub use system::*;
 
@@ -30,6 +36,67 @@ pub fn eventually<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
         }
         assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Reads until the end.
+///
+/// # Panics
+/// If that fails, or it is no text.
+#[must_use]
+#[track_caller]
+pub fn rest_of(mut from: impl std::io::Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).expect("it can be read");
+    text
+}
+
+/// Counts what this process has open, which is no more after each round than after the first: that opens some once for all.
+#[derive(Debug, Default)]
+pub struct OpenInRounds(Option<usize>);
+
+impl OpenInRounds {
+    /// Before the first round.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// A round is over; what is given up may be closed a little later.
+    ///
+    /// # Panics
+    /// If more stays open.
+    #[track_caller]
+    pub fn ends_a_round(&mut self) {
+        let count = || open_descriptors().len();
+        match self.0 {
+            None => {
+                self.0 = Some(eventually("it stands still", || {
+                    let before = count();
+                    std::thread::sleep(Duration::from_millis(300));
+                    (count() == before).then_some(before)
+                }));
+            }
+            Some(first) => eventually("all is closed", || (count() <= first).then_some(())),
+        }
+    }
+}
+
+/// Two sockets that are connected.
+///
+/// # Panics
+/// If the system refuses.
+#[must_use]
+pub fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let one = TcpStream::connect(listener.local_addr().expect("it has one")).expect("it listens");
+    // Nobody else knows the port; whoever tries all of them is not answered.
+    let here = one.local_addr().expect("it has one");
+    loop {
+        let (other, peer) = listener.accept().expect("one is there");
+        if peer == here {
+            return (one, other);
+        }
     }
 }
 

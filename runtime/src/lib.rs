@@ -46,7 +46,7 @@
 //! # What is open, and what is large
 //! A [`Handle`] carries a file, a socket or a pipe to the other process, open. A [`SharedSlice`] is a list in memory that all
 //! processes see which were given it, without a copy; [`SharedBuf`] is what it is before it is sealed. Both travel wherever
-//! a value does, but for `#[inherit]` statics, and for sockets on Windows.
+//! a value does, but for `#[inherit]` statics.
 //!
 //! # Messages
 //! [`channel`] makes a [`Sender`] and a [`Receiver`] that travel to any process, for a stream of results, for requests and
@@ -68,7 +68,7 @@
 //! | `tokio` | no | a [`Child`] can be awaited, a channel's ends as well, and an entry can be an `async fn` |
 //! | `engines` | no | [`Engine`]: the workers of a [`Pool`] on other machines, over ssh, Slurm or any command |
 //! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
-//! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; [`PoolBuilder::forward_events`] |
+//! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; [`PoolBuilder::forward_events`] and [`Call::forward_events`] |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 pub mod guide {

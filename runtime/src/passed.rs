@@ -44,8 +44,8 @@ use crate::wire::{CodecError, Packer};
 /// ```
 ///
 /// # When it closes here
-/// An argument `Handle<T>` is given up: it is closed in this process as soon as it is sent, and also if the call is dropped
-/// or fails. With the argument `&Handle<T>` this process keeps it. A task of a pool that may be
+/// An argument `Handle<T>` is given up: it is closed in this process as soon as it is sent (a socket on Windows: as soon as the
+/// other process has it), and also if the call is dropped or fails. With the argument `&Handle<T>` this process keeps it. A task of a pool that may be
 /// [run again](crate::PoolBuilder::retries) keeps a copy until it has ended.
 ///
 /// # Limits
@@ -54,13 +54,15 @@ use crate::wire::{CodecError, Packer};
 /// [`ErrorKind::Decode`](crate::ErrorKind::Decode), and harms nothing else.
 ///
 /// On Windows the parent is the one that has rights over the other process: it puts handles into its child and fetches
-/// them from there. What is sent to a child that never reads it stays open there until the child ends. Sockets do not
-/// travel there yet: packing one is an error that says so.
+/// them from there. What is sent to a child that never reads it stays open there until the child ends. A socket is open in
+/// both processes only once the receiver has asked the sender for it, whose thread for that answers at once. If that process
+/// has ended, or is stopped for longer than 30 seconds, it is lost, which is an error of its value; and
+/// [`detach`](crate::Child::detach) waits until the child has the sockets that it was sent.
 ///
 /// # What it does not carry
-/// What the handle is in this process besides: a `BufReader`'s buffer, a lock that the process holds
-/// ([`File::lock`](std::fs::File::lock) belongs to the open file and does travel). Outside of this library there is no
-/// way to write one: `serde_json` and others give an error.
+/// What the handle is in this process besides: a `BufReader`'s buffer, the registration with an event loop, a lock that the
+/// process holds ([`File::lock`](std::fs::File::lock) belongs to the open file and does travel). Outside of this library
+/// there is no way to write one: `serde_json` and others give an error.
 pub struct Handle<T>(T);
 
 impl<T: HandleSafe> Handle<T> {

@@ -7,7 +7,9 @@ mod asynchronous;
 mod bulk;
 mod directions;
 mod ends;
+mod killed;
 mod limits;
+mod sockets;
 #[cfg(windows)]
 mod windows;
 

@@ -1,15 +1,21 @@
 //! What is so on Windows only: handles are fetched from the process that has sent them.
 
 use std::fs::File;
+use std::net::UdpSocket;
 
 use spawnsafe::{Error, ErrorKind, Handle, Receiver, Sender, channel, child_entry};
-use spawnsafe_tests::{eventually, open_descriptors};
+use spawnsafe_tests::OpenInRounds;
 
-type Message = (u32, Option<Handle<File>>);
+type Message = (u32, Option<(Handle<File>, Option<Handle<UdpSocket>>)>);
+
+fn file() -> Handle<File> {
+    Handle::new(File::open(std::env::current_exe().unwrap()).unwrap())
+}
 
 #[child_entry]
-fn sends_a_file_and_ends(to: Sender<Message>) -> Result<(), Error> {
-    to.send((1, Some(Handle::new(File::open(std::env::current_exe().unwrap()).unwrap()))))?;
+fn sends_them_and_ends(to: Sender<Message>) -> Result<(), Error> {
+    to.send((1, Some((file(), None))))?;
+    to.send((1, Some((file(), Some(Handle::new(UdpSocket::bind("127.0.0.1:0").unwrap()))))))?;
     to.send((2, None))?;
     Ok(())
 }
@@ -17,7 +23,8 @@ fn sends_a_file_and_ends(to: Sender<Message>) -> Result<(), Error> {
 #[test]
 fn handles_of_a_process_that_has_ended_are_an_error_of_their_message() {
     let (sender, receiver) = channel().unwrap();
-    sends_a_file_and_ends::spawn(sender).unwrap().join().unwrap().unwrap();
+    sends_them_and_ends::spawn(sender).unwrap().join().unwrap().unwrap();
+    assert_eq!(receiver.recv().unwrap_err().kind(), ErrorKind::Decode);
     assert_eq!(receiver.recv().unwrap_err().kind(), ErrorKind::Decode);
     assert_eq!(receiver.recv().unwrap().0, 2);
     assert_eq!(receiver.recv().unwrap_err().kind(), ErrorKind::Closed);
@@ -30,30 +37,18 @@ fn ends(_from: Receiver<Message>) {}
 /// In a child, whose handles are its own.
 #[child_entry]
 fn handles_are_closed_with_the_last_receiver() -> Result<(), Error> {
-    let file = || Handle::new(File::open(std::env::current_exe().unwrap()).unwrap());
-    let mut before = None;
+    let mut open = OpenInRounds::default();
     for _ in 0..4 {
         let (sender, receiver) = channel()?;
         for number in 0..10 {
-            sender.send((number, Some(file())))?;
+            sender.send((number, Some((file(), None))))?;
         }
         // Fetched here, and by nobody.
         assert_eq!(receiver.recv()?.0, 0);
         ends::run(receiver)?;
         assert_eq!(sender.send((10, None)).unwrap_err().kind(), ErrorKind::Closed);
         drop(sender);
-        let count = || open_descriptors().len();
-        match before {
-            // What is kept once for all is there after the first round.
-            None => {
-                before = Some(eventually("it stands still", || {
-                    let count_before = count();
-                    std::thread::sleep(std::time::Duration::from_millis(300));
-                    (count() == count_before).then_some(count_before)
-                }))
-            }
-            Some(before) => eventually("all is closed", || (count() <= before).then_some(())),
-        }
+        open.ends_a_round();
     }
     Ok(())
 }

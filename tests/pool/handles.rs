@@ -1,107 +1,12 @@
-//! Tasks that are given what is open here, and give back what is open there.
+//! Descriptors that are too many, and memory, as `/proc` tells of them.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
 
 use spawnsafe::{ErrorKind, Handle, Pool, SharedBuf, SharedSlice, child_entry};
-use spawnsafe_tests::{eventually, kill};
+use spawnsafe_tests::{eventually, kill, rest_of, tcp_pair};
 
-use super::{begins_and_waits, pool, process_id, works, written_id};
-
-fn rest_of(mut from: impl std::io::Read) -> String {
-    let mut text = String::new();
-    from.read_to_string(&mut text).unwrap();
-    text
-}
-
-#[child_entry]
-fn says(mut to: Handle<UnixStream>, text: &str) -> Handle<UnixStream> {
-    write!(to, "{text}").unwrap();
-    to
-}
-
-#[test]
-fn handles_go_to_tasks_and_come_back() {
-    let pool = pool().build().unwrap();
-    let (ours, theirs): (Vec<_>, Vec<_>) = (0..100).map(|_| UnixStream::pair().unwrap()).unzip();
-    let texts: Vec<String> = (0..100).map(|number| format!("number {number}")).collect();
-    let pairs = theirs.into_iter().zip(&texts);
-    for back in pool.map(|(stream, text)| says::call(Handle::new(stream), text), pairs) {
-        write!(back.unwrap(), "!").unwrap();
-    }
-    let said: Vec<String> = ours.into_iter().map(rest_of).collect();
-    assert_eq!(said, texts.iter().map(|text| format!("{text}!")).collect::<Vec<_>>());
-    works(&pool);
-}
-
-#[child_entry]
-fn closes_and_waits(talk: Handle<UnixStream>, mut wait: Handle<UnixStream>) -> String {
-    write!(&*talk, "that is all").unwrap();
-    drop(talk);
-    let mut word = String::new();
-    wait.read_to_string(&mut word).unwrap();
-    word
-}
-
-/// The pool keeps tasks that it may have to give to another worker, and what they were given; not once they run, as this
-/// would wait for ever then.
-#[test]
-fn a_handle_is_open_in_the_task_only() {
-    let pool = pool().build().unwrap();
-    for _ in 0..20 {
-        let ((listen, talk), (mut answer, wait)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
-        let task = pool.submit(closes_and_waits::call(talk.into(), wait.into())).unwrap();
-        assert_eq!(rest_of(listen), "that is all");
-        answer.write_all(b"thanks").unwrap();
-        drop(answer);
-        assert_eq!(task.join().unwrap(), "thanks");
-    }
-}
-
-#[child_entry]
-fn dies_once(first: &std::path::Path, mut to: Handle<UnixStream>) {
-    if !first.exists() {
-        std::fs::write(first, "").unwrap();
-        std::process::abort();
-    }
-    to.write_all(b"second try").unwrap();
-}
-
-#[test]
-fn a_task_that_runs_again_has_its_handles_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let pool = pool().retries(1).build().unwrap();
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    pool.submit(dies_once::call(&dir.path().join("first"), theirs.into())).unwrap().join().unwrap();
-    assert_eq!(rest_of(ours), "second try");
-}
-
-/// They go to another worker, with their handles.
-#[test]
-fn tasks_with_handles_behind_one_that_is_killed() {
-    let dir = tempfile::tempdir().unwrap();
-    let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
-    let pool = Pool::builder().workers(1).stderr(spawnsafe::Stdio::null()).build().unwrap();
-    let slow = pool.submit(begins_and_waits::call(&begun, &go_on)).unwrap();
-    let id = written_id(&begun);
-    let (ours, theirs): (Vec<_>, Vec<_>) = (0..10).map(|_| UnixStream::pair().unwrap()).unzip();
-    let tasks: Vec<_> =
-        theirs.into_iter().map(|stream| pool.submit(says::call(stream.into(), "here")).unwrap()).collect();
-    kill(id);
-    assert_eq!(slow.join().unwrap_err().kind(), ErrorKind::Signaled);
-    tasks.into_iter().for_each(|task| drop(task.join().unwrap()));
-    assert!(ours.into_iter().map(rest_of).all(|said| said == "here"));
-}
-
-#[test]
-fn a_task_that_never_runs_closes_its_handles() {
-    let pool = pool().build().unwrap();
-    pool.close();
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    pool.submit(says::call(theirs.into(), "")).unwrap_err();
-    assert_eq!(rest_of(ours), "");
-}
+use super::sockets::says;
+use super::{pool, process_id};
 
 /// How many more descriptors this process may open, at most.
 fn may_open(more: Option<u64>) {
@@ -130,7 +35,7 @@ fn a_worker_at_its_limit_of_descriptors() {
     let id = pool.submit(process_id::call()).unwrap().join().unwrap();
     pool.submit(limits_itself::call(Some(0))).unwrap().join().unwrap();
     for _ in 0..3 {
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, theirs) = tcp_pair();
         let error = pool.submit(says::call(theirs.into(), "never")).unwrap().join().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Decode);
         assert!(error.to_string().contains("`to`") && error.to_string().contains("ulimit -n"), "{error}");
@@ -138,7 +43,7 @@ fn a_worker_at_its_limit_of_descriptors() {
         assert_eq!(pool.submit(process_id::call()).unwrap().join().unwrap(), id);
     }
     pool.submit(limits_itself::call(None)).unwrap().join().unwrap();
-    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (ours, theirs) = tcp_pair();
     drop(pool.submit(says::call(theirs.into(), "again")).unwrap().join().unwrap());
     assert_eq!(rest_of(ours), "again");
     assert_eq!(pool.submit(process_id::call()).unwrap().join().unwrap(), id);

@@ -9,6 +9,8 @@ mod maps;
 mod posix;
 mod programs;
 mod settings;
+#[cfg(any(target_os = "linux", windows))]
+mod sockets;
 mod statics;
 mod tasks;
 #[cfg(feature = "tracing")]

@@ -68,6 +68,39 @@ fn many_threads_submit() {
     assert_eq!(pool.figures().done, 400);
 }
 
+/// Nobody waits for it, so the thread of its worker has to write what the connection did not take at once.
+#[test]
+fn a_long_task_for_which_nobody_waits() {
+    #[child_entry]
+    fn length(bytes: Vec<u8>) -> usize {
+        bytes.len()
+    }
+    const LEN: usize = 20 << 20;
+    let pool = pool().workers(1).build().unwrap();
+    assert_eq!(pool.submit(square::call(2)).unwrap().join().unwrap(), 4);
+    // After a few milliseconds in which there is nothing to do the thread waits for the worker, and for nothing else.
+    std::thread::sleep(Duration::from_millis(50));
+    let mut task = pool.submit(length::call(vec![1; LEN])).unwrap();
+    assert_eq!(eventually("it is there without being waited for", || task.try_join().unwrap()), LEN);
+}
+
+/// What is read of several workers at one moment, while they go on.
+#[test]
+fn figures_add_up_at_any_time() {
+    let pool = pool().build().unwrap();
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            for x in 0..5_000 {
+                assert_eq!(pool.submit(square::call(x)).unwrap().join().unwrap(), x * x);
+            }
+        });
+        while !work.is_finished() {
+            let figures = pool.figures();
+            assert!(figures.running <= 2 && figures.queued <= 2, "{figures:?}");
+        }
+    });
+}
+
 #[test]
 fn what_belongs_to_a_process_is_refused() {
     let pool = pool().build().unwrap();

@@ -1,83 +1,13 @@
 //! Children, workers and tasks as spans, and events of workers.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use spawnsafe::{ErrorKind, Pool, RemoteError};
-use spawnsafe_tests::eventually;
-use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use spawnsafe_tests::{Collects, eventually};
 
 use super::{pool, process_id, square, works};
-
-/// The fields of each span, with its name under "span", and whether it was closed.
-type Spans = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
-
-/// Events, with the number of their span under "in".
-type Events = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
-
-#[derive(Clone, Default)]
-struct Collects {
-    spans: Spans,
-    events: Events,
-    level: Option<LevelFilter>,
-}
-
-struct Fields<'a>(&'a mut BTreeMap<String, String>);
-
-impl Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}"));
-    }
-}
-
-impl Subscriber for Collects {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("spawnsafe") || metadata.target().contains("traced")
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        self.level
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut spans = self.spans.lock().unwrap();
-        let mut fields = BTreeMap::from([("span".to_owned(), span.metadata().name().to_owned())]);
-        span.record(&mut Fields(&mut fields));
-        spans.push(fields);
-        Id::from_u64(spans.len() as u64)
-    }
-
-    fn record(&self, span: &Id, values: &Record<'_>) {
-        let mut spans = self.spans.lock().unwrap();
-        values.record(&mut Fields(&mut spans[span.into_u64() as usize - 1]));
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let metadata = event.metadata();
-        let mut fields = BTreeMap::from([
-            ("target".to_owned(), metadata.target().to_owned()),
-            ("level".to_owned(), metadata.level().to_string()),
-            ("line".to_owned(), metadata.line().unwrap_or(0).to_string()),
-        ]);
-        fields.extend(event.parent().map(|id| ("in".to_owned(), id.into_u64().to_string())));
-        event.record(&mut Fields(&mut fields));
-        self.events.lock().unwrap().push(fields);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-
-    fn try_close(&self, span: Id) -> bool {
-        self.spans.lock().unwrap()[span.into_u64() as usize - 1].insert("closed".into(), String::new());
-        true
-    }
-}
 
 #[spawnsafe::child_entry]
 fn panics() {
@@ -143,6 +73,8 @@ fn each_start_of_a_worker_is_a_span() {
     assert!(spans.iter().all(|worker| worker["outcome"].contains("no model") && !is_open(worker)), "{spans:?}");
 }
 
+const TELLS_AT: u32 = line!() + 4;
+
 #[spawnsafe::child_entry]
 fn tells(answer: u64, dies: bool) -> u64 {
     tracing::warn!(answer, name = "a b", ?dies, "the answer is {answer}");
@@ -180,7 +112,7 @@ fn events_of_tasks_happen_here_within_their_spans() {
             ("\"a b\"", if x == 7 { "true" } else { "false" })
         );
         assert_eq!(event["message"], format!("the answer is {x}"));
-        assert!(event["line"].parse::<u32>().unwrap() > 100);
+        assert_eq!(event["line"], TELLS_AT.to_string());
         let span = within(event);
         assert!(span["span"] == "task" && span["entry"].contains(tells::NAME), "{span:?}");
         assert_eq!(span["outcome"].contains("value"), result.is_ok());

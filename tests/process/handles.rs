@@ -3,28 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 use spawnsafe::{ErrorKind, Handle, SpawnSafe, child_entry};
+use spawnsafe_tests::rest_of;
+
+use super::files::{give_back, never, write_through, write_to};
 
 /// A pipe, as files: the end to read from and the one to write to.
 fn pipe() -> (File, File) {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     (read.into(), write.into())
-}
-
-fn rest_of(mut file: impl std::io::Read) -> String {
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    text
-}
-
-#[child_entry]
-fn write_to(mut file: Handle<File>, text: &str) {
-    file.write_all(text.as_bytes()).unwrap();
 }
 
 /// Its end would not be seen if this process still had the other one.
@@ -34,11 +25,6 @@ fn a_handle_that_is_given_up_is_open_in_the_child_only() {
     let child = write_to::spawn(Handle::new(write), "hello").unwrap();
     assert_eq!(rest_of(read), "hello");
     child.join().unwrap();
-}
-
-#[child_entry]
-fn write_through(file: &Handle<File>, text: &str) {
-    (&**file).write_all(text.as_bytes()).unwrap();
 }
 
 #[test]
@@ -72,24 +58,6 @@ fn a_result_is_open_here() {
     let mut file = make_file::run("made there").unwrap().into_inner();
     file.rewind().unwrap();
     assert_eq!(rest_of(file), "made there");
-}
-
-#[child_entry]
-fn accept(listener: Handle<TcpListener>) -> std::net::SocketAddr {
-    let (mut stream, peer) = listener.accept().unwrap();
-    stream.write_all(b"accepted").unwrap();
-    peer
-}
-
-#[test]
-fn a_listener_accepts_in_the_child() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let child = accept::spawn(Handle::new(listener)).unwrap();
-    let stream = TcpStream::connect(address).unwrap();
-    let here = stream.local_addr().unwrap();
-    assert_eq!(rest_of(stream), "accepted");
-    assert_eq!(child.join().unwrap(), here);
 }
 
 #[derive(Serialize, Deserialize, SpawnSafe)]
@@ -140,17 +108,12 @@ fn handles_travel_inside_of_types() {
     assert!(ours.into_iter().map(rest_of).all(|line| line == "x\n"));
 }
 
-#[child_entry]
-fn count(handles: Vec<Handle<File>>) -> Vec<Handle<File>> {
-    handles
-}
-
 #[test]
 fn some_hundred_handles_travel_there_and_back() {
     // More than one message of the system can carry.
     let file = tempfile();
     let handles = (0..260).map(|_| file.try_clone().unwrap().into()).collect();
-    assert_eq!(count::run(handles).unwrap().len(), 260);
+    assert_eq!(give_back::run(handles).unwrap().len(), 260);
 }
 
 #[test]
@@ -167,11 +130,6 @@ fn a_call_that_does_not_start_closes_what_it_was_given() {
     let error = write_to::call(Handle::new(write), "").env("a=b", "").spawn().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Spawn);
     assert_eq!(rest_of(read), "");
-}
-
-#[child_entry]
-fn never(_: Handle<File>) {
-    std::process::exit(3);
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod asynchronous;
 mod awaiting;
 mod data;
 mod ends;
+#[cfg(any(target_os = "linux", windows))]
+mod files;
 mod handle;
 #[cfg(target_os = "linux")]
 mod handles;
@@ -27,7 +29,11 @@ mod inherit;
 mod posix;
 #[cfg(target_os = "linux")]
 mod prewarmed;
+#[cfg(any(target_os = "linux", windows))]
+mod sockets;
 mod surroundings;
+#[cfg(feature = "tracing")]
+mod traced;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

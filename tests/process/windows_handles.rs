@@ -6,21 +6,12 @@ use std::os::windows::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use spawnsafe::{ErrorKind, Handle, Pool, SharedSlice, Stdio, child_entry};
-use spawnsafe_tests::{eventually, open_descriptors};
+use spawnsafe_tests::{eventually, open_descriptors, rest_of};
+
+use super::files::{give_back, never, write_through, write_to};
 
 fn exclusive(path: &Path) -> std::io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).share_mode(0).open(path)
-}
-
-fn rest_of(mut file: impl std::io::Read) -> String {
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    text
-}
-
-#[child_entry]
-fn write_to(mut file: Handle<File>, text: &str) {
-    file.write_all(text.as_bytes()).unwrap();
 }
 
 #[test]
@@ -29,11 +20,6 @@ fn a_handle_that_is_given_up_is_open_in_the_child_only() {
     let path = dir.path().join("file");
     write_to::run(Handle::new(exclusive(&path).unwrap()), "hello").unwrap();
     assert_eq!(rest_of(exclusive(&path).unwrap()), "hello");
-}
-
-#[child_entry]
-fn write_through(file: &Handle<File>, text: &str) {
-    (&**file).write_all(text.as_bytes()).unwrap();
 }
 
 #[test]
@@ -66,11 +52,6 @@ fn a_result_is_open_here() {
     exclusive(&path).unwrap();
 }
 
-#[child_entry]
-fn give_back(handles: Vec<Handle<File>>) -> Vec<Handle<File>> {
-    handles
-}
-
 #[test]
 fn some_hundred_handles_travel_there_and_back() {
     let dir = tempfile::tempdir().unwrap();
@@ -82,11 +63,6 @@ fn some_hundred_handles_travel_there_and_back() {
     }
     drop(file);
     exclusive(&path).unwrap();
-}
-
-#[child_entry]
-fn never(_: Handle<File>) {
-    std::process::exit(3);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Promises about signals, users, limits, and files that change while they are run.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use spawnsafe_tests::{KillAll, KillOnDrop, copy_program, eventually, is_running};
@@ -156,11 +156,13 @@ fn a_parent_that_drops_its_privileges() {
 fn a_program_that_was_started_through_the_loader() {
     // The kind of processor, in an ELF file.
     let machine = |path: &Path| std::fs::read(path).ok()?.get(18..20).map(<[u8]>::to_owned);
-    let files = ["/lib64", "/lib"].into_iter().flat_map(std::fs::read_dir).flatten();
+    // Under qemu, what a program opens is looked for there first, and what it executes is not.
+    let root = PathBuf::from(std::env::var_os("QEMU_LD_PREFIX").unwrap_or("/".into()));
+    let files = ["lib64", "lib"].into_iter().flat_map(|dir| std::fs::read_dir(root.join(dir))).flatten();
     let paths = files.filter_map(|entry| Some(entry.ok()?.path()));
     let mut loaders = paths.filter(|path| path.to_string_lossy().contains("ld-linux"));
     let Some(loader) = loaders.find(|path| machine(path) == machine(Path::new(SCENARIOS))) else {
-        println!("left out: there is no loader for this processor in /lib64 or /lib");
+        println!("left out: there is no loader for this processor in lib64 or lib of {}", root.display());
         return;
     };
     let printed = passes(Command::new(loader).args([SCENARIOS, "spawn"]).stdin(Stdio::null()));

@@ -100,6 +100,14 @@ pub fn resident() -> usize {
     pages.expect("the second field is a number") * 4096
 }
 
+/// Whether a child of a process that is none itself has executed its program: before that it is a copy of the other, and has open
+/// what that has. A start returns when it has; but under qemu, which makes a `fork` of each `vfork`.
+#[must_use]
+pub fn has_executed(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|variables| variables.split(|&byte| byte == 0).any(|one| one.starts_with(b"SPAWNSAFE_CHILD=")))
+}
+
 /// Whether a process has ended and is no zombie any more.
 #[must_use]
 pub fn is_gone(pid: u32) -> bool {

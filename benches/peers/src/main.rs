@@ -37,11 +37,12 @@ fn main() {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     // Whole gibibytes that are touched first, in twelve processes one after another, take their time.
     let heaps: &[u32] = if is_quick { &[] } else { &[1, 4] };
-    let sections =
-        vec![starts(&all, heaps, rounds), bursts(&all, rounds), pools(&all, rounds), payload(&all, rounds), idle(&all)];
     let mut libraries = vec![entries::SPAWNSAFE];
     libraries.extend(contestants::includes(&all, "crossmist").then_some(entries::CROSSMIST));
+    // First, as what does not build would end the run.
     let programs = if is_quick { Vec::new() } else { entries::programs(&libraries, 20) };
+    let sections =
+        vec![starts(&all, heaps, rounds), bursts(&all, rounds), pools(&all, rounds), payload(&all, rounds), idle(&all)];
     let how = if is_quick { " -- --quick" } else { "" };
     write(&text(&sections, &programs, how, &load), &sections);
 }

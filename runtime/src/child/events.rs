@@ -1,7 +1,7 @@
-//! Events of this process on their way to the subscriber of its pool, with feature `tracing`.
+//! Events of this process on their way to the subscriber of its parent, with feature `tracing`.
 //!
-//! Each is sent when it happens: what a task has said before it crashes is what is wanted most. Where the pool takes none
-//! for a while, as a program that is stopped does, they are lost and counted, and the task goes on.
+//! Each is sent when it happens: what an entry has said before it crashes is what is wanted most. Where the parent takes none
+//! for a while, as a program that is stopped does, they are lost and counted, and the entry goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,10 +16,10 @@ use crate::sys::Adopted;
 use crate::trace::{self, Event};
 use crate::wire::EventHead;
 
-/// How long an event may wait until the pool takes it. After that none waits, until one is taken.
+/// How long an event may wait until the parent takes it. After that none waits, until one is taken.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The number of the task that runs.
+/// The number of the task that runs, in a worker of a pool.
 static TASK: AtomicU64 = AtomicU64::new(NONE);
 const NONE: u64 = u64::MAX;
 
@@ -39,12 +39,12 @@ pub(super) fn send_up_to(level: u8, adopted: &Arc<Adopted>) {
     };
     if tracing::subscriber::set_global_default(sends).is_err() {
         complain(format_args!(
-            "events of this worker of a pool are not forwarded: the program has set a subscriber of its own before `main`"
+            "events of this child process are not forwarded: the program has set a subscriber of its own before `main`"
         ));
     }
 }
 
-/// The subscriber of a worker.
+/// The subscriber of a child.
 struct Sends {
     level: LevelFilter,
     adopted: Arc<Adopted>,
@@ -80,7 +80,7 @@ impl Subscriber for Sends {
         }
     }
 
-    // Spans stay here: what the pool knows is its own span of the task.
+    // Spans stay here: what the parent knows is its own span of the child or task.
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)

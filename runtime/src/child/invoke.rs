@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::Arc;
 
-use super::panic;
 use super::reply::{self, Delivery};
+use super::{events, panic};
 use crate::error::{Error, ErrorKind};
 use crate::inherit;
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
@@ -45,6 +45,7 @@ fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     let (head, rest) = CallHead::decode(&items)
         .ok_or_else(|| Error::new(ErrorKind::Protocol, "the call cannot be read: its head is damaged"))?;
     let entry = prepare(&head).map_err(|error| error.in_entry(head.name.to_owned()))?;
+    events::send_up_to(head.events, adopted);
     panic::watch_for(adopted);
     panic::now_runs(entry.name());
     guarded(entry, || call_with(entry, inherit::restore(rest)?, blobs, attachments))
@@ -53,8 +54,15 @@ fn run(call: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
 /// Goes the way of a call without running one, while nobody waits: what is touched for the first time, code and data, costs more
 /// than all else that a small call does.
 pub(super) fn rehearse() {
-    let head =
-        CallHead { build: sys::build_id(), index: 0, position: (0, 0), name: "", process_name: "", current_dir: b"" };
+    let head = CallHead {
+        build: sys::build_id(),
+        index: 0,
+        position: (0, 0),
+        name: "",
+        process_name: "",
+        current_dir: b"",
+        events: 0,
+    };
     let mut call = Outbox::with_pieces(Kind::Call, &head.encode(), inherit::Values::nothing(), Packed::default());
     let mut bytes = Vec::new();
     let _ = call.pump(|pieces, _| {
@@ -173,7 +181,7 @@ mod tests {
     use super::*;
 
     fn head<'a>(build: u64, name: &'a str, current_dir: &'a [u8]) -> CallHead<'a> {
-        CallHead { build, index: 0, position: (0, 0), name, process_name: "", current_dir }
+        CallHead { build, index: 0, position: (0, 0), name, process_name: "", current_dir, events: 0 }
     }
 
     #[test]

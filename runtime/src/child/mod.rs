@@ -3,7 +3,7 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod boot;
-#[cfg(feature = "tracing")]
+#[cfg_attr(not(feature = "tracing"), path = "silent.rs")]
 mod events;
 mod invoke;
 mod panic;

@@ -90,15 +90,15 @@ pub(super) fn send(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -
     if write(kind, head, packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
 }
 
-/// Sends one of a worker's events, if the pool takes it before the deadline. `false` if it is lost.
+/// Sends an event, if the parent takes it before the deadline. `false` if it is lost.
 #[cfg(feature = "tracing")]
 pub(super) fn event(head: &[u8], packed: Packed, adopted: &Adopted, deadline: std::time::Instant) -> bool {
     // Others need not wait for this one.
     if !adopted.is_ours() || !adopted.stream.has_room(deadline) {
         return false;
     }
-    let _sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let may_send = adopted.is_intact() && adopted.stream.has_room(std::time::Instant::now());
+    let sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let may_send = *sent != Sent::Answer && adopted.is_intact() && adopted.stream.has_room(std::time::Instant::now());
     may_send && write(Kind::Event, head, packed, adopted)
 }
 

@@ -9,11 +9,8 @@ use std::process::exit;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "tracing")]
-use super::events;
-use super::invoke;
-use super::panic;
 use super::reply::{self, Delivery, complain};
+use super::{events, invoke, panic};
 use crate::error::{Error, ErrorKind};
 use crate::inherit;
 use crate::link::{self, Answer, Frame, Inbox, Progress, Ring};
@@ -68,7 +65,7 @@ fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     let Frame { items, blobs, attachments, .. } = frame;
     let damaged = || Error::new(ErrorKind::Protocol, "the worker's orders cannot be read");
     let (head, rest) = CallHead::decode(&items).ok_or_else(damaged)?;
-    let (WorkerHead { memory, niceness, processors, events }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
+    let (WorkerHead { memory, niceness, processors }, rest) = WorkerHead::decode(rest).ok_or_else(damaged)?;
     invoke::check_build(&head)?;
     invoke::enter_surroundings(&head)?;
     sys::confine(&Confinement { memory, processors, niceness }).map_err(|error| {
@@ -78,7 +75,7 @@ fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
         )
         .with_source(error)
     })?;
-    send_events(events, adopted);
+    events::send_up_to(head.events, adopted);
     if head.name.is_empty() {
         inherit::restore(rest)?;
         return Ok(Packed::default());
@@ -87,12 +84,6 @@ fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
     panic::now_runs(entry.name());
     invoke::guarded(entry, || invoke::call_with(entry, inherit::restore(rest)?, blobs, attachments))
 }
-
-#[cfg(feature = "tracing")]
-use events::send_up_to as send_events;
-
-#[cfg(not(feature = "tracing"))]
-fn send_events(_: u8, _: &Arc<Adopted>) {}
 
 struct Worker {
     adopted: Arc<Adopted>,
@@ -164,7 +155,6 @@ impl Worker {
             let answer = match &entry {
                 Ok(entry) => {
                     panic::forget_last();
-                    #[cfg(feature = "tracing")]
                     events::now_runs(Some(task));
                     let (blobs, attachments) = (std::mem::take(&mut blobs), std::mem::take(&mut attachments));
                     shared::arguments_begin();
@@ -173,7 +163,6 @@ impl Worker {
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
             };
             flush();
-            #[cfg(feature = "tracing")]
             events::now_runs(None);
             self.answer(task, answer);
             if self.unrung > many {

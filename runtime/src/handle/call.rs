@@ -66,6 +66,8 @@ struct Plan {
     stderr: Stdio,
     timeout: Option<Duration>,
     start_method: Option<StartMethod>,
+    /// Up to which level events of the child are to happen here; 0 is none.
+    events: u8,
     /// What was set that concerns the process, and not the call.
     altered: Option<&'static str>,
 }
@@ -206,6 +208,39 @@ impl<R> Call<R> {
         self
     }
 
+    /// Lets events of `tracing` that happen in the child happen in this process as well, with feature `tracing`; by default
+    /// they go nowhere, as the child has no subscriber.
+    ///
+    /// Each happens here within the span of the child, with its level, target, place, message and fields, when the child is
+    /// joined or asked whether it has ended; the subscriber is that of the thread that starts the child. What it has told before
+    /// it crashed is not lost. Only what some subscriber here would take when the child starts is sent, by level; spans are
+    /// not.
+    ///
+    /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Some hundred events wait for this
+    /// process; where it does not look after the child for longer, further ones are lost, and counted, and the entry goes on.
+    /// A subscriber that the entry installs for the whole process is refused, as there is one; one for a scope
+    /// (`tracing::subscriber::with_default`) takes the events of that scope.
+    ///
+    /// ```
+    /// use spawnsafe::child_entry;
+    ///
+    /// #[child_entry]
+    /// fn count_words(text: &str) -> usize {
+    ///     tracing::info!(bytes = text.len(), "counting"); // shows up in the log of the program
+    ///     text.split_whitespace().count()
+    /// }
+    ///
+    /// # #[spawnsafe::process_main]
+    /// # fn main() -> Result<(), spawnsafe::Error> {
+    /// assert_eq!(count_words::call("one two").forward_events(true).run()?, 2);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn forward_events(mut self, forward: bool) -> Self {
+        self.altered("forward_events").events = if forward { crate::trace::level() } else { 0 };
+        self
+    }
+
     /// Starts the child and returns at once; [`Child::join`] waits for the result.
     ///
     /// Arguments that fit into the connection's buffer (some 200 KiB) are handed to the system before the child
@@ -287,11 +322,12 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
 fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
+    let tells = plan.events > 0;
     order(entry, packed, plan)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let Launched { peer, piped, outbox, shared: _ } = method.launcher().launch(order).map_err(not_started)?;
-            let mut running = Running::new(entry.name(), peer, outbox, deadline.zip(timeout));
+            let mut running = Running::new(entry.name(), peer, outbox, tells, deadline.zip(timeout));
             running.send();
             Ok((running, piped))
         })
@@ -313,6 +349,7 @@ fn order(
         name: entry.name(),
         process_name: plan.name.as_deref().unwrap_or_else(|| own_name()),
         current_dir: plan.current_dir.as_deref().unwrap_or(Path::new("")).as_os_str().as_encoded_bytes(),
+        events: plan.events,
     };
     let order = Order {
         dispatch,

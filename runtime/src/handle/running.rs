@@ -15,12 +15,15 @@ use crate::launch::Peer;
 use crate::launch::exiting::{self, GRACE};
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::sys::{Ended, Interest};
-use crate::trace::Span;
+use crate::trace::{Heard, Span};
 use crate::wire::Kind;
 
 /// How much is read before limits are looked at again: what `try_join` may take, and an executor may be kept from its
 /// other tasks, is bounded whatever the child sends.
 const BUDGET: usize = 4 << 20;
+
+/// How many events are taken before limits are looked at again.
+const EVENTS: usize = 64;
 
 /// A child process that was started and not yet joined.
 pub(super) struct Running {
@@ -30,6 +33,11 @@ pub(super) struct Running {
     peer: Owned,
     outbox: Outbox,
     inbox: Inbox,
+    /// Whether it was told to send events.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    tells: bool,
+    /// Events that have come.
+    heard: Heard,
     /// When the child is to be killed, and the limit that the user gave.
     limit: Option<(Instant, Duration)>,
     /// Whether the reaper has killed it because the limit had passed.
@@ -63,6 +71,7 @@ impl Running {
         entry: &'static str,
         peer: Box<dyn Peer>,
         outbox: Outbox,
+        tells: bool,
         limit: Option<(Instant, Duration)>,
     ) -> Self {
         let span = Span::child(entry);
@@ -74,6 +83,8 @@ impl Running {
             peer: Owned(Some(peer)),
             outbox,
             inbox: Inbox::default(),
+            tells,
+            heard: Heard::default(),
             limit,
             due: Arc::default(),
             cancelled: false,
@@ -186,6 +197,7 @@ impl Running {
         }
         if matches!(self.stage, Stage::Open) {
             self.exchange(ended.is_some());
+            std::mem::take(&mut self.heard).tell();
         }
         Ok(ended.filter(|_| !self.has_more()))
     }
@@ -261,7 +273,7 @@ impl Running {
             }
         }
         self.has_more = false;
-        loop {
+        for _ in 0..EVENTS {
             match self.inbox.pump(self.peer.get(), BUDGET) {
                 Ok(Progress::Complete(frame)) => match frame.kind {
                     Kind::Value => return self.answer(Ok(frame)),
@@ -270,6 +282,11 @@ impl Running {
                         self.last_words = Some(failure(&frame.items, frame.blobs))
                     }
                     Kind::LastWords => return self.distrust("it had last words twice"),
+                    #[cfg(feature = "tracing")]
+                    Kind::Event if self.tells => match link::event(&frame) {
+                        Some((_, event)) => self.heard.push(self.span.clone(), event),
+                        None => return self.distrust("an event of it cannot be read"),
+                    },
                     Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare | Kind::Zygote | Kind::Surroundings => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
@@ -285,6 +302,7 @@ impl Running {
                 Err(error) => return self.distrust(error),
             }
         }
+        self.has_more = true;
     }
 
     fn answer_failure(&mut self, frame: Frame) {

@@ -37,7 +37,7 @@ fn exited(code: i32) -> Event {
 }
 
 fn running(script: Vec<Event>) -> Running {
-    Running::new("entry", Mock::scripted(script, 0).0, Outbox::default(), None)
+    Running::new("entry", Mock::scripted(script, 0).0, Outbox::default(), false, None)
 }
 
 fn join(script: Vec<Event>) -> Answer {
@@ -118,7 +118,7 @@ fn garbage_has_the_process_killed_and_reaped() {
     let call = bytes_of(Outbox::new(Kind::Call, &[], Packed::default()));
     for bytes in [b"0123456789abcdef".to_vec(), call] {
         let (peer, log) = Mock::scripted([Event::Bytes(bytes)], 0);
-        let mut running = Running::new("entry", peer, Outbox::default(), None);
+        let mut running = Running::new("entry", peer, Outbox::default(), false, None);
         assert_eq!(kind_of(running.settle(None).unwrap()), ErrorKind::Protocol);
         let log = log.lock().unwrap();
         assert!(log.killed && log.reaped);
@@ -130,7 +130,7 @@ fn arguments_that_nobody_reads_do_not_hold_up_the_answer() {
     let outbox = Outbox::new(Kind::Call, &[1; 100], Packed::default());
     let failure = error_frame(Kind::Failure, &Error::new(ErrorKind::BuildMismatch, "text"));
     let (peer, log) = Mock::scripted([Event::Pause, Event::Bytes(failure), exited(70)], 30);
-    let mut running = Running::new("entry", peer, outbox, None);
+    let mut running = Running::new("entry", peer, outbox, false, None);
     running.send();
     assert_eq!(log.lock().unwrap().written.len(), 30);
     assert_eq!(kind_of(running.settle(None).unwrap()), ErrorKind::BuildMismatch);
@@ -140,7 +140,7 @@ fn arguments_that_nobody_reads_do_not_hold_up_the_answer() {
 fn a_child_that_dies_while_arguments_are_sent_says_so_when_it_is_joined() {
     let outbox = Outbox::new(Kind::Call, &[1; 100], Packed::default());
     let (peer, _) = Mock::scripted([Event::Pause, exited(9)], 30);
-    let mut running = Running::new("entry", peer, outbox, None);
+    let mut running = Running::new("entry", peer, outbox, false, None);
     running.send();
     let error = running.settle(None).unwrap().unwrap_err();
     assert_eq!((error.kind(), error.exit_status().unwrap().code()), (ErrorKind::Exited, Some(9)));
@@ -149,7 +149,7 @@ fn a_child_that_dies_while_arguments_are_sent_says_so_when_it_is_joined() {
 #[test]
 fn a_dropped_child_is_killed_and_reaped() {
     let (peer, log) = Mock::scripted([], 0);
-    drop(Running::new("entry", peer, Outbox::default(), None));
+    drop(Running::new("entry", peer, Outbox::default(), false, None));
     let log = log.lock().unwrap();
     assert!(log.killed && log.reaped);
 }
@@ -157,7 +157,7 @@ fn a_dropped_child_is_killed_and_reaped() {
 #[test]
 fn a_joined_child_is_not_killed() {
     let (peer, log) = Mock::scripted([Event::Bytes(value()), exited(0)], 0);
-    let mut running = Running::new("entry", peer, Outbox::default(), None);
+    let mut running = Running::new("entry", peer, Outbox::default(), false, None);
     assert!(running.settle(None).unwrap().is_ok());
     assert_eq!(kind_of(running.settle(None).unwrap()), ErrorKind::Closed);
     drop(running);
@@ -167,7 +167,7 @@ fn a_joined_child_is_not_killed() {
 #[test]
 fn what_is_not_ready_is_not_waited_for() {
     let (peer, log) = Mock::scripted([Event::Pause, Event::Bytes(value()), exited(0)], 0);
-    let mut running = Running::new("entry", peer, Outbox::default(), None);
+    let mut running = Running::new("entry", peer, Outbox::default(), false, None);
     assert!(running.advance().is_none());
     assert!(running.settle(Some(std::time::Instant::now())).is_none());
     assert_eq!(log.lock().unwrap().waits, 0);

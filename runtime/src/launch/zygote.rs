@@ -167,6 +167,7 @@ impl Kept {
             name: "",
             process_name: &sys::process_name(),
             current_dir: b"",
+            events: 0,
         };
         // Whoever waits for the end of this process's streams is not to wait for the zygote.
         let order = Order {

@@ -19,6 +19,10 @@ use std::cell::Cell;
 use std::io;
 
 use crate::sys;
+#[cfg(feature = "tracing")]
+use crate::trace::Event;
+#[cfg(feature = "tracing")]
+use crate::wire::EventHead;
 use crate::wire::{Memory, Packer, Unpacker};
 
 /// The codec's view of this system.
@@ -58,4 +62,16 @@ pub(crate) fn recycle(mut buffer: Vec<u8>) {
 #[inline]
 pub(crate) fn unpacker(items: &[u8], blobs: Vec<Vec<u8>>) -> Unpacker<'_> {
     Unpacker::new(items, blobs, MEMORY)
+}
+
+/// What a frame of [`Kind::Event`](crate::wire::Kind::Event) tells, and the number of the task that has told it; `None` if it
+/// is no such thing.
+#[cfg(feature = "tracing")]
+pub(crate) fn event(frame: &Frame) -> Option<(Option<u64>, Event)> {
+    if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
+        return None;
+    }
+    let (EventHead(task), body) = EventHead::decode(&frame.items)?;
+    let event: Event = unpacker(body, Vec::new()).value().ok()?;
+    event.is_sound().then_some((task, event))
 }

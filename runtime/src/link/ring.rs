@@ -15,6 +15,18 @@
 //! The head of an answer is the length of the bytes in its lower half, with the highest bit of that half set if they are an
 //! error; and in its upper half the lower half of the task's number, which is enough to tell it from the others that the
 //! worker can have.
+//!
+//! # What is seen when
+//! On a processor that reorders what others see (aarch64), too. Each of the two counts has one writer, and says how far
+//! its side is with the words in between: the worker stores `WRITTEN` with release behind the answers, and the pool
+//! loads it with acquire before it reads them; the pool stores `READ` with release behind its reads, and the worker
+//! loads that with acquire before it writes over them. The words themselves need no order. `NEXT` decides by itself, by
+//! compare-and-swap, between a worker that begins a task and a pool that takes it back: a worker that has been sent
+//! tasks under new numbers has read them from the connection, and so sees that `NEXT` was moved before they were sent.
+//! Nothing depends on the order in which the pool sees `NEXT` and `WRITTEN` of a worker that lives: an answer that it
+//! does not see yet is one that it waits for, or reads when the worker was killed and reaped; after that it sees all
+//! that the worker has written. An event or a bell goes through the connection, whose lock orders it with what its
+//! sender has stored before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -19,18 +19,19 @@ fn head() -> CallHead<'static> {
         name: "a::b",
         process_name: "p",
         current_dir: b"/d",
+        events: 3,
     }
 }
 
 /// What one process sends to another for `head()` and `values()`, and a byte string of 64 KiB, which travels behind.
 fn golden() -> Vec<u8> {
     let mut bytes = Vec::new();
-    // The header: kind 1 is a call; one blob; 124 bytes of head and items.
+    // The header: kind 1 is a call; one blob; 125 bytes of head and items.
     bytes.extend(*b"spw\x01\x01\0\x01\0");
-    bytes.extend([124, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend([125, 0, 0, 0, 0, 0, 0, 0]);
     // The head of the call.
     bytes.extend([8, 7, 6, 5, 4, 3, 2, 1, 9, 0, 0, 0, 10, 0, 0, 0, 11, 0, 0, 0]);
-    bytes.extend(*b"\x04\0\0\0\0\0\0\0a::b\x01\0\0\0\0\0\0\0p\x02\0\0\0\0\0\0\0/d");
+    bytes.extend(*b"\x04\0\0\0\0\0\0\0a::b\x01\0\0\0\0\0\0\0p\x02\0\0\0\0\0\0\0/d\x03");
     // The values, in CBOR: a list of eleven.
     bytes.extend([0x8B, 0x18, 200, 0x39, 0x01, 0x2B, 0x1A, 0x00, 0x01, 0x11, 0x70]);
     bytes.extend([0x3B, 0x00, 0x00, 0x00, 0x01, 0x2A, 0x05, 0xF1, 0xFF]);

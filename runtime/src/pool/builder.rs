@@ -74,9 +74,13 @@ pub(super) struct Settings {
     pub(super) is_on_nodes: bool,
 }
 
-/// Takes the number of the task that an event is of, and the event as it travels.
+/// Where events of this level and more important ones go: with the number of the task that one is of, and as it travels.
 #[cfg(all(feature = "engines", feature = "tracing"))]
-pub(super) type Relay = Arc<dyn Fn(Option<u64>, &[u8]) + Send + Sync>;
+#[derive(Clone)]
+pub(super) struct Relay {
+    pub(super) level: u8,
+    pub(super) send: Arc<dyn Fn(Option<u64>, &[u8]) + Send + Sync>,
+}
 
 /// The call that each worker begins with.
 pub(super) struct InitializerCall {
@@ -423,18 +427,17 @@ impl Settings {
         self.current_dir.as_os_str().as_encoded_bytes()
     }
 
-    /// What a worker is told that is started now.
-    #[cfg(feature = "tracing")]
-    pub(super) fn worker_head(&self) -> WorkerHead {
-        // Those of a node send what the pool that it works for asks for.
-        let events = if self.forwards { crate::trace::level() } else { self.confinement.events };
-        WorkerHead { events, ..self.confinement.clone() }
-    }
-
-    /// What a worker is told.
-    #[cfg(not(feature = "tracing"))]
-    pub(super) fn worker_head(&self) -> WorkerHead {
-        self.confinement.clone()
+    /// Up to which level a worker that is started now sends events.
+    pub(super) fn events(&self) -> u8 {
+        #[cfg(all(feature = "engines", feature = "tracing"))]
+        if let Some(relay) = &self.relay {
+            return relay.level;
+        }
+        #[cfg(feature = "tracing")]
+        if self.forwards {
+            return crate::trace::level();
+        }
+        0
     }
 }
 

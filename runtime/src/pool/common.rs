@@ -324,12 +324,13 @@ impl Common {
 
     pub(super) fn figures(&self) -> Figures {
         let state = self.state();
-        let tasks = || state.seats.iter().map(|seat| seat.tasks.load(Ordering::Acquire));
+        // Once for each: their workers' threads change them meanwhile.
+        let tasks: Vec<usize> = state.seats.iter().map(|seat| seat.tasks.load(Ordering::Acquire)).collect();
         let width = |seat: &Arc<Seat>| seat.width.load(Ordering::Acquire);
-        let running = tasks().zip(&state.seats).map(|(tasks, seat)| tasks.min(width(seat))).sum::<usize>();
+        let running = tasks.iter().zip(&state.seats).map(|(&tasks, seat)| tasks.min(width(seat))).sum::<usize>();
         Figures {
             workers: state.seats.iter().filter(|seat| seat.is_at_work()).map(width).sum(),
-            queued: state.waiting + tasks().sum::<usize>() - running,
+            queued: state.waiting + tasks.iter().sum::<usize>() - running,
             running,
             done: self.done.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),

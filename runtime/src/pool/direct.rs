@@ -39,8 +39,8 @@ impl Common {
             let is_timed = jobs[0].bundle.timeout.is_some();
             if driver.is_free(self.settings.max_tasks_per_worker) && driver.give(&mut jobs) {
                 seat.tasks.store(driver.open(), Ordering::Release);
-                if is_timed {
-                    // Somebody must look at the clock.
+                if is_timed || driver.is_writing() {
+                    // Somebody must look at the clock, or write the rest when the connection takes it: nobody need join.
                     seat.waker.wake();
                 }
                 drop(driver);

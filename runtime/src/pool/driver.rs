@@ -239,7 +239,12 @@ impl Driver {
     }
 
     pub(super) fn interest(&self) -> Interest {
-        if self.outboxes.is_empty() { Interest::Read } else { Interest::ReadOrWrite }
+        if self.is_writing() { Interest::ReadOrWrite } else { Interest::Read }
+    }
+
+    /// Whether something is left to be written, which the connection did not take.
+    pub(super) fn is_writing(&self) -> bool {
+        !self.outboxes.is_empty()
     }
 
     fn write(&mut self) {

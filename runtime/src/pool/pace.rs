@@ -6,8 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The work that a worker is given ahead.
-const AHEAD: Duration = Duration::from_millis(1);
+/// The work that a worker is given ahead. It rings half way through it, which wakes this process, which takes a processor from
+/// a worker where there are no more processors than workers. What has not begun can be taken back at any time.
+const AHEAD: Duration = Duration::from_millis(4);
 
 /// The most that a worker is given, whatever they take; and how many of those that are not long, so that it need not wait
 /// for the next.

@@ -22,7 +22,7 @@ use crate::launch::{Launched, Order};
 use crate::link::{Outbox, Piece, Ring};
 use crate::sys;
 use crate::trace::Span;
-use crate::wire::{Attachment, Blob, CallHead, Kind, WorkerHead};
+use crate::wire::{Attachment, Blob, CallHead, Kind};
 
 /// How long a worker may take to end by itself; what runs then is the user's (exit handlers of C libraries).
 const GRACE: Duration = Duration::from_secs(10);
@@ -64,11 +64,11 @@ pub(super) fn run(common: &Common, seat: &Seat) {
 
 fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
     let span = Span::worker(common.settings.initializer.as_ref().map(|initializer| initializer.entry.name()));
-    let head = common.settings.worker_head();
-    match launch(common, &values, &head) {
+    let events = common.settings.events();
+    match launch(common, &values, events) {
         Ok(launched) => {
             #[cfg_attr(not(all(feature = "engines", feature = "tracing")), allow(unused_mut))]
-            let mut driver = Driver::new(launched, values, span, head.events > 0);
+            let mut driver = Driver::new(launched, values, span, events > 0);
             #[cfg(all(feature = "engines", feature = "tracing"))]
             driver.relay.clone_from(&common.settings.relay);
             Ok(driver)
@@ -84,7 +84,7 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
 type Beginning = (Vec<Piece>, Vec<Arc<Blob>>, Vec<Attachment>);
 
 /// What a worker is told first: how it is to be, the inherited statics, and the initializer.
-pub(super) fn beginning(settings: &Settings, values: &Values, worker: &WorkerHead) -> Beginning {
+pub(super) fn beginning(settings: &Settings, values: &Values, events: u8) -> Beginning {
     let no_initializer = || CallHead {
         build: sys::build_id(),
         index: 0,
@@ -92,6 +92,7 @@ pub(super) fn beginning(settings: &Settings, values: &Values, worker: &WorkerHea
         name: "",
         process_name: settings.process_name(),
         current_dir: settings.current_dir(),
+        events,
     };
     let head = match &settings.initializer {
         None => no_initializer(),
@@ -103,7 +104,7 @@ pub(super) fn beginning(settings: &Settings, values: &Values, worker: &WorkerHea
         },
     };
     let mut start = head.encode();
-    worker.encode(&mut start);
+    settings.confinement.encode(&mut start);
     let mut items = vec![Piece::Owned(start)];
     items.extend(values.section());
     let (mut blobs, mut attachments) = (Vec::new(), Vec::new());
@@ -115,9 +116,9 @@ pub(super) fn beginning(settings: &Settings, values: &Values, worker: &WorkerHea
     (items, blobs, attachments)
 }
 
-fn launch(common: &Common, values: &Values, worker: &WorkerHead) -> Result<Launched, Error> {
+fn launch(common: &Common, values: &Values, events: u8) -> Result<Launched, Error> {
     let settings = &common.settings;
-    let (items, blobs, attachments) = beginning(settings, values, worker);
+    let (items, blobs, attachments) = beginning(settings, values, events);
     let order = Order {
         dispatch: settings.dispatch,
         environment: settings.environment.clone(),

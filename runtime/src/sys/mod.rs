@@ -20,10 +20,12 @@ mod imp;
 mod no_zygote;
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
 mod rehearsal;
+#[cfg(all(test, any(target_os = "linux", windows), not(spawnsafe_unsupported)))]
+mod segment_tests;
 mod stdio;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
-#[cfg(any(not(any(target_os = "linux", windows)), spawnsafe_unsupported))]
+#[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 mod unqueued;
 #[cfg(all(any(target_os = "macos", windows), not(spawnsafe_unsupported)))]
 mod unshared;

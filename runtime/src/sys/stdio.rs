@@ -1,6 +1,6 @@
 //! What a child's standard streams are connected to.
 
-use super::OwnedHandle;
+use super::imp::StreamHandle;
 
 /// What a standard stream of a child process is connected to.
 ///
@@ -14,9 +14,9 @@ pub(crate) enum StdioKind {
     Inherit,
     Null,
     Piped,
-    Handle(OwnedHandle),
+    Handle(StreamHandle),
     /// This process's end of another child's pipe. On Windows such an end is of a kind that no program expects.
-    Pipe(OwnedHandle),
+    Pipe(StreamHandle),
 }
 
 impl Stdio {
@@ -88,5 +88,5 @@ macro_rules! from_handles {
     )*};
 }
 
-from_handles!(Handle: OwnedHandle, std::fs::File);
+from_handles!(Handle: StreamHandle, std::fs::File);
 from_handles!(Pipe: std::process::ChildStdin, std::process::ChildStdout, std::process::ChildStderr);

@@ -1,10 +1,7 @@
-//! For systems on which processes have no queue of packets yet: making one is an error, and nobody has one.
+//! For systems on which processes have no queue of packets: making one is an error, and nobody has one.
 //!
-//! What a queue must keep is said at each name in `linux/packet.rs`; `windows/packet.rs` keeps it by other means. What makes
-//! it hard on macOS: that has no `SOCK_SEQPACKET` of its own, and a pair of datagram sockets there tells no end, and does not
-//! wait where it is full. It takes a stream, with the length before each packet, and a lock among the senders that the system
-//! lets go when one is killed (`fcntl` on a file without a name, and a mutex within the process, as such locks are the
-//! process's); whoever gets the lock must see whether the last one has ended within a packet.
+//! What a queue must keep is said at each name in `linux/packet.rs`; `unix/datagram.rs` and `windows/packet.rs` keep it by other
+//! means.
 
 use std::convert::Infallible;
 use std::io::{self, Read};

@@ -22,6 +22,9 @@ enum Never {}
 #[derive(Debug)]
 pub struct OwnedHandle(());
 
+/// What a standard stream of a child is connected to.
+pub(crate) type StreamHandle = OwnedHandle;
+
 impl OwnedHandle {
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self(()))

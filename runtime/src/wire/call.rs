@@ -16,6 +16,8 @@ pub(crate) struct CallHead<'a> {
     pub(crate) process_name: &'a str,
     /// The directory to work in, in the system's own encoding; empty for the parent's.
     pub(crate) current_dir: &'a [u8],
+    /// Up to which level the events of the process are wanted; 0 is none.
+    pub(crate) events: u8,
 }
 
 impl<'a> CallHead<'a> {
@@ -28,6 +30,7 @@ impl<'a> CallHead<'a> {
         put_sized(&mut to, self.name.as_bytes());
         put_sized(&mut to, self.process_name.as_bytes());
         put_sized(&mut to, self.current_dir);
+        to.push(self.events);
         to
     }
 
@@ -41,6 +44,7 @@ impl<'a> CallHead<'a> {
             name: std::str::from_utf8(fields.sized()?).ok()?,
             process_name: std::str::from_utf8(fields.sized()?).ok()?,
             current_dir: fields.sized()?,
+            events: fields.array::<1>()?[0],
         };
         Some((head, fields.0))
     }

@@ -158,7 +158,8 @@ impl<'de> Unpacker<'de> {
         match arrived {
             Some(Some(attachment)) => Ok(attachment),
             Some(None) => Err(CodecError::new(
-                "an open handle of it was lost on the way: this process may not have more of them (`ulimit -n`)",
+                "an open handle of it was lost on the way: this process may not have more of them (`ulimit -n`), or on Windows its \
+                 sender has ended",
             )),
             None => Err(CodecError::new(format!("open handle {number} is missing, or referred to twice"))),
         }

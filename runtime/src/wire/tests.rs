@@ -280,7 +280,7 @@ proptest! {
 
     #[test]
     fn call_heads(build: u64, index: u32, position: (u32, u32), name: String, dir: Vec<u8>, rest: Vec<u8>) {
-        let head = CallHead { build, index, position, name: &name, process_name: "p", current_dir: &dir };
+        let head = CallHead { build, index, position, name: &name, process_name: "p", current_dir: &dir, events: 3 };
         let mut bytes = head.encode();
         bytes.extend_from_slice(&rest);
         prop_assert_eq!(CallHead::decode(&bytes), Some((head, &rest[..])));

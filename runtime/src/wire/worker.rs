@@ -20,14 +20,12 @@
 
 use super::bytes::{Fields, put_sized};
 
-/// What a worker may use, where all zero is everything, and what it is to tell.
+/// What a worker may use, where all zero is everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WorkerHead {
     pub(crate) memory: Option<u64>,
     pub(crate) niceness: Option<i32>,
     pub(crate) processors: Vec<u32>,
-    /// Up to which level it sends the events of its tasks; 0 is none.
-    pub(crate) events: u8,
 }
 
 impl WorkerHead {
@@ -36,7 +34,6 @@ impl WorkerHead {
         to.extend_from_slice(&self.niceness.unwrap_or(i32::MAX).to_le_bytes());
         to.extend_from_slice(&(self.processors.len() as u32).to_le_bytes());
         self.processors.iter().for_each(|processor| to.extend_from_slice(&processor.to_le_bytes()));
-        to.push(self.events);
     }
 
     /// The head, and what follows it.
@@ -52,7 +49,6 @@ impl WorkerHead {
             memory: (memory != u64::MAX).then_some(memory),
             niceness: (niceness != i32::MAX).then_some(niceness),
             processors,
-            events: fields.array::<1>()?[0],
         };
         Some((head, fields.0))
     }
@@ -218,7 +214,7 @@ mod tests {
 
     #[test]
     fn heads_survive_and_damaged_ones_are_none() {
-        let worker = WorkerHead { memory: Some(1 << 30), niceness: Some(-3), processors: vec![1, 2], events: 3 };
+        let worker = WorkerHead { memory: Some(1 << 30), niceness: Some(-3), processors: vec![1, 2] };
         let mut bytes = Vec::new();
         worker.encode(&mut bytes);
         assert_eq!(WorkerHead::decode(&bytes), Some((worker, &[][..])));

@@ -9,10 +9,8 @@ use crate::link;
 use crate::link::{Answers, Frame};
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Deliveries};
-#[cfg(feature = "tracing")]
-use crate::trace::Event;
 use crate::wire::AnswerHead;
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "engines", feature = "tracing"))]
 use crate::wire::EventHead;
 
 impl Driver {
@@ -86,19 +84,13 @@ impl Driver {
     #[cfg(feature = "tracing")]
     pub(super) fn hear(&mut self, frame: &Frame) -> Result<(), End> {
         let unreadable = || End::Garbage("an event of it cannot be read".into());
-        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
-            return Err(unreadable());
-        }
-        let (EventHead(task), body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+        let (task, event) = link::event(frame).ok_or_else(unreadable)?;
         #[cfg(feature = "engines")]
         if let Some(relay) = &self.relay {
             let found = task.and_then(|task| self.find(task));
-            relay(found.map(|(_, job, before)| job.first() + before as u64), body);
+            let (_, body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+            (relay.send)(found.map(|(_, job, before)| job.first() + before as u64), body);
             return Ok(());
-        }
-        let event: Event = link::unpacker(body, Vec::new()).value().map_err(|_| unreadable())?;
-        if !event.is_sound() {
-            return Err(unreadable());
         }
         // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
         let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));

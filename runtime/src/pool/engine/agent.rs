@@ -231,7 +231,7 @@ fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> 
         current_dir: sys::os_string(head.current_dir).into(),
         confinement,
         #[cfg(feature = "tracing")]
-        relay: Some(relay(output)),
+        relay: Some(relay(head.events, output)),
         ..Settings::new()
     };
     let workers = if orders.workers == 0 { room() } else { orders.workers as usize };
@@ -242,13 +242,14 @@ fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> 
 
 /// Sends events to the pool before the answers of their tasks, which come from the same threads.
 #[cfg(feature = "tracing")]
-fn relay(output: &Arc<Output>) -> Relay {
+fn relay(level: u8, output: &Arc<Output>) -> Relay {
     let output = Arc::clone(output);
-    Arc::new(move |task, event| {
+    let send = move |task: Option<u64>, event: &[u8]| {
         let head = EventHead(task).encode();
         let packed = Packed { items: event.to_vec(), ..Packed::default() };
         output.send(Outbox::new(Kind::Node(NodeKind::Event), &head, packed));
-    })
+    };
+    Relay { level, send: Arc::new(send) }
 }
 
 /// How many workers there is room for: what an allocation of Slurm gives, or else one for each processor.

@@ -15,8 +15,6 @@ use crate::pool::letters::{Content, Deliveries};
 use crate::registry::Entry;
 #[cfg(feature = "tracing")]
 use crate::trace::{Event, Span};
-#[cfg(feature = "tracing")]
-use crate::wire::EventHead;
 use crate::wire::node::{NodeRun, ValuesHead, decode_lost, decode_values};
 use crate::wire::{AnswerHead, Blob, EntryHead, NodeKind, RunHead, TaskRecord};
 
@@ -193,13 +191,9 @@ impl Flight {
     /// An event, and the span that it belongs to. `None` if it is none.
     #[cfg(feature = "tracing")]
     pub(super) fn event(&self, frame: &Frame) -> Option<(Span, Event)> {
-        if frame.items.len() > Event::MAX_LEN || !frame.blobs.is_empty() {
-            return None;
-        }
-        let (EventHead(task), body) = EventHead::decode(&frame.items)?;
-        let event: Event = link::unpacker(body, Vec::new()).value().ok()?;
+        let (task, event) = link::event(frame)?;
         let span = task.and_then(|task| self.find(task)).and_then(|(job, before)| job.span(before)).cloned();
-        event.is_sound().then(|| (span.unwrap_or_else(Span::none), event))
+        Some((span.unwrap_or_else(Span::none), event))
     }
 
     /// The numbers of runs of tasks that are to be stopped, and of those that need not begin, each once.

@@ -147,7 +147,7 @@ fn orders(common: &Common, place: &Place, values: &Values) -> Outbox {
         arguments: std::env::args_os().map(std::ffi::OsString::into_encoded_bytes).collect(),
     };
     let mut pieces = vec![Piece::Owned(orders.encode())];
-    let (start, blobs, _) = seat::beginning(settings, values, &settings.worker_head());
+    let (start, blobs, _) = seat::beginning(settings, values, settings.events());
     pieces.extend(start);
     Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs, Vec::new())
 }

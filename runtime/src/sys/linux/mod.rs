@@ -8,6 +8,7 @@ mod inherited;
 pub(in crate::sys) mod lifeline;
 mod memory;
 mod object;
+#[cfg(not(spawnsafe_datagram_queue))]
 mod packet;
 mod poll;
 mod process;
@@ -15,6 +16,8 @@ mod process;
 mod reactor;
 mod segment;
 mod spawn;
+mod status;
+#[cfg(not(spawnsafe_datagram_queue))]
 mod stored;
 mod streams;
 mod zygote;
@@ -29,29 +32,38 @@ pub(in crate::sys) use identity::{maker, mark};
 pub(crate) use inherited::Inherited;
 pub(crate) use memory::{advise_large, stack_end};
 pub(in crate::sys) use object::{READ_ONLY, may_be_memory_object, memory_object, memory_object_len};
+#[cfg(not(spawnsafe_datagram_queue))]
 pub(crate) use packet::{PACKET_HANDLES, PacketEnd, wait_to_receive, wait_to_send};
 pub(crate) use poll::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use process::{Process, Watch, is_kill};
+#[cfg(all(feature = "tokio", not(spawnsafe_datagram_queue)))]
+pub(crate) use reactor::AsyncEnd;
 #[cfg(feature = "tokio")]
-pub(crate) use reactor::{AsyncEnd, AsyncWait};
+pub(crate) use reactor::AsyncWait;
 pub(crate) use segment::{Segment, SegmentMut};
 pub(in crate::sys) use spawn::{
     NOT_FOUND_HINT, RECEIVE_FLAGS, SEND_FLAGS, SPAWN_FLAGS, accepts_connections, keep, keep_stream, more_never_ignored,
     pipe, program, protect, socket_pair,
 };
+#[cfg(not(spawnsafe_datagram_queue))]
 pub(crate) use stored::{Stored, store};
 pub(crate) use streams::{Streams, receive_streams};
 
 pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
 
+#[cfg(all(feature = "tokio", spawnsafe_datagram_queue))]
+pub(crate) use super::unix::AsyncEnd;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
-    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, OwnedHandle, Piped, Shared, Stream, StreamHandle, adopt, connection, for_each_native_handle,
+    is_same_variable, os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
+// macOS' queue, so that the tests of channels are about it here.
+#[cfg(spawnsafe_datagram_queue)]
+pub(crate) use super::unix::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 
 /// Has the system call `$function` before `main`.
 ///

@@ -16,7 +16,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 
-use super::poll::poll;
+use crate::sys::unix::poll;
 use crate::sys::{OwnedHandle, Packet, Patience};
 
 /// How many handles one packet can have.

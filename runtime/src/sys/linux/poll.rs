@@ -5,11 +5,11 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 
 use super::{Process, Stream, Watch};
-use crate::sys::{Interest, Ready, time_left};
+use crate::sys::unix::poll;
+use crate::sys::{Interest, Ready};
 
 /// Waits until the connection is ready, the process has ended or the deadline has passed.
 pub(crate) fn wait(
@@ -76,17 +76,6 @@ pub(crate) fn wait_any<'a>(
     }
     let mut ready = fds[own..].iter().map(|fd| !fd.revents().is_empty());
     Ok(watches.iter().map(|watch| watch.is_none() || ready.next() == Some(true)).collect())
-}
-
-pub(super) fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<()> {
-    loop {
-        // A time beyond what the system can express is for ever.
-        let timeout = time_left(deadline).and_then(|left| Timespec::try_from(left).ok());
-        match rustix::event::poll(fds, timeout.as_ref()) {
-            Err(Errno::INTR) => {}
-            done => return Ok(done.map(drop)?),
-        }
-    }
 }
 
 /// Ends a [`wait_any`] or a [`wait_or_wake`] of another thread.

@@ -9,7 +9,9 @@ use std::time::Instant;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{PacketEnd, Process, Stream};
+#[cfg(not(spawnsafe_datagram_queue))]
+use super::PacketEnd;
+use super::{Process, Stream};
 
 /// What a runtime watches for one child. The descriptors are duplicates, so that the child can be dropped first.
 #[derive(Debug)]
@@ -54,12 +56,14 @@ impl AsyncWait {
 }
 
 /// What a runtime watches of one end of a queue of packets.
+#[cfg(not(spawnsafe_datagram_queue))]
 #[derive(Debug)]
 pub(crate) struct AsyncEnd {
     fd: AsyncFd<OwnedFd>,
     interest: Interest,
 }
 
+#[cfg(not(spawnsafe_datagram_queue))]
 impl AsyncEnd {
     /// For the end to send from. Must be called within a runtime whose I/O is enabled.
     pub(crate) fn to_send(end: &PacketEnd) -> io::Result<Self> {

@@ -34,17 +34,17 @@ pub(in crate::sys) use spawn::{
 };
 
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
+#[cfg(feature = "tokio")]
+pub(crate) use super::unix::AsyncEnd;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
-    Adopted, Handover, OwnedHandle, Piped, Shared, Stream, adopt, connection, for_each_native_handle, is_same_variable,
-    os_string, prepare_before_main, start, start_hint, with_signals_blocked,
+    Adopted, Handover, OwnedHandle, PACKET_HANDLES, PacketEnd, Piped, Shared, Stored, Stream, StreamHandle, adopt,
+    connection, for_each_native_handle, is_same_variable, os_string, prepare_before_main, start, start_hint, store,
+    wait_to_receive, wait_to_send, with_signals_blocked,
 };
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary};
-#[cfg(feature = "tokio")]
-pub(crate) use super::unqueued::AsyncEnd;
-pub(crate) use super::unqueued::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};
 pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.

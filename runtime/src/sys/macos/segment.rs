@@ -12,7 +12,7 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags};
 use rustix::io::FdFlags;
 
 use crate::sys::unix::mapping::Mapping;
@@ -70,8 +70,13 @@ impl Segment {
         if rustix::fs::fcntl_getfl(&fd)? & OFlags::RWMODE != OFlags::RDONLY {
             return Err(invalid("the memory that has arrived could still be written to"));
         }
+        let stat = rustix::fs::fstat(&fd)?;
+        // Which has no type. A file could be made shorter, and looking at it then would end this process.
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            return Err(invalid("what has arrived is a file, and no memory"));
+        }
         // The system may say how long it is in whole pages.
-        let there = u64::try_from(rustix::fs::fstat(&fd)?.st_size).unwrap_or(0);
+        let there = u64::try_from(stat.st_size).unwrap_or(0);
         if there < len as u64 {
             return Err(invalid("the memory that has arrived is shorter than was said"));
         }
@@ -93,6 +98,11 @@ impl Segment {
     /// What another process [adopts](Self::adopt).
     pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
         &self.fd
+    }
+
+    /// The same, for whoever does not look at it any more.
+    pub(in crate::sys) fn into_handle(self) -> io::Result<OwnedFd> {
+        Arc::try_unwrap(self.fd).or_else(|shared| shared.try_clone())
     }
 }
 

@@ -67,9 +67,9 @@ pub(in crate::sys) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((read, write))
 }
 
-/// Two connected stream sockets; with the same reservation.
-pub(in crate::sys) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None)?;
+/// Two connected sockets; with the same reservation.
+pub(in crate::sys) fn socket_pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::empty(), None)?;
     close_on_exec([&pair.0, &pair.1])?;
     // getsockopt(2), SO_NOSIGPIPE: a closed connection is an error, never a signal.
     rustix::net::sockopt::set_socket_nosigpipe(&pair.0, true)?;

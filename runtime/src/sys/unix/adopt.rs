@@ -12,6 +12,7 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::FdFlags;
 use rustix::process::Pid;
 
+use super::anchor::ANCHORED;
 use super::{Shared, Stream};
 use crate::sys::imp::{lifeline, maker, mark, may_be_memory_object};
 
@@ -22,7 +23,10 @@ use crate::sys::imp::{lifeline, maker, mark, may_be_memory_object};
 /// The environment alone is no proof: the descriptor must be a socket whose other end was made by this process's
 /// parent.
 pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
-    let (connection, lifeline, shared) = place.to_str().and_then(numbers).ok_or("it is malformed")?;
+    let Numbers { connection, lifeline, anchor, shared } = place.to_str().and_then(numbers).ok_or("it is malformed")?;
+    if let Some(anchor) = anchor {
+        file_of(anchor, |kind| kind == FileType::Socket).ok_or("it names a descriptor that is no anchor")?;
+    }
     if let Some(shared) = shared {
         file_of(shared, may_be_memory_object).ok_or("it names a descriptor that is no shared memory")?;
     }
@@ -39,30 +43,47 @@ pub(crate) fn adopt(place: &OsStr) -> Result<Option<Adopted>, String> {
         return Err("the process that made this connection is not this process's parent".into());
     }
     // SAFETY: as above, and it is a third number.
+    let anchor = anchor.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    // SAFETY: as above, and it is a fourth number.
     let shared = shared.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let failed = |error| format!("the connection cannot be prepared: {error}");
     let shared = shared.map(Shared::adopt).transpose().map_err(failed)?;
     // `posix_spawn` had to clear the flag; a grandchild must not get them.
-    for fd in [&connection, &lifeline] {
+    for fd in [&connection, &lifeline].into_iter().chain(&anchor) {
         rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     }
     let number = lifeline.as_raw_fd();
     if !lifeline::hold_on(lifeline).map_err(failed)? {
         return Ok(None);
     }
-    Ok(Some(Adopted::new(Stream::new(connection), Some(identity), number, shared)))
+    Ok(Some(Adopted::new(Stream::new(connection, anchor), Some(identity), number, shared)))
 }
 
-/// Connection and lifeline, and shared memory where there is some: different numbers above those of the standard streams.
-fn numbers(place: &str) -> Option<(RawFd, RawFd, Option<RawFd>)> {
-    let mut numbers = place.split(';').map(|number| number.parse().ok().filter(|&number: &RawFd| number > 2));
-    let (connection, lifeline) = (numbers.next()??, numbers.next()??);
-    let shared = match numbers.next() {
-        Some(shared) => Some(shared?),
-        None => None,
+/// The descriptors that a child begins with, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Numbers {
+    connection: RawFd,
+    lifeline: RawFd,
+    /// Where connections have one.
+    anchor: Option<RawFd>,
+    /// Where there is memory that is shared.
+    shared: Option<RawFd>,
+}
+
+/// Different numbers above those of the standard streams.
+fn numbers(place: &str) -> Option<Numbers> {
+    let numbers = place.split(';').map(|number| number.parse().ok().filter(|&number: &RawFd| number > 2));
+    let numbers = numbers.collect::<Option<Vec<_>>>()?;
+    let &[connection, lifeline, ref rest @ ..] = &numbers[..] else { return None };
+    let (anchor, shared) = match (ANCHORED, rest) {
+        (false, []) => (None, None),
+        (false, &[shared]) => (None, Some(shared)),
+        (true, &[anchor]) => (Some(anchor), None),
+        (true, &[anchor, shared]) => (Some(anchor), Some(shared)),
+        _ => return None,
     };
-    let differ = connection != lifeline && shared.is_none_or(|shared| shared != connection && shared != lifeline);
-    (differ && numbers.next().is_none()).then_some((connection, lifeline, shared))
+    let differ = numbers.iter().enumerate().all(|(at, number)| !numbers[..at].contains(number));
+    differ.then_some(Numbers { connection, lifeline, anchor, shared })
 }
 
 /// A child's end of its connection.

@@ -9,8 +9,8 @@ use crate::sys::imp::pipe;
 /// Both ends of a connection. None of them blocks.
 pub(crate) fn both_ends() -> io::Result<(Stream, Stream)> {
     let (parent, child) = connection()?;
-    rustix::io::ioctl_fionbio(&child.0, true)?;
-    Ok((parent, Stream::new(child.0)))
+    rustix::io::ioctl_fionbio(&child.fd, true)?;
+    Ok((parent, Stream::new(child.fd, child.anchor)))
 }
 
 /// Tells whether a handle and all its copies are closed.

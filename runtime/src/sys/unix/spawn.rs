@@ -32,8 +32,9 @@ pub(crate) struct Piped {
 /// Every descriptor closes when a program is executed, and is handed over in a way that concerns this child alone: one
 /// that another thread starts meanwhile gets none of them. If it fails, it can be tried again.
 pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<Started> {
-    let moved = moved_above_stdio(&handover.0)?;
-    let connection = moved.as_ref().unwrap_or(&handover.0);
+    let moved = moved_above_stdio(&handover.fd)?;
+    let connection = moved.as_ref().unwrap_or(&handover.fd);
+    let anchor = handover.anchor.as_ref().map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 3)).transpose()?;
     let (lifeline, held) = pipe()?;
     let lifeline = above_stdio(lifeline)?;
 
@@ -52,6 +53,10 @@ pub(crate) fn start(command: &mut Command, handover: &Handover) -> io::Result<St
     keep(&mut actions, lifeline.as_raw_fd())?;
 
     let mut place = format!("{};{};{}", command.token, connection.as_raw_fd(), lifeline.as_raw_fd());
+    if let Some(anchor) = &anchor {
+        keep(&mut actions, anchor.as_raw_fd())?;
+        place = format!("{place};{}", anchor.as_raw_fd());
+    }
     let shared = command.shared.as_ref().and_then(Shared::fd);
     // Its number may be that of a standard stream which this process does not have.
     let shared = shared.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 3)).transpose()?;

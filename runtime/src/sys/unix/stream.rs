@@ -16,18 +16,27 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SocketType,
 };
 
+use super::anchor::{ANCHORED, anchors};
 use crate::sys::imp::{RECEIVE_FLAGS, SEND_FLAGS, protect, socket_pair};
 use crate::sys::{Receive, Received};
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(crate) struct Stream(OwnedFd);
+pub(crate) struct Stream {
+    fd: OwnedFd,
+    /// Open as long as that: see `anchor`.
+    _anchor: Option<OwnedFd>,
+}
 
 /// The end that a child is going to have.
 #[derive(Debug)]
-pub(crate) struct Handover(pub(in crate::sys) OwnedFd);
+pub(crate) struct Handover {
+    pub(in crate::sys) fd: OwnedFd,
+    pub(in crate::sys) anchor: Option<OwnedFd>,
+}
 
 /// What is asked for as the send buffer of a long frame; the system may grant less. Without it the two processes
 /// wake each other for every 200 KiB.
@@ -41,14 +50,16 @@ const ANCILLARY_SPACE: usize = rustix::cmsg_space!(ScmRights(253));
 
 /// A new connection. The parent's end does not block.
 pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
-    let (parent, child) = socket_pair()?;
+    let (parent, child) = socket_pair(SocketType::STREAM)?;
     rustix::io::ioctl_fionbio(&parent, true)?;
-    Ok((Stream(parent), Handover(child)))
+    let anchors = if ANCHORED { Some(anchors(&parent, &child)?) } else { None };
+    let (of_parent, of_child) = anchors.unzip();
+    Ok((Stream { fd: parent, _anchor: of_parent }, Handover { fd: child, anchor: of_child }))
 }
 
 impl Stream {
-    pub(in crate::sys) fn new(fd: OwnedFd) -> Self {
-        Self(fd)
+    pub(in crate::sys) fn new(fd: OwnedFd, anchor: Option<OwnedFd>) -> Self {
+        Self { fd, _anchor: anchor }
     }
 
     /// Writes what the connection takes, and sends copies of the handles, at most 253, with the first of these bytes. A
@@ -57,7 +68,7 @@ impl Stream {
         let pieces = &at_most(AT_ONCE, pieces);
         if handles.is_empty() {
             let mut nothing = SendAncillaryBuffer::default();
-            return Ok(rustix::net::sendmsg(&self.0, pieces, &mut nothing, SEND_FLAGS)?);
+            return Ok(rustix::net::sendmsg(&self.fd, pieces, &mut nothing, SEND_FLAGS)?);
         }
         let handles: Vec<BorrowedFd<'_>> = handles.iter().map(|handle| handle.as_fd()).collect();
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
@@ -65,13 +76,13 @@ impl Stream {
         if !ancillary.push(SendAncillaryMessage::ScmRights(&handles)) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(rustix::net::sendmsg(&self.0, pieces, &mut ancillary, SEND_FLAGS)?)
+        Ok(rustix::net::sendmsg(&self.fd, pieces, &mut ancillary, SEND_FLAGS)?)
     }
 
     /// Whether what is short can be written without waiting; waits for that until the deadline.
     #[cfg(feature = "tracing")]
     pub(crate) fn has_room(&self, deadline: Instant) -> bool {
-        let mut fds = [PollFd::new(&self.0, PollFlags::OUT)];
+        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match rustix::event::poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
@@ -84,7 +95,7 @@ impl Stream {
 
     /// Whether something has come to be read, or does so within this time.
     pub(crate) fn comes_within(&self, time: Duration) -> bool {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
         // Not being sure is no harm.
         rustix::event::poll(&mut fds, Timespec::try_from(time).ok().as_ref()).is_ok_and(|count| count > 0)
     }
@@ -93,7 +104,7 @@ impl Stream {
     pub(crate) fn prepare_to_write(&self, len: usize) {
         if len > LARGE_BUFFER / 8 {
             // A smaller buffer is slower, and nothing else.
-            let _ = rustix::net::sockopt::set_socket_send_buffer_size(&self.0, LARGE_BUFFER);
+            let _ = rustix::net::sockopt::set_socket_send_buffer_size(&self.fd, LARGE_BUFFER);
         }
     }
 }
@@ -101,7 +112,7 @@ impl Stream {
 impl Read for &Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = buf.len().min(AT_ONCE);
-        let (count, _) = rustix::net::recv(&self.0, &mut buf[..len], RecvFlags::empty())?;
+        let (count, _) = rustix::net::recv(&self.fd, &mut buf[..len], RecvFlags::empty())?;
         Ok(count)
     }
 }
@@ -110,7 +121,7 @@ impl Receive for &Stream {
     fn receive(&mut self, _: bool, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let message = rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
+        let message = rustix::net::recvmsg(&self.fd, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(fds) = message {
                 handles.extend(fds);
@@ -125,7 +136,7 @@ impl Receive for &Stream {
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 

@@ -5,7 +5,7 @@
 //!        4   4 bytes  length of the packet, little-endian as all that follows
 //!        8   8 bytes  which of what was stored goes with it; 0 if nothing does
 //!        16  4 bytes  the process that offers handles
-//!        20  4 bytes  how many numbers it tells for that; 0 if it offers none
+//!        20  4 bytes  how many numbers it tells for that (`offers`); 0 if it offers none
 //!        24  8 bytes  when that process began
 //!        32           the packet; the numbers, 4 bytes each; and zeros up to 256 bytes: what the system does not count,
 //!                     but uses
@@ -16,6 +16,9 @@ use super::offers::Owner;
 /// How many handles one packet can have.
 pub(crate) const PACKET_HANDLES: usize = 253;
 
+/// How many numbers go with those: an event, and where there are sockets a pipe.
+const NUMBERS: usize = PACKET_HANDLES + 2;
+
 /// What is counted for a short packet.
 const LEAST: usize = 256;
 
@@ -24,7 +27,7 @@ const HEAD: usize = 32;
 
 /// How long the message of a packet of this length can be.
 pub(super) fn greatest_len(packet: usize) -> usize {
-    (HEAD + packet + 4 * (PACKET_HANDLES + 1)).max(LEAST)
+    (HEAD + packet + 4 * NUMBERS).max(LEAST)
 }
 
 /// What goes through the first pipe.
@@ -66,7 +69,7 @@ impl<'a> Message<'a> {
         let long = |at: usize| u64::from(number(at + 4)) << 32 | u64::from(number(at));
         let (len, count) = (number(4) as usize, number(20) as usize);
         let (packet, rest) = rest.split_at_checked(len)?;
-        let numbers = rest.get(..4 * Some(count).filter(|&count| count <= PACKET_HANDLES + 1)?)?;
+        let numbers = rest.get(..4 * Some(count).filter(|&count| count <= NUMBERS)?)?;
         let numbers = numbers.chunks_exact(4).map(|n| u32::from_le_bytes([n[0], n[1], n[2], n[3]])).collect();
         let is_ours = head[..4] == MARK && message.len() == (HEAD + len + 4 * count).max(LEAST);
         let owner = Owner { id: number(16), began: long(24) };
@@ -81,7 +84,7 @@ mod tests {
     #[test]
     fn messages_survive_and_damaged_ones_are_none() {
         let owner = Owner { id: 7, began: u64::MAX - 1 };
-        for (packet, numbers) in [(&b"x"[..], vec![]), (&[7; 1000], vec![4, 8, u32::MAX]), (&[1; 60], vec![4; 254])] {
+        for (packet, numbers) in [(&b"x"[..], vec![]), (&[7; 1000], vec![4, 8, u32::MAX]), (&[1; 60], vec![4; 255])] {
             let message = Message { packet, stored: 1 << 40, owner, numbers };
             let encoded = message.encode();
             assert!(encoded.len() >= LEAST && encoded.len() <= greatest_len(packet.len()));
@@ -93,6 +96,6 @@ mod tests {
             }
             assert!((0..encoded.len()).all(|len| Message::decode(&encoded[..len]).is_none()));
         }
-        assert_eq!(Message::decode(&Message { numbers: vec![4; 255], ..Message::new(b"x") }.encode()), None);
+        assert_eq!(Message::decode(&Message { numbers: vec![4; 256], ..Message::new(b"x") }.encode()), None);
     }
 }

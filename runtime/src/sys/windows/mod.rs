@@ -2,6 +2,7 @@
 //! that ends the child with its parent.
 
 mod adopt;
+mod any_handle;
 mod build;
 mod confine;
 mod handle;
@@ -24,6 +25,7 @@ mod registered;
 mod rehearsal;
 mod segment;
 mod shared;
+mod socket;
 mod spawn;
 mod stored;
 mod stream;
@@ -33,6 +35,8 @@ mod view;
 mod wait;
 
 pub(crate) use adopt::{Adopted, adopt, has_raised_privileges, process_name, set_process_name};
+use any_handle::AnyHandle;
+pub(crate) use any_handle::AnyHandle as OwnedHandle;
 pub(crate) use build::build_id;
 #[cfg(feature = "engines")]
 pub(crate) use build::build_id as portable_build_id;
@@ -59,8 +63,8 @@ pub(crate) use wait::{Waker, wait, wait_any, wait_or_wake};
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
-/// An open handle that closes when it is dropped.
-pub(crate) type OwnedHandle = std::os::windows::io::OwnedHandle;
+/// What a standard stream of a child is connected to: no socket.
+pub(crate) type StreamHandle = std::os::windows::io::OwnedHandle;
 
 /// Whether the program's file can be executed again: there is no loader here that could stand in its place.
 pub(crate) fn can_start_again() -> bool {

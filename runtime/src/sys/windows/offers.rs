@@ -1,28 +1,37 @@
-//! Open handles that go with a packet to whoever receives it.
+//! Open handles and sockets that stay open here until somebody else has them. A thread waits for that, as long as there is
+//! something to wait for.
 //!
-//! They stay open in the process that sends them, which tells where they are; the receiver fetches copies, as any process of
-//! a user may from any other one of the same, and sets an event when it has. Then they are closed here; and also when nobody
-//! is left who could receive the packet. A thread waits for both, as long as there is something to wait for.
+//! Those that go with a packet stay open in the process that sends them, which tells where they are; the receiver fetches
+//! copies, as any process of a user may from any other one of the same, and sets an event when it has. Then they are closed
+//! here; and also when nobody is left who could receive the packet. So they are lost with a process that ends before.
 //!
-//! So they are lost with a process that ends before they are fetched.
+//! **A socket cannot be fetched**: the process that has it must describe it for the other one (`socket`). So whoever is to have
+//! sockets asks for them, through a pipe that it has got as it gets handles, and says which process it is; the thread
+//! answers with a message for each socket, and a short one behind them. What was described and not asked for would stay
+//! open over there; so it is never done ahead.
 
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::windows::io::{AsHandle as _, AsRawHandle as _, OwnedHandle};
+use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, OwnedHandle, OwnedSocket};
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, FILETIME, HANDLE};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetProcessTimes, OpenProcess, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION, SetEvent,
 };
 
-use super::handle::{check, event, is_signalled, opened};
+use super::handle::{check, event, is_signalled, opened, wait_for_one_of};
 use super::operation::Operation;
-use super::pipe;
+use super::pipe::{self, Purpose};
 use super::wait::{Waker, wait_for_any};
+use super::{AnyHandle, socket};
+
+/// How long a process that offers sockets may take to describe them: its thread does nothing else, but it may be stopped.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which process has handles to offer: its number, and when it began, as numbers are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +47,15 @@ impl Owner {
         let this = unsafe { GetCurrentProcess() };
         Ok(Self { id: std::process::id(), began: began(this)? })
     }
+
+    /// Opens the process; as long as it is open, its number is no other's. `None` if it is gone.
+    fn open(self) -> Option<OwnedHandle> {
+        // SAFETY: it reads nothing from memory of ours.
+        let process = unsafe { OpenProcess(PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION, 0, self.id) };
+        // SAFETY: the handle was just made.
+        let process = unsafe { opened(process) }.ok()?;
+        (began(process.as_raw_handle()).ok()? == self.began).then_some(process)
+    }
 }
 
 fn began(process: HANDLE) -> io::Result<u64> {
@@ -47,14 +65,33 @@ fn began(process: HANDLE) -> io::Result<u64> {
     Ok(u64::from(began.dwHighDateTime) << 32 | u64::from(began.dwLowDateTime))
 }
 
-/// What is offered with one packet.
+/// What is kept open for somebody.
 struct Offer {
-    handles: Vec<Arc<OwnedHandle>>,
-    /// Set by whoever has fetched them.
-    taken: Arc<OwnedHandle>,
-    /// Closed on the other side when nobody is left who could.
-    pipe: Arc<OwnedHandle>,
+    handles: Vec<AnyHandle>,
+    whom: Whom,
+}
+
+/// Who is to have them.
+enum Whom {
+    /// Whoever has the other end of this: the sockets are for one process.
+    Holder(Desk),
+    /// Whoever takes a packet out of a queue.
+    Receiver {
+        /// Set by the one who has them.
+        taken: Arc<OwnedHandle>,
+        /// Closed on the other side when nobody is left who could.
+        pipe: Arc<OwnedHandle>,
+        watching: Operation,
+        /// If there are sockets; and the other end of it, for the receiver to fetch.
+        desk: Option<(Desk, Arc<OwnedHandle>)>,
+    },
+}
+
+/// Where others ask for sockets.
+struct Desk {
+    pipe: OwnedHandle,
     watching: Operation,
+    working: Operation,
 }
 
 /// What the thread is to take over, and how to tell it; `None` as long as there is none.
@@ -77,11 +114,32 @@ pub(super) struct Offered {
 }
 
 /// Offers handles to whoever reads from the pipe, which this end can read as well, and never gets anything from.
-pub(super) fn offer(handles: &[Arc<OwnedHandle>], pipe: &Arc<OwnedHandle>) -> io::Result<Offered> {
+pub(super) fn offer(handles: &[Arc<AnyHandle>], pipe: &Arc<OwnedHandle>) -> io::Result<Offered> {
+    let number = |handle: &Arc<OwnedHandle>| handle.as_raw_handle().addr() as u32;
     let taken = Arc::new(event()?);
-    let numbers = [&taken].into_iter().chain(handles).map(|handle| handle.as_raw_handle().addr() as u32).collect();
+    let mut numbers = vec![number(&taken)];
+    let mut desk = None;
+    if handles.iter().any(|handle| handle.socket().is_some()) {
+        let (ours, theirs) = Desk::new()?;
+        let theirs = Arc::new(theirs);
+        numbers.push(number(&theirs));
+        desk = Some((ours, theirs));
+    }
+    numbers.extend(handles.iter().map(|handle| handle.handle().map_or(socket::NO_NUMBER, number)));
     let (pipe, watching) = (Arc::clone(pipe), Operation::new()?);
-    let offer = Offer { handles: handles.to_vec(), taken: Arc::clone(&taken), pipe, watching };
+    let handles = handles.iter().map(|handle| AnyHandle::clone(handle)).collect();
+    keep(Offer { handles, whom: Whom::Receiver { taken: Arc::clone(&taken), pipe, watching, desk } })?;
+    Ok(Offered { taken, numbers })
+}
+
+/// Offers sockets to the process that gets what is returned, and [asks](Asking) there.
+pub(super) fn to_one(sockets: Vec<Arc<OwnedSocket>>) -> io::Result<OwnedHandle> {
+    let (desk, theirs) = Desk::new()?;
+    keep(Offer { handles: sockets.into_iter().map(AnyHandle::Socket).collect(), whom: Whom::Holder(desk) })?;
+    Ok(theirs)
+}
+
+fn keep(offer: Offer) -> io::Result<()> {
     let mut keeper = keeper();
     if let Some(keeper) = &mut *keeper {
         keeper.new.push(offer);
@@ -89,10 +147,10 @@ pub(super) fn offer(handles: &[Arc<OwnedHandle>], pipe: &Arc<OwnedHandle>) -> io
     } else {
         let waker = Arc::new(Waker::new()?);
         let of_thread = Arc::clone(&waker);
-        thread::Builder::new().name("spawnsafe-handles".into()).spawn(move || keep(&of_thread))?;
+        thread::Builder::new().name("spawnsafe-handles".into()).spawn(move || keep_all(&of_thread))?;
         *keeper = Some(Keeper { waker, new: vec![offer] });
     }
-    Ok(Offered { taken, numbers })
+    Ok(())
 }
 
 impl Offered {
@@ -104,60 +162,183 @@ impl Offered {
 }
 
 /// What the thread does, until there is nothing to be kept.
-fn keep(waker: &Waker) {
+fn keep_all(waker: &Waker) {
     let mut offers = Vec::new();
     loop {
-        {
+        offers.extend(keeper().iter_mut().flat_map(|keeper| keeper.new.drain(..)));
+        offers.retain(Offer::is_open);
+        if offers.is_empty() {
             let mut keeper = keeper();
-            offers.extend(keeper.iter_mut().flat_map(|keeper| keeper.new.drain(..)));
-            offers.retain(Offer::is_open);
-            if offers.is_empty() {
+            if keeper.as_ref().is_none_or(|keeper| keeper.new.is_empty()) {
                 *keeper = None;
                 return;
             }
+            continue;
         }
-        let events = offers.iter().flat_map(|offer| [offer.taken.as_handle(), offer.watching.event()]);
+        let events = offers.iter().flat_map(Offer::events);
         let events: Vec<_> = [waker.event()].into_iter().chain(events).collect();
         if wait_for_any(&events, None).is_err() {
             // Out of resources: try again.
-            thread::sleep(std::time::Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         waker.clear();
     }
 }
 
 impl Offer {
-    /// Whether somebody may still fetch the handles; then one of the two events says when that has changed.
+    /// Whether somebody may still have need of the handles; then one of the events says when that has changed, or there is
+    /// something to do. Whatever cannot be watched cannot be kept.
     fn is_open(&self) -> bool {
-        // Whatever cannot be watched cannot be kept.
-        let is_watched = || self.watching.watch_messages(&self.pipe).is_ok();
-        !is_signalled(&*self.taken) && is_watched() && matches!(pipe::available(&self.pipe), Ok(Some(_)))
+        match &self.whom {
+            Whom::Holder(desk) => desk.serve(&self.handles).is_ok(),
+            Whom::Receiver { taken, pipe, watching, desk } => {
+                let is_watched = || watching.watch_messages(pipe).is_ok();
+                let serves = || desk.as_ref().is_none_or(|(desk, _)| desk.serve(&self.handles).is_ok());
+                let may_come = || matches!(pipe::available(pipe), Ok(Some(_)));
+                !is_signalled(&**taken) && is_watched() && may_come() && serves()
+            }
+        }
+    }
+
+    fn events(&self) -> impl Iterator<Item = BorrowedHandle<'_>> {
+        let (desk, others) = match &self.whom {
+            Whom::Holder(desk) => (Some(desk), None),
+            Whom::Receiver { taken, watching, desk, .. } => {
+                (desk.as_ref().map(|(desk, _)| desk), Some([taken.as_handle(), watching.event()]))
+            }
+        };
+        others.into_iter().flatten().chain(desk.map(|desk| desk.watching.event()))
     }
 }
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        // Before the memory goes that the system writes to.
-        self.watching.cancel(&self.pipe);
+        if let Whom::Receiver { pipe, watching, .. } = &self.whom {
+            // Before the memory goes that the system writes to.
+            watching.cancel(pipe);
+        }
         self.handles.clear();
     }
 }
 
-/// Fetches what another process offers, or this one; `None` if it cannot be had, all of it.
-pub(super) fn fetch(owner: Owner, numbers: &[u32]) -> Option<Vec<OwnedHandle>> {
-    // SAFETY: it reads nothing from memory of ours.
-    let process = unsafe { OpenProcess(PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION, 0, owner.id) };
-    // SAFETY: the handle was just made.
-    let process = unsafe { opened(process) }.ok()?;
-    if began(process.as_raw_handle()).ok()? != owner.began {
-        return None;
+impl Desk {
+    /// With the end for whoever asks.
+    fn new() -> io::Result<(Self, OwnedHandle)> {
+        let (theirs, ours) = pipe::pair(Purpose::Watched)?;
+        Ok((Self { pipe: ours, watching: Operation::new()?, working: Operation::new()? }, theirs))
     }
+
+    /// Describes the sockets for whoever has asked. An error if nobody can ask any more, or need.
+    fn serve(&self, handles: &[AnyHandle]) -> io::Result<()> {
+        loop {
+            match pipe::available(&self.pipe)? {
+                Some(0) => break,
+                Some(REQUEST) => {}
+                // It has what it has asked for, or does not wait any more.
+                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+            let mut request = [0; REQUEST];
+            self.working.read_now(&self.pipe, &mut request)?;
+            let asks = asking(request);
+            let process = asks.open();
+            for socket in handles.iter().filter_map(AnyHandle::socket) {
+                let described = process.as_ref().and_then(|_| socket::describe(socket, asks.id).ok());
+                self.working.write_now(&self.pipe, described.as_deref().unwrap_or(NONE))?;
+            }
+            self.working.write_now(&self.pipe, NONE)?;
+        }
+        self.watching.watch_messages(&self.pipe)
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Before the memory goes that the system writes to.
+        self.watching.cancel(&self.pipe);
+    }
+}
+
+/// What is no description, and no request.
+const NONE: &[u8] = &[0];
+
+/// How a process that asks says which it is.
+const REQUEST: usize = 12;
+
+fn request(asking: Owner) -> [u8; REQUEST] {
+    let mut request = [0; REQUEST];
+    request[..4].copy_from_slice(&asking.id.to_le_bytes());
+    request[4..].copy_from_slice(&asking.began.to_le_bytes());
+    request
+}
+
+fn asking(request: [u8; REQUEST]) -> Owner {
+    let [a, b, c, d, began @ ..] = request;
+    Owner { id: u32::from_le_bytes([a, b, c, d]), began: u64::from_le_bytes(began) }
+}
+
+/// Fetches what another process offers, or this one; `None` if it cannot be had, all of it.
+pub(super) fn fetch(owner: Owner, numbers: &[u32]) -> Option<Vec<AnyHandle>> {
+    let process = owner.open()?;
     let (&taken, numbers) = numbers.split_first()?;
     let taken = copy(&process, taken)?;
-    let handles = numbers.iter().map(|&number| copy(&process, number)).collect();
+    let handles = fetch_all(&process, numbers);
     // SAFETY: the handle is open; of one that is no event the call says so.
     unsafe { SetEvent(taken.as_raw_handle()) };
     handles
+}
+
+fn fetch_all(process: &OwnedHandle, mut numbers: &[u32]) -> Option<Vec<AnyHandle>> {
+    let mut asking = None;
+    if numbers.contains(&socket::NO_NUMBER) {
+        let (&desk, rest) = numbers.split_first()?;
+        (asking, numbers) = (Some(Asking::at(copy(process, desk)?)?), rest);
+    }
+    let fetched = numbers.iter().map(|&number| match number {
+        socket::NO_NUMBER => asking.as_ref()?.next().map(AnyHandle::from),
+        number => copy(process, number).map(AnyHandle::from),
+    });
+    fetched.collect()
+}
+
+/// Whoever waits for sockets that are offered.
+pub(super) struct Asking {
+    pipe: OwnedHandle,
+    watching: Operation,
+    reading: Operation,
+    until: Instant,
+}
+
+impl Asking {
+    /// `None` if this is no such pipe, or the process cannot be asked any more.
+    pub(super) fn at(pipe: OwnedHandle) -> Option<Self> {
+        pipe::room_for_messages(&pipe, true)?;
+        let (watching, reading) = (Operation::new().ok()?, Operation::new().ok()?);
+        reading.write_now(&pipe, &request(Owner::this().ok()?)).ok()?;
+        Some(Self { pipe, watching, reading, until: Instant::now() + PATIENCE })
+    }
+
+    /// The next of them; `None` if it cannot be had.
+    pub(super) fn next(&self) -> Option<OwnedSocket> {
+        while pipe::available(&self.pipe).ok()?? == 0 {
+            if Instant::now() >= self.until {
+                return None;
+            }
+            self.watching.watch_messages(&self.pipe).ok()?;
+            wait_for_one_of(&[self.watching.event()], Some(self.until)).ok()?;
+        }
+        let mut description = [0; socket::DESCRIPTION];
+        let len = self.reading.read_now(&self.pipe, &mut description).ok()?;
+        socket::open(&description[..len]).ok()
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Before the memory goes that the system writes to.
+        self.watching.cancel(&self.pipe);
+        // There may be another handle to this end, in a process that has inherited it. Who is not there any more need not know.
+        let _ = self.reading.write_now(&self.pipe, NONE);
+    }
 }
 
 /// A copy of what has this number in that process, whatever it is.
@@ -178,19 +359,31 @@ fn copy(process: &OwnedHandle, number: u32) -> Option<OwnedHandle> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::time::{Duration, Instant};
+    use std::net::UdpSocket;
 
-    use super::super::pipe::Purpose;
     use super::*;
 
-    fn file() -> Arc<OwnedHandle> {
+    fn file() -> Arc<AnyHandle> {
         Arc::new(File::open(std::env::current_exe().unwrap()).unwrap().into())
     }
 
+    fn udp() -> Arc<AnyHandle> {
+        Arc::new(OwnedSocket::from(UdpSocket::bind("127.0.0.1:0").unwrap()).into())
+    }
+
+    /// How often it is kept.
+    fn times_kept(handle: &AnyHandle) -> usize {
+        let count = match handle {
+            AnyHandle::Handle(handle) => Arc::strong_count(handle),
+            AnyHandle::Socket(socket) => Arc::strong_count(socket),
+        };
+        count - 1
+    }
+
     /// That nobody but the test has it any more.
-    fn is_given_up(handle: &Arc<OwnedHandle>) {
+    fn is_given_up(handle: &AnyHandle) {
         let limit = Instant::now() + Duration::from_secs(60);
-        while Arc::strong_count(handle) > 1 {
+        while times_kept(handle) > 0 {
             assert!(Instant::now() < limit, "it is still kept");
             thread::sleep(Duration::from_millis(1));
         }
@@ -198,35 +391,106 @@ mod tests {
 
     #[test]
     fn what_is_fetched_or_taken_back_or_for_nobody_is_not_kept() {
-        let (receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-        let (file, pipe) = (file(), Arc::new(pipe));
-        let offered = || offer(&[Arc::clone(&file), Arc::clone(&file)], &pipe).unwrap();
-        let numbers = offered().numbers;
+        for one in [file(), udp()] {
+            let (receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
+            let pipe = Arc::new(pipe);
+            let offered = || offer(&[Arc::clone(&one), Arc::clone(&one)], &pipe).unwrap();
+            let numbers = offered().numbers;
+            thread::sleep(Duration::from_millis(20));
+            assert_eq!(times_kept(&one), 2);
+            assert_eq!(fetch(Owner::this().unwrap(), &numbers).unwrap().len(), 2);
+            is_given_up(&one);
+            offered().take_back();
+            is_given_up(&one);
+            let kept = [offered(), offered()];
+            assert_eq!(times_kept(&one), 4);
+            drop(receiver);
+            is_given_up(&one);
+            drop(kept);
+            offered();
+            is_given_up(&one);
+        }
+    }
+
+    #[test]
+    fn sockets_are_fetched_among_handles() {
+        let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
+        let pipe = Arc::new(pipe);
+        let all: Vec<_> = (0..250).map(|at| if at % 3 == 0 { udp() } else { file() }).collect();
+        // Several at once, as several receivers would.
+        let fetching = |numbers: Vec<u32>| thread::spawn(move || fetch(Owner::this().unwrap(), &numbers).unwrap());
+        let fetching: Vec<_> = (0..3).map(|_| fetching(offer(&all, &pipe).unwrap().numbers)).collect();
+        for fetched in fetching {
+            let fetched = fetched.join().unwrap();
+            let are_sockets = |handle: &AnyHandle| handle.socket().is_some();
+            assert!(fetched.iter().map(are_sockets).eq((0..250).map(|at| at % 3 == 0)));
+        }
+        all.iter().for_each(|one| is_given_up(one));
+    }
+
+    #[test]
+    fn whoever_asks_as_another_process_gets_no_socket() {
+        let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
+        let one = udp();
+        let offered = offer(&[Arc::clone(&one)], &Arc::new(pipe)).unwrap();
+        let this = Owner::this().unwrap();
+        let desk = copy(&this.open().unwrap(), offered.numbers[1]).unwrap();
+        let asking = Operation::new().unwrap();
+        for wrong in
+            [request(Owner { began: this.began + 1, ..this }), request(Owner { id: 1, ..this }), [0xff; REQUEST]]
+        {
+            asking.write_now(&desk, &wrong).unwrap();
+            let limit = Instant::now() + Duration::from_secs(60);
+            while pipe::available(&desk).unwrap() == Some(0) {
+                assert!(Instant::now() < limit, "there is no answer");
+                thread::sleep(Duration::from_millis(1));
+            }
+            for _ in 0..2 {
+                let answer = pipe::message_len(&desk).unwrap();
+                assert_eq!(asking.read_now(&desk, &mut [0; socket::DESCRIPTION]).unwrap(), 1);
+                assert_eq!(answer, 1);
+            }
+        }
+        assert_eq!(fetch(this, &offered.numbers).unwrap().len(), 1);
+        is_given_up(&one);
+    }
+
+    #[test]
+    fn what_is_for_one_process_is_kept_until_it_has_it_or_cannot_ask() {
+        let one = udp();
+        let socket = || one.socket().cloned();
+        let offered = || to_one(socket().into_iter().chain(socket()).collect()).unwrap();
+        let theirs = offered();
         thread::sleep(Duration::from_millis(20));
-        assert_eq!(Arc::strong_count(&file), 3);
-        assert_eq!(fetch(Owner::this().unwrap(), &numbers).unwrap().len(), 2);
-        is_given_up(&file);
-        offered().take_back();
-        is_given_up(&file);
-        let kept = [offered(), offered()];
-        assert_eq!(Arc::strong_count(&file), 5);
-        drop(receiver);
-        is_given_up(&file);
-        drop(kept);
-        offered();
-        is_given_up(&file);
+        assert_eq!(times_kept(&one), 2);
+        // As a process would that has inherited it.
+        let inherited = theirs.try_clone().unwrap();
+        let asking = Asking::at(theirs).unwrap();
+        assert!(asking.next().is_some() && asking.next().is_some());
+        assert!(asking.next().is_none() && times_kept(&one) == 2);
+        drop(asking);
+        is_given_up(&one);
+        assert!(Asking::at(inherited).is_none());
+        drop(offered());
+        is_given_up(&one);
     }
 
     #[test]
     fn what_nobody_offers_is_not_there() {
         let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-        let offered = offer(&[file()], &Arc::new(pipe)).unwrap();
+        let pipe = Arc::new(pipe);
         let this = Owner::this().unwrap();
-        assert!(fetch(Owner { began: this.began + 1, ..this }, &offered.numbers).is_none());
-        assert!(fetch(Owner { id: 1, ..this }, &offered.numbers).is_none());
-        for wrong in [0, 3, 0x7FFF_FFFC, u32::MAX, u32::MAX - 3] {
-            assert!(fetch(this, &[wrong]).is_none());
-            assert!(fetch(this, &[offered.numbers[0], wrong]).is_none());
+        for one in [file(), udp()] {
+            let offered = offer(&[one], &pipe).unwrap();
+            assert!(fetch(Owner { began: this.began + 1, ..this }, &offered.numbers).is_none());
+            assert!(fetch(Owner { id: 1, ..this }, &offered.numbers).is_none());
+            for wrong in [0, 3, 0x7FFF_FFFC, u32::MAX, u32::MAX - 3] {
+                assert!(fetch(this, &[wrong]).is_none());
+                assert!(fetch(this, &[offered.numbers[0], wrong]).is_none());
+                assert!(fetch(this, &[offered.numbers[0], wrong, 0]).is_none());
+            }
+            // The event is no place to ask for sockets.
+            assert!(fetch(this, &[offered.numbers[0], offered.numbers[0], 0]).is_none());
         }
         assert!(fetch(this, &[]).is_none());
     }

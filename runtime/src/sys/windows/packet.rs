@@ -12,8 +12,8 @@
 //!
 //! **Room cannot be waited for**, except by a write that then is one. Whoever waits with a limit looks again now and then.
 //!
-//! **Other handles are fetched from their sender** (`offers`), as who will receive a packet is not known when it is sent. A
-//! packet whose sender has ended meanwhile comes without them.
+//! **Other handles and sockets are fetched from their sender** (`offers`), as who will receive a packet is not known when it
+//! is sent. A packet whose sender has ended meanwhile comes without them.
 
 #![allow(unsafe_code)]
 
@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::System::Performance::QueryPerformanceCounter;
 
+use super::AnyHandle;
 use super::handle::check;
 use super::message::{self, Message};
 use super::mutex::SharedMutex;
@@ -84,15 +85,17 @@ impl PacketEnd {
     }
 
     /// What must travel for the end to travel.
-    pub(crate) fn handles(&self) -> Vec<Arc<OwnedHandle>> {
+    pub(crate) fn handles(&self) -> Vec<Arc<AnyHandle>> {
         let Inner { packets, beside, sending, receiving, .. } = &*self.0;
         let mutex = receiving.as_ref().map(|receiving| receiving.mutex.handle());
-        [packets.clone(), beside.clone(), sending.handle()].into_iter().chain(mutex).collect()
+        let all = [packets.clone(), beside.clone(), sending.handle()].into_iter().chain(mutex);
+        all.map(|handle| Arc::new(handle.into())).collect()
     }
 
     /// The end from what has travelled; `None` if that is something else.
-    pub(crate) fn from_handles(handles: Vec<OwnedHandle>) -> Option<Self> {
+    pub(crate) fn from_handles(handles: Vec<AnyHandle>) -> Option<Self> {
         let receives = handles.len() == 4;
+        let handles: Vec<_> = handles.into_iter().map(AnyHandle::into_handle).collect::<io::Result<_>>().ok()?;
         let mut handles = handles.into_iter();
         let (packets, beside) = (handles.next()?, handles.next()?);
         let room = pipe::room_for_messages(&packets, receives)?;
@@ -108,7 +111,7 @@ impl PacketEnd {
 
     /// Sends one packet, which must not be empty. `WouldBlock` if there is no room, `BrokenPipe` if nobody can receive
     /// it, `FileTooLarge` if no packet of this queue can be that long.
-    pub(crate) fn send(&self, packet: &[u8], handles: &[Arc<OwnedHandle>], patience: Patience) -> io::Result<()> {
+    pub(crate) fn send(&self, packet: &[u8], handles: &[Arc<AnyHandle>], patience: Patience) -> io::Result<()> {
         let stored = handles.first().and_then(|first| Leaving::of(first));
         let others = if stored.is_some() { &handles[1..] } else { handles };
         let mut message = Message::new(packet);
@@ -140,7 +143,8 @@ impl PacketEnd {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience == Patience::Wait => {
                     wait_to_receive(&[self], None)?;
                 }
-                done => return done,
+                Ok(taken) => return Ok(taken.map(Taken::fetch)),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -165,6 +169,33 @@ impl PacketEnd {
 impl Receiving {
     fn new(mutex: SharedMutex) -> io::Result<Self> {
         Ok(Self { mutex, watching: Operation::new()?, scratch: Mutex::default() })
+    }
+}
+
+/// A packet that nobody else can receive, and what its sender offers with it.
+struct Taken {
+    packet: Packet,
+    owner: Owner,
+    numbers: Vec<u32>,
+}
+
+impl Taken {
+    /// What is no packet of ours.
+    fn nothing(is_cut: bool) -> Self {
+        let packet = Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut };
+        Self { packet, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() }
+    }
+
+    /// Fetches what is offered. Others may receive meanwhile, as the sender may have to be waited for.
+    fn fetch(self) -> Packet {
+        let Self { mut packet, owner, numbers } = self;
+        if !numbers.is_empty() {
+            match offers::fetch(owner, &numbers) {
+                Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
+                _ => packet.lacks_handles = true,
+            }
+        }
+        packet
     }
 }
 
@@ -231,7 +262,7 @@ impl Inner {
     }
 
     /// Takes a packet, and what goes with it. No other receiver reads meanwhile.
-    fn take(&self, receiving: &Receiving, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
+    fn take(&self, receiving: &Receiving, buffer: &mut [u8]) -> io::Result<Option<Taken>> {
         let mut scratch = receiving.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         scratch.resize(message::greatest_len(buffer.len()), 0);
         loop {
@@ -245,14 +276,14 @@ impl Inner {
                 Ok(count) => Message::decode(&scratch[..count]),
                 Err(error) if pipe::is_part(&error) => {
                     self.drop_rest(&self.packets)?;
-                    return Ok(Some(Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut: true }));
+                    return Ok(Some(Taken::nothing(true)));
                 }
                 Err(error) if pipe::is_closed(&error) => return Ok(None),
                 Err(error) => return Err(error),
             };
             // What is none of ours goes on as one that is none either.
             let Some(message) = message else {
-                return Ok(Some(Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut: false }));
+                return Ok(Some(Taken::nothing(false)));
             };
             let len = message.packet.len().min(buffer.len());
             buffer[..len].copy_from_slice(&message.packet[..len]);
@@ -266,18 +297,12 @@ impl Inner {
                     Err(_) => packet.lacks_handles = true,
                 }
             }
-            if !message.numbers.is_empty() {
-                match offers::fetch(message.owner, &message.numbers) {
-                    Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
-                    _ => packet.lacks_handles = true,
-                }
-            }
-            return Ok(Some(packet));
+            return Ok(Some(Taken { packet, owner: message.owner, numbers: message.numbers }));
         }
     }
 
     /// What goes with the packet that was taken last; `None` if its sender was killed before it had sent that.
-    fn take_stored(&self, id: u64) -> io::Result<Option<OwnedHandle>> {
+    fn take_stored(&self, id: u64) -> io::Result<Option<AnyHandle>> {
         let mut is_over = false;
         loop {
             let Some(1..) = pipe::available(&self.beside)? else {
@@ -370,7 +395,7 @@ mod tests {
         Message { stored: id, ..Message::new(b"lost") }.encode()
     }
 
-    fn memory(len: usize) -> Vec<Arc<OwnedHandle>> {
+    fn memory(len: usize) -> Vec<Arc<AnyHandle>> {
         vec![Arc::new(store([&vec![7; len][..]].into_iter()).unwrap())]
     }
 

@@ -1,16 +1,17 @@
-//! How open handles get from one process to the other.
+//! How open handles and sockets get from one process to the other.
 //!
 //! A pipe carries bytes. A handle is a number that means something in one process only, and the one that has rights over the
 //! other is the parent: it puts copies into its child, and fetches what the child offers. A process that is yet to be
 //! started inherits them, under the same numbers. So all that goes through the pipe is numbers, in a block in front of the
-//! bytes that the handles go with:
+//! bytes that the handles go with. A socket has no number that the other side could use. It asks for the sockets at a pipe
+//! that is handed over instead, like any handle, and at whose other end somebody waits (`offers`).
 //!
 //! ```text
 //! offset 0   1 byte   0xFE, which no frame begins with
 //!        1   1 byte   1 if another block follows behind one byte
-//!        2   2 bytes  how many, little-endian
-//!        4   4 bytes  zero
-//!        8            the numbers, 4 bytes each, little-endian; at least two places
+//!        2   2 bytes  how many, little-endian as all that follows
+//!        4   4 bytes  the number of the pipe at which to ask for sockets; 0 if there are none
+//!        8            the numbers, 4 bytes each, those of sockets 0; at least two places
 //! ```
 
 #![allow(unsafe_code)]
@@ -28,6 +29,8 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::handle::{check, duplicate, opened};
+use super::offers::{self, Asking};
+use super::{AnyHandle, socket};
 
 /// Who is at the other end.
 #[derive(Debug)]
@@ -52,13 +55,19 @@ const AT_ONCE: usize = 253;
 impl Passing {
     /// Hands copies of the handles over, as far as that is this side's business, and says so to the other side. `more` if
     /// there will be another block behind the next byte.
-    pub(super) fn send(&mut self, handles: &[&OwnedHandle], more: bool) -> io::Result<Vec<u8>> {
+    pub(super) fn send(&mut self, handles: &[&AnyHandle], more: bool) -> io::Result<Vec<u8>> {
         if handles.len() > AT_ONCE {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut block = vec![MARK, more.into(), handles.len() as u8, 0, 0, 0, 0, 0];
+        let mut block = vec![MARK, more.into(), handles.len() as u8, 0];
+        let sockets: Vec<_> = handles.iter().filter_map(|handle| handle.socket().cloned()).collect();
+        let desk = match sockets.is_empty() {
+            true => socket::NO_NUMBER,
+            false => self.hand_over(offers::to_one(sockets)?.as_handle())?,
+        };
+        block.extend_from_slice(&desk.to_le_bytes());
         for handle in handles {
-            let number = self.hand_over(handle.as_handle())?;
+            let number = handle.handle().map_or(Ok(socket::NO_NUMBER), |handle| self.hand_over(handle.as_handle()))?;
             block.extend_from_slice(&number.to_le_bytes());
         }
         block.resize(block.len().max(SHORTEST), 0);
@@ -140,7 +149,7 @@ pub(super) struct Arriving {
     alone: bool,
     /// The next is a block.
     expected: bool,
-    handles: Vec<OwnedHandle>,
+    handles: Vec<AnyHandle>,
     lost: bool,
 }
 
@@ -148,7 +157,7 @@ pub(super) struct Arriving {
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) count: usize,
-    pub(super) handles: Vec<OwnedHandle>,
+    pub(super) handles: Vec<AnyHandle>,
     pub(super) lost: bool,
 }
 
@@ -208,9 +217,14 @@ impl Arriving {
     fn take_over(&mut self, passing: &Passing) {
         let block = std::mem::take(&mut self.block);
         let count = usize::from(block[2]);
-        for number in block[HEAD..].chunks_exact(4).take(count) {
-            let number = u32::from_le_bytes([number[0], number[1], number[2], number[3]]);
-            match passing.take(number) {
+        let number = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let asking = passing.take(number(&block[4..HEAD])).and_then(Asking::at);
+        for bytes in block[HEAD..].chunks_exact(4).take(count) {
+            let handle = match number(bytes) {
+                socket::NO_NUMBER => asking.as_ref().and_then(Asking::next).map(AnyHandle::from),
+                number => passing.take(number).map(AnyHandle::from),
+            };
+            match handle {
                 Some(handle) => self.handles.push(handle),
                 None => self.lost = true,
             }
@@ -229,12 +243,30 @@ impl Arriving {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::net::UdpSocket;
+    use std::os::windows::io::OwnedSocket;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     use super::super::handle::this_process;
+    use super::super::rehearsal::canary;
     use super::*;
 
-    fn file() -> OwnedHandle {
+    fn file() -> AnyHandle {
         File::open(std::env::current_exe().unwrap()).unwrap().into()
+    }
+
+    fn udp() -> AnyHandle {
+        OwnedSocket::from(UdpSocket::bind("127.0.0.1:0").unwrap()).into()
+    }
+
+    /// That nobody but the test has it any more.
+    fn is_given_up(socket: &AnyHandle) {
+        let limit = Instant::now() + Duration::from_secs(60);
+        while Arc::strong_count(socket.socket().unwrap()) > 1 {
+            assert!(Instant::now() < limit, "it is still kept");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Reads all of the bytes, in steps of so many.
@@ -290,13 +322,13 @@ mod tests {
 
     #[test]
     fn a_parent_fetches_what_is_offered_and_closes_it_there() {
-        let mut offers = Passing::Parent;
-        let block = offers.send(&[&file()], false).unwrap();
-        let fetches = Passing::Child(this_process());
+        let (handle, canary) = canary().unwrap();
+        let block = Passing::Parent.send(&[&handle], false).unwrap();
+        drop(handle);
+        assert!(canary.is_open());
         let sent = [block, b"x".to_vec()].concat();
-        assert_eq!(read(&sent, 100, &fetches).unwrap(), (b"x".to_vec(), 1, false));
-        let (_, handles, lost) = read(&sent, 100, &fetches).unwrap();
-        assert_eq!((handles, lost), (0, true), "it is not there twice");
+        assert_eq!(read(&sent, 100, &Passing::Child(this_process())).unwrap(), (b"x".to_vec(), 1, false));
+        assert!(canary.is_closed());
     }
 
     #[test]
@@ -317,5 +349,48 @@ mod tests {
         for len in 0..SHORTEST {
             assert_eq!(read(&block(4)[..len], 100, &Passing::Parent).unwrap().0, b"");
         }
+    }
+
+    #[test]
+    fn sockets_travel_among_handles_and_are_kept_until_then() {
+        let all = [udp(), file(), udp(), file()];
+        let sent: Vec<_> = all.iter().collect();
+        let mut inherited = Vec::new();
+        for step in [1, 7, 5000] {
+            for (mut sends, receives) in [
+                (Passing::Child(this_process()), Passing::Parent),
+                (Passing::Parent, Passing::Child(this_process())),
+                // Here they are under the same numbers.
+                (Passing::Unborn(Vec::new()), Passing::Parent),
+            ] {
+                let block = sends.send(&sent, false).unwrap();
+                assert_eq!(Arc::strong_count(all[0].socket().unwrap()), 2);
+                if let Passing::Unborn(heirlooms) = sends {
+                    inherited.extend(heirlooms.into_iter().map(OwnedHandle::into_raw_handle));
+                }
+                let bytes = [&block[..], b"x"].concat();
+                assert_eq!(read(&bytes, step, &receives).unwrap(), (b"x".to_vec(), 4, false), "in steps of {step}");
+                is_given_up(&all[0]);
+                is_given_up(&all[2]);
+            }
+        }
+        assert_eq!(inherited.len(), 9);
+    }
+
+    #[test]
+    fn sockets_that_nobody_asks_for_are_given_up() {
+        let socket = udp();
+        let mut unborn = Passing::Unborn(Vec::new());
+        let block = unborn.send(&[&socket], false).unwrap();
+        drop(unborn);
+        is_given_up(&socket);
+        // What had the number of the pipe is nothing now.
+        assert_eq!(read(&[&block[..], b"x"].concat(), 100, &Passing::Unborn(vec![])).unwrap().1, 0);
+
+        // More of them than there are: those that are there come, and are of no use.
+        let mut block = Passing::Child(this_process()).send(&[&socket], false).unwrap();
+        block[2] = 2;
+        assert_eq!(read(&[&block[..], b"x"].concat(), 100, &Passing::Parent).unwrap(), (b"x".to_vec(), 0, true));
+        is_given_up(&socket);
     }
 }

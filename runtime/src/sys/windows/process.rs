@@ -67,7 +67,9 @@ impl Process {
     }
 
     /// Lets the process live on when this one ends.
-    pub(crate) fn release(&self, _: &Stream) -> io::Result<()> {
+    pub(crate) fn release(&self, stream: &Stream) -> io::Result<()> {
+        // It gets them from this process, which may be about to end.
+        stream.await_sockets();
         let mut held = self.watch.0.job.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(job) = &*held {
             job::release(job)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::handle::this_process;
 use super::passing::Passing;
 use super::pipe::{self, Purpose};
-use super::{Stream, connection};
+use super::{AnyHandle, Stream, connection};
 
 /// Both ends of a connection. None of them blocks.
 pub(crate) fn both_ends() -> io::Result<(Stream, Stream)> {
@@ -22,9 +22,9 @@ pub(crate) fn both_ends() -> io::Result<(Stream, Stream)> {
 pub(crate) struct Canary(OwnedHandle);
 
 /// A handle that is watched.
-pub(crate) fn canary() -> io::Result<(OwnedHandle, Canary)> {
+pub(crate) fn canary() -> io::Result<(AnyHandle, Canary)> {
     let (ours, theirs) = pipe::pair(Purpose::Connection)?;
-    Ok((theirs, Canary(ours)))
+    Ok((theirs.into(), Canary(ours)))
 }
 
 impl Canary {

@@ -22,6 +22,7 @@ use windows_sys::Win32::System::Memory::{CreateFileMappingW, PAGE_READWRITE, SEC
 use windows_sys::Win32::System::SystemServices::SECURITY_DESCRIPTOR_REVISION;
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
+use super::AnyHandle;
 use super::handle::{check, opened};
 use super::view::View;
 
@@ -37,7 +38,7 @@ pub(crate) struct SegmentMut {
 #[derive(Debug)]
 pub(crate) struct Segment {
     view: View,
-    section: Arc<OwnedHandle>,
+    section: Arc<AnyHandle>,
     len: usize,
 }
 
@@ -63,14 +64,15 @@ impl SegmentMut {
         let Self { view, section, len } = self;
         let read_only = read_only(&section)?;
         drop((view, section));
-        Ok(Segment { view: View::to_read(read_only.as_handle())?, section: Arc::new(read_only), len })
+        Ok(Segment { view: View::to_read(read_only.as_handle())?, section: Arc::new(read_only.into()), len })
     }
 }
 
 impl Segment {
     /// What has come from another process as a segment of `len` bytes, which is not 0.
-    pub(crate) fn adopt(section: OwnedHandle, len: usize) -> io::Result<Self> {
+    pub(crate) fn adopt(section: AnyHandle, len: usize) -> io::Result<Self> {
         let invalid = |message| io::Error::new(io::ErrorKind::InvalidData, message);
+        let section = section.into_handle().map_err(|_| invalid("what has arrived is no memory"))?;
         if View::to_write(section.as_handle()).is_ok() {
             return Err(invalid("the memory that has arrived could still be written to"));
         }
@@ -79,10 +81,10 @@ impl Segment {
         if view.len()? < len {
             return Err(invalid("the memory that has arrived is shorter than was said"));
         }
-        Ok(Self { view, section: Arc::new(section), len })
+        Ok(Self { view, section: Arc::new(section.into()), len })
     }
 
-    pub(crate) fn identity(_: &OwnedHandle, _: usize) -> Option<crate::sys::Identity> {
+    pub(crate) fn identity(_: &AnyHandle, _: usize) -> Option<crate::sys::Identity> {
         None
     }
 
@@ -93,7 +95,7 @@ impl Segment {
     }
 
     /// What another process [adopts](Self::adopt).
-    pub(crate) fn handle(&self) -> &Arc<OwnedHandle> {
+    pub(crate) fn handle(&self) -> &Arc<AnyHandle> {
         &self.section
     }
 }
@@ -142,33 +144,15 @@ fn read_only(section: &OwnedHandle) -> io::Result<OwnedHandle> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn filled(len: usize) -> SegmentMut {
-        let mut memory = SegmentMut::zeroed(len).unwrap();
-        assert!(memory.bytes().iter().all(|&byte| byte == 0));
-        memory.bytes_mut().fill(7);
-        memory
-    }
-
-    #[test]
-    fn what_is_sealed_is_the_same_elsewhere() {
-        for len in [1, 4096, 5000, 1 << 20] {
-            let sealed = filled(len).seal().unwrap();
-            let there = Segment::adopt(sealed.handle().try_clone().unwrap(), len).unwrap();
-            drop(sealed);
-            assert_eq!(there.bytes(), vec![7; len]);
-        }
-    }
+    use crate::sys::segment_tests::filled;
 
     #[test]
     fn what_could_still_change_is_refused() {
         let unsealed = SegmentMut::zeroed(100).unwrap();
-        let error = Segment::adopt(unsealed.section.try_clone().unwrap(), 100).unwrap_err();
+        let error = Segment::adopt(unsealed.section.try_clone().unwrap().into(), 100).unwrap_err();
         assert!(error.to_string().contains("could still be written to"), "{error}");
-        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
-        assert!(Segment::adopt(file.into(), 100).is_err());
         let sealed = filled(100).seal().unwrap();
-        assert!(View::to_write(sealed.handle().as_handle()).is_err());
+        assert!(View::to_write(sealed.handle().handle().unwrap().as_handle()).is_err());
         for wrong in [4097, usize::MAX] {
             let error = Segment::adopt(sealed.handle().try_clone().unwrap(), wrong).unwrap_err();
             assert!(error.to_string().contains("shorter"), "{error}");

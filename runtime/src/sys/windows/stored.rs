@@ -16,6 +16,7 @@ use std::os::windows::io::{AsHandle as _, OwnedHandle};
 use std::slice;
 use std::sync::OnceLock;
 
+use super::AnyHandle;
 use super::segment::section;
 use super::view::View;
 
@@ -24,7 +25,7 @@ const ID_AT: usize = 24;
 const HEAD: usize = 32;
 
 /// Puts bytes into new memory.
-pub(crate) fn store<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<OwnedHandle> {
+pub(crate) fn store<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<AnyHandle> {
     let len = pieces.clone().map(|piece| piece.len() as u64).sum::<u64>();
     let mut memory = Memory::new(len)?;
     let mut rest = &mut memory.bytes_mut()[HEAD..];
@@ -33,7 +34,7 @@ pub(crate) fn store<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> io::R
         here.copy_from_slice(piece);
         rest = behind;
     }
-    Ok(memory.section)
+    Ok(memory.section.into())
 }
 
 /// Memory that is being filled, and which nobody else has.
@@ -90,9 +91,9 @@ pub(super) struct Leaving(View, usize);
 
 impl Leaving {
     /// `None` for whatever this process has not stored.
-    pub(super) fn of(handle: &OwnedHandle) -> Option<Self> {
+    pub(super) fn of(handle: &AnyHandle) -> Option<Self> {
         // What may only be read is a shared slice, and not even looked at.
-        let view = View::to_write(handle.as_handle()).ok()?;
+        let view = View::to_write(handle.handle()?.as_handle()).ok()?;
         let len = stored_len(&view)?;
         Some(Self(view, len))
     }
@@ -109,14 +110,14 @@ impl Leaving {
 }
 
 /// Stores what `read` gives: a message of this length that somebody has sent.
-pub(super) fn arrive(len: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<OwnedHandle> {
+pub(super) fn arrive(len: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<AnyHandle> {
     let len = len.checked_sub(HEAD - ID_AT).ok_or(io::ErrorKind::InvalidData)?;
     let mut memory = Memory::new(len as u64)?;
     let message = &mut memory.bytes_mut()[ID_AT..];
     if read(message)? != message.len() {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    Ok(memory.section)
+    Ok(memory.section.into())
 }
 
 /// Bytes that were stored, to be read once.
@@ -129,7 +130,8 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// An error for whatever is no such memory, or claims more than was written.
-    pub(crate) fn open(handle: OwnedHandle) -> io::Result<Self> {
+    pub(crate) fn open(handle: AnyHandle) -> io::Result<Self> {
+        let handle = handle.into_handle()?;
         let view = View::to_read(handle.as_handle()).map_err(|_| io::ErrorKind::InvalidData)?;
         let len = stored_len(&view).ok_or(io::ErrorKind::InvalidData)?;
         Ok(Self { view, at: 0, len })
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        let file = || OwnedHandle::from(std::fs::File::open(std::env::current_exe().unwrap()).unwrap());
+        let file = || AnyHandle::from(std::fs::File::open(std::env::current_exe().unwrap()).unwrap());
         assert!(Stored::open(file()).is_err() && Leaving::of(&file()).is_none());
         let mut shared = SegmentMut::zeroed(100).unwrap();
         shared.bytes_mut()[..LEN_AT].copy_from_slice(mark());

@@ -5,9 +5,10 @@
 
 use std::io::{self, IoSlice, Read};
 use std::os::windows::io::{AsHandle as _, BorrowedHandle, OwnedHandle};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::AnyHandle;
 use super::operation::Operation;
 use super::passing::{Arriving, Passing};
 use super::pipe::{self, Purpose};
@@ -25,6 +26,8 @@ pub(crate) struct Stream {
     arriving: Mutex<Arriving>,
     /// How much of what is being written stands before the caller's bytes.
     ahead: AtomicUsize,
+    /// Whether sockets have been sent, which the other side has to ask for.
+    has_sent_sockets: AtomicBool,
 }
 
 /// The end that a child is going to have.
@@ -60,14 +63,15 @@ impl Stream {
 
     fn new(pipe: OwnedHandle, watching: Option<Operation>, passing: Arc<Mutex<Passing>>) -> io::Result<Self> {
         let (reading, writing) = (Operation::new()?, Operation::new()?);
-        Ok(Self { pipe, reading, writing, watching, passing, arriving: Mutex::default(), ahead: AtomicUsize::new(0) })
+        let (arriving, ahead, has_sent_sockets) = (Mutex::default(), AtomicUsize::new(0), AtomicBool::new(false));
+        Ok(Self { pipe, reading, writing, watching, passing, arriving, ahead, has_sent_sockets })
     }
 
     /// Writes what the connection takes. After a `WouldBlock` the same bytes must be offered again: they are on their
     /// way, and are counted when they have arrived in the pipe.
     ///
     /// Copies of the handles go to the other process with the first of these bytes, at most 253.
-    pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<usize> {
+    pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&AnyHandle]) -> io::Result<usize> {
         if self.watching.is_some() {
             let count = self.writing.write_on(&self.pipe, |buffer| {
                 buffer.extend(self.block(pieces, handles)?);
@@ -86,7 +90,7 @@ impl Stream {
                 let count = written_behind(ahead, self.writing.write(&self.pipe, &together)?)?;
                 if ahead > 0 {
                     // The parent fetches what it has read of before it reads on, and can do so only as long as this
-                    // process lives.
+                    // process lives; sockets as well.
                     pipe::await_reader(&self.pipe);
                 }
                 Ok(count)
@@ -96,12 +100,20 @@ impl Stream {
 
     /// What tells the other side of handles, if there are any. Where more of them are to come, whoever writes offers a
     /// single byte.
-    fn block(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedHandle]) -> io::Result<Vec<u8>> {
+    fn block(&self, pieces: &[IoSlice<'_>], handles: &[&AnyHandle]) -> io::Result<Vec<u8>> {
         if handles.is_empty() {
             return Ok(Vec::new());
         }
+        self.has_sent_sockets.fetch_or(handles.iter().any(|handle| handle.socket().is_some()), Ordering::Relaxed);
         let more = pieces.iter().map(|piece| piece.len()).sum::<usize>() == 1;
         lock(&self.passing).send(handles, more)
+    }
+
+    /// Waits until the other side has all sockets that it was sent.
+    pub(super) fn await_sockets(&self) {
+        if self.has_sent_sockets.load(Ordering::Relaxed) {
+            pipe::await_reader(&self.pipe);
+        }
     }
 
     /// Whether what is short can be written without waiting. A pipe does not tell: whoever writes waits for the reader.
@@ -193,7 +205,7 @@ impl Read for &Stream {
 }
 
 impl Receive for &Stream {
-    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<OwnedHandle>) -> io::Result<Received> {
+    fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<AnyHandle>) -> io::Result<Received> {
         let mut stream: &Stream = self;
         let mut arriving = lock(&self.arriving);
         let arrived = arriving.receive(first, buf, &lock(&self.passing), |buf| stream.read(buf))?;

@@ -13,8 +13,8 @@ use rustix::io::{Errno, FdFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
-use crate::sys::imp::poll::poll;
 use crate::sys::imp::{Process, SEND_FLAGS, Shared, Stream, pipe};
+use crate::sys::unix::poll;
 use crate::sys::unix::spawn::Source;
 use crate::sys::unix::{Handover, Piped};
 use crate::sys::{Command, Started};
@@ -48,7 +48,7 @@ pub(crate) fn request(
     let directory = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let sources = [Source::of(&command.stdin, 0)?, Source::of(&command.stdout, 1)?, Source::of(&command.stderr, 2)?];
     let mut what = 0;
-    let mut fds = vec![handover.0.as_fd(), lifeline.as_fd(), directory.as_fd()];
+    let mut fds = vec![handover.fd.as_fd(), lifeline.as_fd(), directory.as_fd()];
     for (source, target) in sources.iter().zip(0..) {
         if let Some(fd) = source.fd().or_else(|| inherited(target)) {
             what |= HAS_STREAM << target;

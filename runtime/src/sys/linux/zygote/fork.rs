@@ -11,8 +11,9 @@ use rustix::io::{Errno, FdFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 use rustix::process::PidfdFlags;
 
-use super::surroundings::{Status, Surroundings};
+use super::surroundings::Surroundings;
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
+use crate::sys::imp::status::Status;
 use crate::sys::imp::{SEND_FLAGS, Shared, lifeline};
 use crate::sys::unix::{Adopted, Stream, identity, set_environment};
 
@@ -85,7 +86,7 @@ impl Forker {
         let lifeline = request.lifeline.as_raw_fd();
         let is_held = lifeline::hold_on(request.lifeline);
         let identity = identity(&connection);
-        let adopted = Adopted::new(Stream::new(connection), identity, lifeline, shared);
+        let adopted = Adopted::new(Stream::new(connection, None), identity, lifeline, shared);
         Newborn { adopted, is_held, failure, blocked, ignored }
     }
 }

@@ -8,10 +8,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::process::Pid;
 
-use crate::sys::unix::spawn::never_ignored;
+use crate::sys::imp::status::{Status, bit};
 
 /// A set of processors, as the system calls have it.
 const PROCESSORS_LEN: usize = size_of::<libc::cpu_set_t>();
@@ -38,22 +38,6 @@ pub(crate) struct Standing {
     /// The scheduling policy.
     policy: i32,
 }
-
-/// The lines that make a [`Standing`].
-const LINES: [&[u8]; 12] = [
-    b"Uid:",
-    b"Gid:",
-    b"Groups:",
-    b"NSsid:",
-    b"CapInh:",
-    b"CapPrm:",
-    b"CapEff:",
-    b"CapBnd:",
-    b"CapAmb:",
-    b"NoNewPrivs:",
-    b"Seccomp:",
-    b"Seccomp_filters:",
-];
 
 impl Surroundings {
     /// How many bytes of the encoded form precede the environment.
@@ -128,10 +112,9 @@ impl Surroundings {
 
 impl Standing {
     fn of(status: &Status) -> io::Result<Self> {
-        let lines = status.0.split_inclusive(|&byte| byte == b'\n');
         let root = rustix::fs::stat(c"/")?;
         Ok(Self {
-            status: lines.filter(|line| LINES.iter().any(|name| name[0] == line[0] && line.starts_with(name))).flatten().copied().collect(),
+            status: status.standing(),
             limits: limits(),
             #[allow(clippy::useless_conversion)] // Not on all processors.
             root: (root.st_dev.into(), root.st_ino.into()),
@@ -139,49 +122,6 @@ impl Standing {
             policy: unsafe { libc::sched_getscheduler(0) },
         })
     }
-}
-
-/// What `/proc` tells about this thread.
-pub(super) struct Status(Vec<u8>);
-
-impl Status {
-    pub(super) fn now() -> io::Result<Self> {
-        let file = rustix::fs::open(c"/proc/thread-self/status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        // It is one record: a read that leaves room has got all of it.
-        let mut text = vec![0; 4096];
-        let mut len = 0;
-        loop {
-            match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut text[len..]))? {
-                0 => break,
-                count => len += count,
-            }
-            if len < text.len() {
-                break;
-            }
-            text.resize(2 * len, 0);
-        }
-        text.truncate(len);
-        Ok(Self(text))
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        let line = self.0.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
-        std::str::from_utf8(line).ok().map(str::trim)
-    }
-
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
-        self.field(name)?.parse().ok()
-    }
-
-    /// The signals that this process ignores, and that an executed child ignores as well; a bit for each.
-    pub(super) fn ignored(&self) -> u64 {
-        let all = self.field("SigIgn:").and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
-        never_ignored().fold(all, |ignored, signal| ignored & !bit(signal))
-    }
-}
-
-fn bit(signal: libc::c_int) -> u64 {
-    1 << (signal - 1)
 }
 
 fn niceness() -> io::Result<i32> {

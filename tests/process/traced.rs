@@ -1,0 +1,91 @@
+//! Events of children, which happen here within the children's spans.
+
+use std::time::Duration;
+
+use spawnsafe::{ErrorKind, Pool, child_entry};
+use spawnsafe_tests::{Collects, eventually};
+
+#[child_entry]
+fn tells(answer: u64, dies: bool) -> u64 {
+    tracing::warn!(answer, "the answer is {answer}");
+    tracing::debug!(target: "nobody::listens", "to this");
+    if dies {
+        std::process::abort();
+    }
+    answer
+}
+
+#[test]
+fn events_happen_here_within_the_span_of_the_child() {
+    let collects = Collects::default();
+    let ended = tracing::subscriber::with_default(collects.clone(), || {
+        let crashed = tells::call(1, true).forward_events(true).run();
+        let silent = tells::call(2, false).run();
+        let joined = tells::call(3, false).forward_events(true).spawn().unwrap().join();
+        let asked = eventually("it is there", {
+            let mut child = tells::call(4, false).forward_events(true).spawn().unwrap();
+            move || child.try_join().unwrap()
+        });
+        [crashed.is_err(), silent.is_ok(), joined.is_ok(), asked == 4]
+    });
+    assert_eq!(ended, [true; 4]);
+    let spans = collects.spans.lock().unwrap();
+    let events = collects.events.lock().unwrap();
+    let told: Vec<_> = events.iter().map(|event| (event["answer"].as_str(), event["in"].as_str())).collect();
+    assert_eq!(told, [("1", "1"), ("3", "3"), ("4", "4")], "{events:?}");
+    assert!(spans.iter().all(|span| span["span"] == "child" && span["entry"].contains(tells::NAME)), "{spans:?}");
+    assert_eq!((events[0]["level"].as_str(), events[0]["target"].as_str()), ("WARN", module_path!()));
+    assert_eq!(events[0]["message"], "the answer is 1");
+}
+
+#[child_entry]
+fn tells_much(count: u64) -> u64 {
+    for number in 0..count {
+        tracing::info!(number, text = "x".repeat(1000), "much");
+    }
+    count
+}
+
+#[test]
+fn many_events_are_in_order_and_none_is_lost_unnoticed() {
+    const COUNT: u64 = 2000;
+    let collects = Collects::default();
+    let run = || tells_much::call(COUNT).forward_events(true).run().unwrap();
+    assert_eq!(tracing::subscriber::with_default(collects.clone(), run), COUNT);
+    let events = collects.events.lock().unwrap();
+    let numbers: Vec<u64> =
+        events.iter().filter_map(|event| event.get("number")).map(|number| number.parse().unwrap()).collect();
+    let lost: u64 = events
+        .iter()
+        .filter_map(|event| {
+            event["message"].strip_suffix(" events of a child process were lost: nobody took them in time")
+        })
+        .map(|count| count.parse::<u64>().unwrap())
+        .sum();
+    assert!(numbers.is_sorted() && numbers.len() > 100);
+    // Those at the very end may be lost without an event after them that says so.
+    let all = numbers.len() as u64 + lost;
+    assert!(all == COUNT || all < COUNT && numbers.last() < Some(&(COUNT - 1)), "{} and {lost}", numbers.len());
+}
+
+#[test]
+fn a_child_that_only_tells_is_ended_in_time_and_joining_is_not_held_up() {
+    let collects = Collects::default();
+    tracing::subscriber::with_default(collects.clone(), || {
+        let limited = tells_much::call(u64::MAX).forward_events(true).timeout(Duration::from_millis(300)).run();
+        assert_eq!(limited.unwrap_err().kind(), ErrorKind::TimedOut);
+        let mut child = tells_much::call(u64::MAX).forward_events(true).spawn().unwrap();
+        for _ in 0..10 {
+            assert!(child.try_join().unwrap().is_none());
+        }
+        child.kill().unwrap();
+        assert_eq!(child.join().unwrap_err().kind(), ErrorKind::Cancelled);
+    });
+}
+
+#[test]
+fn in_a_pool_it_is_for_the_builder() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let error = pool.submit(tells::call(1, false).forward_events(true)).unwrap_err();
+    assert!(error.to_string().contains("forward_events"), "{error}");
+}
