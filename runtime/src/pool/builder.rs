@@ -74,12 +74,16 @@ pub(super) struct Settings {
     pub(super) is_on_nodes: bool,
 }
 
-/// Where events of this level and more important ones go: with the number of the task that one is of, and as it travels.
+/// Takes the number of the task that an event is of, and the event as it travels.
+#[cfg(all(feature = "engines", feature = "tracing"))]
+type SendEvent = dyn Fn(Option<u64>, &[u8]) + Send + Sync;
+
+/// Where events of this level and more important ones go.
 #[cfg(all(feature = "engines", feature = "tracing"))]
 #[derive(Clone)]
 pub(super) struct Relay {
     pub(super) level: u8,
-    pub(super) send: Arc<dyn Fn(Option<u64>, &[u8]) + Send + Sync>,
+    pub(super) send: Arc<SendEvent>,
 }
 
 /// The call that each worker begins with.
