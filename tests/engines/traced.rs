@@ -10,9 +10,12 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::{command, pool};
 
-/// The events, each with the number of its span; and how many spans there are.
+/// Events, each with the number of its span.
+type Events = Vec<(String, u64)>;
+
+/// The events that have happened, and how many spans there are.
 #[derive(Clone, Default)]
-struct Collects(Arc<Mutex<(Vec<(String, u64)>, u64)>>);
+struct Collects(Arc<Mutex<(Events, u64)>>);
 
 struct Fields<'a>(&'a mut String);
 
