@@ -36,6 +36,8 @@ pub(super) fn pack(records: &[u8], to: &mut Vec<u8>) {
     let (mut plain, mut at, mut left) = (0, 0, MOST);
     let mut columns = Vec::new();
     while let Some((width, rows)) = alike(&records[at..]) {
+        // As many as there may still be in columns, or else as they are.
+        let rows = if left / width >= ROWS { rows.min(left / width) } else { rows };
         let block = &records[at..at + width * rows];
         at += block.len();
         if rows < ROWS || width > WIDTH || block.len() > left {
