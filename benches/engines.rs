@@ -12,6 +12,8 @@ use measure::Times;
 use spawnsafe::{Engine, Error, Pool, Stdio, child_entry};
 
 const EMPTY: u64 = 1_000_000;
+/// Those whose arguments and results have nothing in common: random numbers.
+const RANDOM: u64 = 200_000;
 const SINGLE: u32 = 300;
 /// Tasks that take ten milliseconds without a processor, as those of real nodes have their own.
 const LONG: usize = 600;
@@ -44,6 +46,7 @@ struct Contestant {
     pool: Pool,
     workers: usize,
     empty: Times,
+    random: Times,
     single: Times,
     long: Times,
 }
@@ -64,6 +67,7 @@ fn compare() -> Result<(), Error> {
             pool,
             workers,
             empty: Times::default(),
+            random: Times::default(),
             single: Times::default(),
             long: Times::default(),
         };
@@ -87,6 +91,11 @@ fn compare() -> Result<(), Error> {
             "  empty tasks     {rate:.3} M/s (best {best:.3}), time {} of the local pool's",
             contestant.empty.ratio_to(&local.empty)
         );
+        let rate = RANDOM as f64 / contestant.random.quantile(0.5).as_secs_f64() / 1e6;
+        println!(
+            "  random numbers  {rate:.3} M/s, time {} of the local pool's",
+            contestant.random.ratio_to(&local.random)
+        );
         let single = contestant.single.quantile(0.5) / SINGLE;
         println!("  one at a time   {single:.1?} (best {:.1?})", contestant.single.quantile(0.0) / SINGLE);
         let ideal = LENGTH * LONG as u32 / contestant.workers as u32;
@@ -106,6 +115,13 @@ impl Contestant {
         let pool = &self.pool;
         self.empty.push(timed(|| {
             for (x, result) in (0..).zip(pool.map(empty::call, 0..EMPTY)) {
+                assert_eq!(result?, x);
+            }
+            Ok(())
+        })?);
+        let numbers = || (0..RANDOM).map(|x| x.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(x as u32));
+        self.random.push(timed(|| {
+            for (x, result) in numbers().zip(pool.map(empty::call, numbers())) {
                 assert_eq!(result?, x);
             }
             Ok(())

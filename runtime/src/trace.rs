@@ -37,6 +37,12 @@ impl Span {
         Self(tracing::info_span!("task", entry, pid = tracing::field::Empty, outcome = tracing::field::Empty))
     }
 
+    /// None: what happens in it happens for whoever listens on this thread.
+    #[cfg(feature = "engines")]
+    pub(crate) fn none() -> Self {
+        Self(tracing::Span::none())
+    }
+
     /// It is with this process; the last one counts.
     pub(crate) fn runs_in(&self, process: u32) {
         self.0.record("pid", process);

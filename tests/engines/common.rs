@@ -1,13 +1,13 @@
 //! The suite that all engines pass.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use spawnsafe::{Engine, ErrorKind, Pool, RemoteError, Stdio, child_entry, inherit, process_local};
+use spawnsafe::{Engine, ErrorKind, Pool, RemoteError, StartMethod, Stdio, child_entry, inherit, process_local};
 use spawnsafe_tests::{eventually, is_running};
 
 use super::{all_workers, begins_and_waits, pool, sleeps, square, works, written_ids};
@@ -20,7 +20,7 @@ macro_rules! suite {
 
             $crate::common::suite! { @tests $engine =>
                 values, spread, long_values, panics, deaths, repeated_deaths, cancelled, abandoned, too_long,
-                statics, initializers, surroundings, printed, joined, shut_down, shared
+                statics, initializers, surroundings, forked, evenly, printed, joined, shut_down, shared
             }
         }
     };
@@ -341,6 +341,37 @@ pub(crate) fn surroundings(engine: &Engine) {
     let nowhere = super::pool(engine).current_dir("/nowhere/at/all").build().unwrap();
     let error = nowhere.submit(square::call(1)).unwrap().join().unwrap_err();
     assert!(error.kind() == ErrorKind::Spawn && error.to_string().contains("/nowhere/at/all"), "{error}");
+}
+
+/// Where code is, which is the same in all processes that one has forked, and chosen at random for each that is executed.
+#[child_entry]
+fn address() -> u64 {
+    address as *const () as usize as u64
+}
+
+pub(crate) fn forked(engine: &Engine) {
+    let count = |method| {
+        let pool = pool(engine).max_tasks_per_worker(1).start_method(method).build().unwrap();
+        let addresses: BTreeSet<u64> = pool.map(|()| address::call(), [(); 12]).map(Result::unwrap).collect();
+        (addresses.len(), all_workers(&pool, engine) / 2)
+    };
+    let (addresses, nodes) = count(StartMethod::Zygote);
+    assert!(addresses <= nodes, "{addresses} zygotes on {nodes} nodes");
+    assert!(count(StartMethod::Exec).0 > nodes);
+}
+
+/// Nobody has much to do while another one has nothing, whatever tasks have taken before.
+pub(crate) fn evenly(engine: &Engine) {
+    let pool = pool(engine).look_ahead(600).build().unwrap();
+    let workers = all_workers(&pool, engine);
+    for _ in 0..10 {
+        works(&pool);
+    }
+    let mut tasks = BTreeMap::new();
+    for ids in pool.map(sleeps::call, [10; 600]) {
+        *tasks.entry(ids.unwrap().0).or_insert(0) += 1;
+    }
+    assert!(tasks.len() == workers && tasks.values().all(|&tasks| tasks > 300 / workers), "{tasks:?}");
 }
 
 /// What tasks print mixes with no frame.

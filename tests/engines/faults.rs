@@ -126,6 +126,51 @@ fn an_agent_that_hears_nothing_ends() {
     eventually("it ends", || (!is_running(agent) && !is_running(worker)).then_some(()));
 }
 
+/// As if what starts agents elsewhere passed nothing on to them: their input is open, and empty.
+#[test]
+fn an_agent_that_gets_no_orders_ends() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_clusters"));
+    command.env("SPAWNSAFE_AGENT", "main:400").stdin(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut agent = command.spawn().unwrap();
+    let held = agent.stdin.take();
+    let output = agent.wait_with_output().unwrap();
+    drop(held);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(["no orders for 400ms", "SPAWNSAFE_AGENT"].iter().all(|part| text.contains(part)), "{text}");
+}
+
+/// What has not left this process has surely not run: it runs on the next node, whether it may run twice or not.
+#[test]
+fn tasks_that_were_not_sent_are_not_lost() {
+    #[spawnsafe::child_entry]
+    fn sums(bytes: Vec<u8>) -> u64 {
+        bytes.iter().map(|&byte| u64::from(byte)).sum()
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
+    let pool = pool(&command(1).heartbeat(Duration::from_secs(2))).build().unwrap();
+    works(&pool);
+    let running = pool.submit(begins_and_waits::call(&begun, &go_on)).unwrap();
+    let (_, agent) = written_ids(&begun);
+    signal(agent, libc::SIGSTOP);
+    // A pipe takes one or two of them.
+    let tasks: Vec<_> = (0..40).map(|x| pool.submit(sums::call(vec![x; 60_000])).unwrap()).collect();
+    assert_eq!(running.join().unwrap_err().kind(), ErrorKind::Lost);
+    let mut lost = 0;
+    for (x, task) in (0..40).zip(tasks) {
+        match task.join() {
+            Ok(sum) => assert_eq!(sum, x * 60_000),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
+                lost += 1;
+            }
+        }
+    }
+    assert!((1..10).contains(&lost), "{lost} are lost");
+}
+
 /// Another writer of the pipe that an agent reads.
 fn copy_of_input(agent: u32) -> Option<File> {
     let pipe = std::fs::read_dir(format!("/proc/{agent}/fd")).ok()?.filter_map(|entry| {

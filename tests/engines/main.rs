@@ -10,6 +10,8 @@ mod faults;
 mod programs;
 mod slurm;
 mod ssh;
+#[cfg(feature = "tracing")]
+mod traced;
 
 use std::path::Path;
 use std::time::Duration;

@@ -64,11 +64,26 @@ pub(super) struct Settings {
     /// Events of the workers happen here as well.
     #[cfg(feature = "tracing")]
     pub(super) forwards: bool,
+    /// Where their events go instead, as they are.
+    #[cfg(all(feature = "engines", feature = "tracing"))]
+    pub(super) relay: Option<Relay>,
     /// How many workers a node has, if they are elsewhere; 0 for as many as it has room for.
     #[cfg(feature = "engines")]
     pub(super) workers_of_node: u32,
     #[cfg(feature = "engines")]
     pub(super) is_on_nodes: bool,
+}
+
+/// Takes the number of the task that an event is of, and the event as it travels.
+#[cfg(all(feature = "engines", feature = "tracing"))]
+type SendEvent = dyn Fn(Option<u64>, &[u8]) + Send + Sync;
+
+/// Where events of this level and more important ones go.
+#[cfg(all(feature = "engines", feature = "tracing"))]
+#[derive(Clone)]
+pub(super) struct Relay {
+    pub(super) level: u8,
+    pub(super) send: Arc<SendEvent>,
 }
 
 /// The call that each worker begins with.
@@ -399,6 +414,8 @@ impl Settings {
             confinement: WorkerHead::default(),
             #[cfg(feature = "tracing")]
             forwards: false,
+            #[cfg(all(feature = "engines", feature = "tracing"))]
+            relay: None,
             #[cfg(feature = "engines")]
             workers_of_node: 0,
             #[cfg(feature = "engines")]
@@ -416,6 +433,10 @@ impl Settings {
 
     /// Up to which level a worker that is started now sends events.
     pub(super) fn events(&self) -> u8 {
+        #[cfg(all(feature = "engines", feature = "tracing"))]
+        if let Some(relay) = &self.relay {
+            return relay.level;
+        }
         #[cfg(feature = "tracing")]
         if self.forwards {
             return crate::trace::level();

@@ -120,6 +120,9 @@ pub(super) struct Driver {
     /// It has rung since answers were looked for.
     has_rung: bool,
     heard: Heard,
+    /// Where its events go instead.
+    #[cfg(all(feature = "engines", feature = "tracing"))]
+    pub(super) relay: Option<super::builder::Relay>,
 }
 
 impl Driver {
@@ -154,6 +157,8 @@ impl Driver {
             tells,
             has_rung: false,
             heard: Heard::default(),
+            #[cfg(all(feature = "engines", feature = "tracing"))]
+            relay: None,
         }
     }
 

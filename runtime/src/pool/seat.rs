@@ -66,7 +66,13 @@ fn start(common: &Common, values: Arc<Values>) -> Result<Driver, Error> {
     let span = Span::worker(common.settings.initializer.as_ref().map(|initializer| initializer.entry.name()));
     let events = common.settings.events();
     match launch(common, &values, events) {
-        Ok(launched) => Ok(Driver::new(launched, values, span, events > 0)),
+        Ok(launched) => {
+            #[cfg_attr(not(all(feature = "engines", feature = "tracing")), allow(unused_mut))]
+            let mut driver = Driver::new(launched, values, span, events > 0);
+            #[cfg(all(feature = "engines", feature = "tracing"))]
+            driver.relay.clone_from(&common.settings.relay);
+            Ok(driver)
+        }
         Err(error) => {
             span.begins(Some(&error));
             Err(error)
@@ -200,8 +206,8 @@ impl Life<'_> {
         let usual = self.common.settings.task_timeout;
         driver.check(now, usual)?;
         self.cancel(driver, seen, deliveries)?;
-        self.share(driver, now);
-        let may_go_on = self.feed(driver, now);
+        // What it gives away it does not take again before others have had the time to.
+        let may_go_on = self.share(driver, now) || self.feed(driver, now);
         if driver.open() == 0 && (!may_go_on || self.common.should_leave(self.seat)) {
             return Ok(Step::Leave);
         }
@@ -213,6 +219,8 @@ impl Life<'_> {
         }
         let look = match driver.hold_up(now) {
             HoldUp::None | HoldUp::Stuck => None,
+            // It is about to begin: whether others wait behind it can be told then.
+            HoldUp::NotBegun(left) if driver.open() > 1 => Some(now + left.min(HOLD_UP)),
             HoldUp::NotBegun(left) => Some(now + left),
             HoldUp::For(since) => Some(now + since.clamp(HOLD_UP, SELDOM)),
         };
@@ -272,14 +280,16 @@ impl Life<'_> {
         if must_end { Err(End::Cancelled) } else { Ok(()) }
     }
 
-    /// Gives tasks away that wait behind a long one, or while another worker has nothing to do.
-    fn share(&mut self, driver: &mut Driver, now: Instant) {
+    /// Gives tasks away that wait behind a long one, or while another worker has nothing to do. `false` if there are none.
+    fn share(&mut self, driver: &mut Driver, now: Instant) -> bool {
         let jobs = match driver.hold_up(now) {
             HoldUp::Stuck => driver.mute(now),
             HoldUp::For(since) if since >= LONG || since >= HOLD_UP && self.common.is_hungry() => driver.take_back(),
-            _ => return,
+            _ => return false,
         };
+        let has_some = !jobs.is_empty();
         self.common.give_back(jobs);
+        has_some
     }
 
     /// Gives the worker what it may have. `false` if it must not have any more.

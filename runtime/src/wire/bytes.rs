@@ -20,6 +20,20 @@ impl<'a> Fields<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
+    /// A number that has 7 bits in each byte, the least first.
+    #[cfg(feature = "engines")]
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let (mut number, mut shift) = (0_u64, 0);
+        loop {
+            let [byte] = self.array()?;
+            number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            shift += 7;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+    }
+
     /// A field that carries its own length.
     pub(super) fn sized(&mut self) -> Option<&'a [u8]> {
         let len = self.array().map(u64::from_le_bytes)?;
@@ -31,4 +45,14 @@ impl<'a> Fields<'a> {
 pub(super) fn put_sized(to: &mut Vec<u8>, field: &[u8]) {
     to.extend_from_slice(&(field.len() as u64).to_le_bytes());
     to.extend_from_slice(field);
+}
+
+/// Appends a number, 7 bits in each byte, the least first.
+#[cfg(feature = "engines")]
+pub(super) fn put_number(to: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        to.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
 }

@@ -24,6 +24,8 @@ mod attach;
 pub(crate) mod batch;
 mod bytes;
 mod call;
+#[cfg(feature = "engines")]
+mod columns;
 mod decode;
 mod encode;
 mod fault;

@@ -8,8 +8,9 @@
 //! Jobs     the inherited statics that have changed, and runs of tasks of one entry:
 //!              8 bytes  number of the first task
 //!              8 bytes  how long each may take, in nanoseconds; all ones for no limit
-//!              then as in a worker's frame of tasks
-//! Answers  runs of short values: the number of the first task, how many there are, and as many records as of arguments
+//!              then as in a worker's frame of tasks, but for the records, which are by columns: see `columns`
+//! Answers  short values: how many runs of them there are; of each the number of the first task, and how many they are; and
+//!          their records, all together, by columns
 //! Long     one that is long, as from a worker
 //! Lost     8 bytes number of a task whose worker has vanished, and the error
 //! Stop     numbers of tasks that are to be stopped
@@ -18,10 +19,14 @@
 //! Yielded  of each run of them, the number of the first and how many they are, 8 bytes each
 //! Leave    nothing: end when everything is done
 //! Beat     nothing: whoever sends it is alive
+//! Event    as from a worker, with the number of the task that the pool knows
 //! ```
 //! Numbers are little-endian. Those of tasks are of the pool's choice.
 
-use super::bytes::{Fields, put_sized};
+use std::borrow::Cow;
+
+use super::bytes::{Fields, put_number, put_sized};
+use super::columns;
 use super::worker::RunHead;
 
 /// In front of an agent's first frame. No text: nothing that greets people contains it.
@@ -46,6 +51,8 @@ pub(crate) struct Orders {
     pub(crate) initializer_timeout: u64,
     pub(crate) task_timeout: Option<u64>,
     pub(crate) max_tasks: Option<u64>,
+    /// Workers are forked by a zygote.
+    pub(crate) forks: bool,
     /// For standard output and standard error, whether what is written goes nowhere.
     pub(crate) silent: [bool; 2],
     pub(crate) clears_environment: bool,
@@ -66,7 +73,7 @@ impl Orders {
             self.max_tasks.unwrap_or(NONE),
         ];
         numbers.iter().for_each(|number| to.extend_from_slice(&number.to_le_bytes()));
-        to.extend([self.silent[0], self.silent[1], self.clears_environment].map(u8::from));
+        to.extend([self.forks, self.silent[0], self.silent[1], self.clears_environment].map(u8::from));
         to.extend_from_slice(&(self.environment.len() as u32).to_le_bytes());
         for (key, value) in &self.environment {
             put_sized(&mut to, key);
@@ -89,7 +96,7 @@ impl Orders {
         let mut number = || fields.array().map(u64::from_le_bytes);
         let (build, silence, workers) = (number()?, number()?, number()?);
         let (initializer_timeout, task_timeout, max_tasks) = (number()?, number()?, number()?);
-        let flags = fields.array::<3>()?;
+        let [forks, out, err, clears_environment] = fields.array()?.map(|flag: u8| flag == 1);
         let mut environment = Vec::new();
         for _ in 0..fields.u32()? {
             let (key, [is_set], value) = (fields.sized()?, fields.array()?, fields.sized()?);
@@ -106,8 +113,9 @@ impl Orders {
             initializer_timeout,
             task_timeout: Some(task_timeout).filter(|&nanos| nanos != NONE),
             max_tasks: Some(max_tasks).filter(|&tasks| tasks != NONE),
-            silent: [flags[0] == 1, flags[1] == 1],
-            clears_environment: flags[2] == 1,
+            forks,
+            silent: [out, err],
+            clears_environment,
             environment,
             arguments,
         };
@@ -141,6 +149,9 @@ impl<'a> Hello<'a> {
     }
 }
 
+/// A run, its records, and what follows it.
+type Decoded<'a> = (NodeRun<'a>, Cow<'a, [u8]>, &'a [u8]);
+
 /// Tasks of one entry on their way to a node, one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeRun<'a> {
@@ -155,59 +166,48 @@ impl<'a> NodeRun<'a> {
     pub(crate) fn encode(&self, records: &[u8], to: &mut Vec<u8>) {
         to.extend_from_slice(&self.number.to_le_bytes());
         to.extend_from_slice(&self.timeout.unwrap_or(NONE).to_le_bytes());
-        self.run.encode(records, to);
+        let mut packed = Vec::new();
+        columns::pack(records, &mut packed);
+        self.run.encode(&packed, to);
     }
 
     /// The run, its records, and what follows it. `known` is how many entries the agent knows.
-    pub(crate) fn decode(bytes: &'a [u8], known: u32) -> Option<(Self, &'a [u8], &'a [u8])> {
+    pub(crate) fn decode(bytes: &'a [u8], known: u32) -> Option<Decoded<'a>> {
         let mut fields = Fields(bytes);
         let number = fields.array().map(u64::from_le_bytes)?;
         let timeout = fields.array().map(u64::from_le_bytes).map(|nanos| Some(nanos).filter(|&nanos| nanos != NONE))?;
         let (run, records, rest) = RunHead::decode(fields.0, known)?;
-        Some((Self { number, timeout, run }, records, rest))
+        Some((Self { number, timeout, run }, columns::unpack(records)?, rest))
     }
 }
 
-/// Values of tasks that follow each other: few bytes for each, as what passes them on takes few at a time.
+/// Values of tasks that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ValuesHead {
     /// The number of the first task.
     pub(crate) first: u64,
     pub(crate) count: u64,
 }
 
-impl ValuesHead {
-    /// What follows are as many records.
-    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
-        put_number(to, self.first);
-        put_number(to, self.count);
+/// Runs of values, and all their records: few bytes for each, as what passes them on takes few at a time.
+pub(crate) fn encode_values(heads: &[ValuesHead], records: &[u8]) -> Vec<u8> {
+    let mut to = Vec::new();
+    put_number(&mut to, heads.len() as u64);
+    for head in heads {
+        put_number(&mut to, head.first);
+        put_number(&mut to, head.count);
     }
-
-    /// The head, and what follows it.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let mut fields = Fields(bytes);
-        Some((Self { first: number(&mut fields)?, count: number(&mut fields)? }, fields.0))
-    }
+    columns::pack(records, &mut to);
+    to
 }
 
-/// Appends a number, 7 bits in each byte, the least first.
-fn put_number(to: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        to.push(number as u8 | 0x80);
-        number >>= 7;
+pub(crate) fn decode_values(bytes: &[u8]) -> Option<(Vec<ValuesHead>, Cow<'_, [u8]>)> {
+    let mut fields = Fields(bytes);
+    let mut heads = Vec::new();
+    for _ in 0..fields.number()? {
+        heads.push(ValuesHead { first: fields.number()?, count: fields.number()? });
     }
-    to.push(number as u8);
-}
-
-fn number(fields: &mut Fields<'_>) -> Option<u64> {
-    let (mut number, mut shift) = (0_u64, 0);
-    loop {
-        let [byte] = fields.array()?;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        shift += 7;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
+    Some((heads, columns::unpack(fields.0)?))
 }
 
 /// The number of a task that was lost, and the packed error.
@@ -243,6 +243,7 @@ mod tests {
             initializer_timeout: 5,
             task_timeout: None,
             max_tasks: Some(10),
+            forks: true,
             silent: [true, false],
             clears_environment: true,
             environment: vec![(b"A".to_vec(), Some(b"1".to_vec())), (b"B".to_vec(), None)],
@@ -266,15 +267,14 @@ mod tests {
         let mut bytes = Vec::new();
         run.encode(b"xyz", &mut bytes);
         assert!((0..bytes.len()).all(|len| NodeRun::decode(&bytes[..len], 0).is_none()));
-        assert_eq!(NodeRun::decode(&bytes, 0), Some((run, &b"xyz"[..], &[][..])));
+        assert_eq!(NodeRun::decode(&bytes, 0), Some((run, b"xyz"[..].into(), &[][..])));
 
-        let mut bytes = Vec::new();
-        ValuesHead { first: u64::MAX, count: 300 }.encode(&mut bytes);
-        assert_eq!(bytes.len(), 10 + 2);
-        assert!((0..bytes.len()).all(|len| ValuesHead::decode(&bytes[..len]).is_none()));
-        let (head, rest) = ValuesHead::decode(&bytes).unwrap();
-        assert_eq!((head.first, head.count, rest), (u64::MAX, 300, &[][..]));
-        assert!(ValuesHead::decode(&[0xff; 20]).is_none());
+        let heads = [ValuesHead { first: u64::MAX, count: 300 }, ValuesHead { first: 1, count: 2 }];
+        let bytes = encode_values(&heads, b"xyz");
+        assert_eq!(bytes.len(), 1 + 10 + 2 + 2 + 4);
+        assert!((0..bytes.len()).filter(|&len| len != 15).all(|len| decode_values(&bytes[..len]).is_none()));
+        assert_eq!(decode_values(&bytes), Some((heads.to_vec(), b"xyz"[..].into())));
+        assert_eq!(decode_values(&[0xff; 20]), None);
 
         assert_eq!(decode_numbers(&encode_numbers(&[1, 2])), Some(vec![1, 2]));
         assert_eq!(decode_numbers(&[0; 9]), None);

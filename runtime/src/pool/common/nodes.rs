@@ -34,7 +34,7 @@ impl Common {
     pub(in crate::pool) fn farthest(&self, here: usize) -> usize {
         #[cfg(feature = "engines")]
         if self.settings.is_on_nodes {
-            return here * 8;
+            return here * 32;
         }
         here
     }

@@ -10,6 +10,8 @@ use crate::link::{Answers, Frame};
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Deliveries};
 use crate::wire::AnswerHead;
+#[cfg(all(feature = "engines", feature = "tracing"))]
+use crate::wire::EventHead;
 
 impl Driver {
     /// Takes the answers out of the memory that it shares with this process.
@@ -83,6 +85,13 @@ impl Driver {
     pub(super) fn hear(&mut self, frame: &Frame) -> Result<(), End> {
         let unreadable = || End::Garbage("an event of it cannot be read".into());
         let (task, event) = link::event(frame).ok_or_else(unreadable)?;
+        #[cfg(feature = "engines")]
+        if let Some(relay) = &self.relay {
+            let found = task.and_then(|task| self.find(task));
+            let (_, body) = EventHead::decode(&frame.items).ok_or_else(unreadable)?;
+            (relay.send)(found.map(|(_, job, before)| job.first() + before as u64), body);
+            return Ok(());
+        }
         // One that has come late is of the worker, as is one of a task that was submitted where nobody listens.
         let found = task.and_then(|task| self.find(task)).and_then(|(_, job, before)| job.span(before));
         let span = found.filter(|span| span.is_heard()).unwrap_or(&self.span).clone();

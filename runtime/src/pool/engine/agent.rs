@@ -5,23 +5,25 @@
 
 mod streams;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::BufReader;
 use std::process::exit;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use streams::{Heard, Hearing, Output, Runs, Source};
 
-use super::texts;
+use super::{HEARTBEAT, texts};
 use crate::child::{self, complain};
 use crate::error::{Error, ErrorKind};
 use crate::handle;
 use crate::inherit::{self, Values};
-use crate::launch::{self, Environment};
+use crate::launch::{self, Environment, StartMethod};
 use crate::link::{Frame, Inbox, Outbox};
 use crate::pool::Pool;
+#[cfg(feature = "tracing")]
+use crate::pool::builder::Relay;
 use crate::pool::builder::{InitializerCall, Settings};
 use crate::pool::common::Common;
 use crate::pool::job::Bundle;
@@ -29,6 +31,8 @@ use crate::pool::letters::Content;
 use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry::{self, Entry};
 use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
+#[cfg(feature = "tracing")]
+use crate::wire::EventHead;
 use crate::wire::node::{Hello, NodeRun, Orders, decode_numbers, encode_numbers};
 use crate::wire::{
     Blob, CallHead, EntryHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, TaskRecord, WorkerHead,
@@ -62,7 +66,8 @@ pub(crate) fn enter() {
 sys::before_main!(before_main);
 
 fn before_main() {
-    if let Some(value) = told().filter(|value| value == TOKEN_BEFORE_MAIN) {
+    let is_for_here = |value: &OsString| role(value).is_some_and(|(token, _)| token == TOKEN_BEFORE_MAIN);
+    if let Some(value) = told().filter(is_for_here) {
         sys::prepare_before_main();
         serve(&value);
     }
@@ -73,35 +78,45 @@ fn told() -> Option<OsString> {
     std::env::var_os(AGENT_VARIABLE).filter(|_| std::env::var_os(CHILD_VARIABLE).is_none())
 }
 
-fn serve(value: &OsString) -> ! {
-    let refused = if sys::has_raised_privileges() {
-        Some("it runs with raised privileges and does not take orders from its environment")
-    } else if value != TOKEN_MAIN && value != TOKEN_BEFORE_MAIN {
-        Some("it is malformed")
-    } else {
-        None
+/// Where the process becomes an agent, and how long it waits for a word of the pool, as the variable says it.
+fn role(value: &OsStr) -> Option<(&str, Duration)> {
+    let text = value.to_str()?;
+    let (token, silence) = match text.split_once(':') {
+        Some((token, silence)) => (token, Duration::from_millis(silence.parse().ok()?)),
+        None => (text, HEARTBEAT),
     };
-    if let Some(reason) = refused {
-        complain(format_args!(
-            "the environment variable {AGENT_VARIABLE} is set to {value:?}, which makes this program the agent of a pool on \
-             another machine, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
-        ));
-        exit(EXIT_NOT_AN_AGENT);
+    (token == TOKEN_MAIN || token == TOKEN_BEFORE_MAIN).then_some((token, silence))
+}
+
+fn refuse(value: &OsStr, reason: &str) -> ! {
+    complain(format_args!(
+        "the environment variable {AGENT_VARIABLE} is set to {value:?}, which makes this program the agent of a pool on \
+         another machine, but {reason}.\nThe variable is for spawnsafe itself: remove it to run the program."
+    ));
+    exit(EXIT_NOT_AN_AGENT)
+}
+
+fn serve(value: &OsStr) -> ! {
+    if sys::has_raised_privileges() {
+        refuse(value, "it runs with raised privileges and does not take orders from its environment");
     }
-    if value == TOKEN_MAIN {
+    let (token, silence) = role(value).unwrap_or_else(|| refuse(value, "it is malformed"));
+    if token == TOKEN_MAIN {
         registry::set_process_main();
     }
     // Before anything runs that may print.
     let (input, output) = sys::take_streams().unwrap_or_else(|error| fail("its streams cannot be taken over", &error));
-    let output = Output(Mutex::new(output));
+    let output = Arc::new(Output(Mutex::new(output)));
     output.write_magic();
-    let heard = Arc::new(Heard { started: Instant::now(), last: AtomicU64::new(0) });
+    let heard = Arc::new(Heard::new(silence));
+    let watched = Arc::clone(&heard);
+    start_thread("spawnsafe-watch", move || watch(&watched));
     let mut source = Source {
         input: BufReader::with_capacity(128 << 10, Hearing(input, Arc::clone(&heard))),
         inbox: Inbox::default(),
     };
     let begun = match source.next() {
-        Some(frame) if frame.kind == Kind::Node(NodeKind::Orders) => begin(frame),
+        Some(frame) if frame.kind == Kind::Node(NodeKind::Orders) => begin(frame, &output),
         Some(_) => Err(texts::damaged_orders()),
         None => exit(0),
     };
@@ -109,11 +124,12 @@ fn serve(value: &OsString) -> ! {
         output.send(Outbox::new(Kind::Failure, &[], child::pack_error(&error)));
         exit(EXIT_REFUSED)
     });
+    heard.has_orders(silence);
     let workers = node.pool.common.seats() as u32;
     let name = std::env::var("SLURMD_NODENAME").unwrap_or_default();
     let hello = Hello { workers, process: std::process::id(), node: &name };
     output.send_items(NodeKind::Hello, hello.encode());
-    run(node, output, source, silence, heard)
+    run(node, &output, source, silence)
 }
 
 /// Nothing can be said to the pool.
@@ -122,29 +138,36 @@ fn fail(what: &str, error: &dyn std::fmt::Display) -> ! {
     exit(EXIT_REFUSED)
 }
 
-/// Splits the agent into its threads.
-fn run(node: Node, output: Output, source: Source, silence: Duration, heard: Arc<Heard>) -> ! {
-    let output = Arc::new(output);
-    let (common, mailbox) = (Arc::clone(&node.pool.common), Arc::clone(&node.mailbox));
-    let (runs, failed_value) = (Arc::clone(&node.runs), Arc::clone(&node.failed_value));
-    let thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
-        let thread = std::thread::Builder::new().name(name.into());
-        if let Err(error) = sys::with_signals_blocked(|| thread.spawn(work)) {
-            fail("a thread cannot be started", &error);
-        }
-    };
-    let feeds = Arc::clone(&output);
-    thread("spawnsafe-feeder", Box::new(move || node.feed(source, &feeds)));
-    thread("spawnsafe-watch", Box::new(move || watch(&heard, silence)));
-    answer(&common, &Mail { mailbox, runs, failed_value }, &output, silence)
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name(name.into());
+    if let Err(error) = sys::with_signals_blocked(|| thread.spawn(work)) {
+        fail("a thread cannot be started", &error);
+    }
 }
 
-/// Ends the process when the other side has been silent for too long: the link is cut, and nobody wants what runs here.
-fn watch(heard: &Heard, limit: Duration) -> ! {
+/// Splits the agent into its threads.
+fn run(node: Node, output: &Arc<Output>, source: Source, silence: Duration) -> ! {
+    let (common, mailbox) = (Arc::clone(&node.pool.common), Arc::clone(&node.mailbox));
+    let (runs, failed_value) = (Arc::clone(&node.runs), Arc::clone(&node.failed_value));
+    let feeds = Arc::clone(output);
+    start_thread("spawnsafe-feeder", move || node.feed(source, &feeds));
+    answer(&common, &Mail { mailbox, runs, failed_value }, output, silence)
+}
+
+/// Ends the process when the other side has been silent for too long: the link is cut, and nobody wants what runs here; or
+/// there is no pool at all, but somebody who keeps its input open.
+fn watch(heard: &Heard) -> ! {
     loop {
-        let silence = heard.silence();
+        let (silence, limit) = (heard.silence(), heard.limit());
         if silence > limit {
-            complain(format_args!("the agent of a pool ends: nothing was heard of the pool for {limit:?}"));
+            if heard.is_ordered() {
+                complain(format_args!("the agent of a pool ends: nothing was heard of the pool for {limit:?}"));
+            } else {
+                complain(format_args!(
+                    "the agent of a pool ends: it was given no orders for {limit:?}; whatever has started it, with \
+                     {AGENT_VARIABLE} set, must pass on what the pool writes to its standard input"
+                ));
+            }
             exit(EXIT_ABANDONED);
         }
         std::thread::sleep((limit - silence).min(limit / 4));
@@ -167,7 +190,8 @@ struct Node {
 }
 
 /// Makes the pool that the orders describe. Gives also how long the other side may be silent.
-fn begin(frame: Frame) -> Result<(Node, Duration), Error> {
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> {
     let Frame { items, blobs, .. } = frame;
     // All else may mean something else in another build.
     if Orders::build(&items) != Some(sys::portable_build_id()) {
@@ -202,15 +226,30 @@ fn begin(frame: Frame) -> Result<(Node, Duration), Error> {
         environment,
         stdout: stream(orders.silent[0]),
         stderr: stream(orders.silent[1]),
+        start_method: if orders.forks { StartMethod::Zygote } else { StartMethod::Exec },
         name: Some(head.process_name.to_owned()),
         current_dir: sys::os_string(head.current_dir).into(),
         confinement,
+        #[cfg(feature = "tracing")]
+        relay: Some(relay(head.events, output)),
         ..Settings::new()
     };
     let workers = if orders.workers == 0 { room() } else { orders.workers as usize };
     let pool = Pool::of(settings, workers, Arc::clone(&values))?;
     let node = Node { pool, mailbox: Arc::default(), runs: Arc::default(), values, entries: Vec::new(), failed_value };
     Ok((node, Duration::from_nanos(orders.silence)))
+}
+
+/// Sends events to the pool before the answers of their tasks, which come from the same threads.
+#[cfg(feature = "tracing")]
+fn relay(level: u8, output: &Arc<Output>) -> Relay {
+    let output = Arc::clone(output);
+    let send = move |task: Option<u64>, event: &[u8]| {
+        let head = EventHead(task).encode();
+        let packed = Packed { items: event.to_vec(), ..Packed::default() };
+        output.send(Outbox::new(Kind::Node(NodeKind::Event), &head, packed));
+    };
+    Relay { level, send: Arc::new(send) }
 }
 
 /// How many workers there is room for: what an allocation of Slurm gives, or else one for each processor.
@@ -294,9 +333,9 @@ impl Node {
         let mut blobs = frame.blobs.into_iter();
         let mut jobs = Vec::new();
         while !rest.is_empty() {
-            let (NodeRun { number, timeout, run }, mut records, after) =
-                NodeRun::decode(rest, self.entries.len() as u32)?;
+            let (NodeRun { number, timeout, run }, records, after) = NodeRun::decode(rest, self.entries.len() as u32)?;
             rest = after;
+            let mut records = &records[..];
             if let Some(EntryHead { index, position, name }) = run.new {
                 let found = registry::find(index, name, position).map(|entry| (entry, index));
                 self.entries.push(found.ok_or_else(|| name.to_owned()));

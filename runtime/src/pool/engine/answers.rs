@@ -6,12 +6,16 @@ use std::sync::Arc;
 use super::texts;
 use crate::error::Error;
 use crate::handle;
+#[cfg(feature = "tracing")]
+use crate::link;
 use crate::link::{Answer, Answers, Frame};
 use crate::pool::common::Common;
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Deliveries};
 use crate::registry::Entry;
-use crate::wire::node::{NodeRun, ValuesHead, decode_lost};
+#[cfg(feature = "tracing")]
+use crate::trace::{Event, Span};
+use crate::wire::node::{NodeRun, ValuesHead, decode_lost, decode_values};
 use crate::wire::{AnswerHead, Blob, EntryHead, NodeKind, RunHead, TaskRecord};
 
 /// The tasks of a node.
@@ -127,10 +131,10 @@ impl Flight {
         Some(Vec::new())
     }
 
-    fn accept_short(&mut self, mut bytes: &[u8], deliveries: &mut Deliveries) -> Option<()> {
-        let (mut answers, mut runs) = (Answers::none(), Vec::new());
-        while !bytes.is_empty() {
-            let (head, mut records) = ValuesHead::decode(bytes)?;
+    fn accept_short(&mut self, bytes: &[u8], deliveries: &mut Deliveries) -> Option<()> {
+        let (heads, records) = decode_values(bytes)?;
+        let (mut answers, mut runs, mut records) = (Answers::none(), Vec::new(), &records[..]);
+        for head in heads {
             let mut at = None;
             for task in 0..head.count {
                 let (TaskRecord(body), rest) = TaskRecord::decode(records)?;
@@ -138,8 +142,10 @@ impl Flight {
                 let place = answers.push(Answer { task: head.first.wrapping_add(task) as u32, failed: false, body });
                 at.get_or_insert(place);
             }
-            bytes = records;
             runs.push((head, at?));
+        }
+        if !records.is_empty() {
+            return None;
         }
         let answers = Arc::new(answers);
         for (ValuesHead { first, count }, at) in runs {
@@ -182,6 +188,14 @@ impl Flight {
         Some(Vec::new())
     }
 
+    /// An event, and the span that it belongs to. `None` if it is none.
+    #[cfg(feature = "tracing")]
+    pub(super) fn event(&self, frame: &Frame) -> Option<(Span, Event)> {
+        let (task, event) = link::event(frame)?;
+        let span = task.and_then(|task| self.find(task)).and_then(|(job, before)| job.span(before)).cloned();
+        Some((span.unwrap_or_else(Span::none), event))
+    }
+
     /// The numbers of runs of tasks that are to be stopped, and of those that need not begin, each once.
     pub(super) fn newly_unwanted(&mut self) -> [Vec<u64>; 2] {
         let mut numbers = [Vec::new(), Vec::new()];
@@ -199,9 +213,14 @@ impl Flight {
         numbers
     }
 
-    /// All that the node had.
-    pub(super) fn disembark(&mut self) -> Vec<Job> {
+    /// The number of the first task that has not been taken in.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// All that the node had, each with the number of its first task.
+    pub(super) fn disembark(&mut self) -> Vec<(u64, Job)> {
         self.open = 0;
-        std::mem::take(&mut self.runs).into_values().map(|flying| flying.job).collect()
+        std::mem::take(&mut self.runs).into_iter().map(|(number, flying)| (number, flying.job)).collect()
     }
 }

@@ -13,7 +13,7 @@ const AHEAD: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_millis(250);
 
 /// The most that one worker of a node is given, whatever its tasks take.
-const MOST: usize = 16 << 10;
+const MOST: usize = 256 << 10;
 
 /// How long the tasks of a node take, lately.
 #[derive(Debug)]
@@ -47,6 +47,11 @@ impl Credit {
         self.each = Some(self.each.map_or(each, |before| before * (1.0 - weight) + each * weight));
     }
 
+    /// How long it takes until so many tasks have ended, if that goes on as it did.
+    pub(super) fn time_for(&self, tasks: usize) -> Duration {
+        Duration::from_nanos((self.each.unwrap_or(0.0) * tasks as f64) as u64)
+    }
+
     /// How many tasks the node may have. As many as it has workers, before it is known how long they take.
     pub(super) fn depth(&self) -> usize {
         let Some(each) = self.each else { return self.workers };
@@ -64,19 +69,22 @@ mod tests {
 
     #[test]
     fn long_tasks_get_no_credit_and_short_ones_much() {
-        let depth = |each: Duration| {
+        let after = |each: Duration| {
             let mut credit = Credit::new(4);
             let mut now = credit.last;
             for _ in 0..20 {
                 now += each;
                 credit.answered(1, now);
             }
-            credit.depth()
+            credit
         };
+        let depth = |each: Duration| after(each).depth();
         assert_eq!(Credit::new(4).depth(), 4);
         assert_eq!(depth(Duration::from_secs(1)), 4);
         assert_eq!(depth(Duration::from_millis(20)), 10);
         assert_eq!(depth(Duration::from_micros(100)), 2000);
         assert_eq!(depth(Duration::from_nanos(1)), 4 * MOST);
+        assert_eq!(after(Duration::from_millis(2)).time_for(10), Duration::from_millis(20));
+        assert_eq!(Credit::new(4).time_for(10), Duration::ZERO);
     }
 }

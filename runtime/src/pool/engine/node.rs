@@ -12,12 +12,14 @@ use super::texts;
 use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
+use crate::launch::StartMethod;
 use crate::link::{Frame, Outbox, Piece};
 use crate::pool::common::{Common, Next, Seat};
 use crate::pool::job::Job;
 use crate::pool::letters::Deliveries;
 use crate::pool::{seat, texts as pool_texts};
 use crate::sys;
+use crate::trace::Heard;
 use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
 use crate::wire::{Kind, NodeKind, Packed};
 
@@ -40,8 +42,16 @@ const SOON: Duration = Duration::from_secs(1);
 /// More than that is not put in front of a slow link.
 const MOST_UNWRITTEN: usize = 4 << 20;
 
-/// How long tasks may wait at a node while another one has nothing to do.
+/// How long tasks may wait at a node while another one has nothing to do: behind some that do not end, and if it goes on as
+/// it did.
 const HOLD_UP: Duration = Duration::from_millis(20);
+const WORTH_SHARING: Duration = Duration::from_millis(5);
+
+/// A node that has so many times what it may have gives the rest back. Not twice as much: how long tasks take goes up and down.
+const TOO_MUCH: usize = 4;
+
+/// For how long a node that has given tasks back leaves them to others.
+const MODEST: Duration = Duration::from_millis(2);
 
 /// What the thread does from its start to its end.
 pub(in crate::pool) fn run(common: &Common, seat: &Arc<Seat>, place: &Place) {
@@ -109,8 +119,11 @@ fn live(common: &Common, seat: &Arc<Seat>, place: &Place, values: Arc<Values>) -
         beat: now,
         answered: 0,
         yielding: false,
+        yielded: None,
+        yields_after: None,
         progress: now,
         cancellations: 0,
+        heard: Heard::default(),
     };
     node.live()
 }
@@ -127,14 +140,14 @@ fn orders(common: &Common, place: &Place, values: &Values) -> Outbox {
         initializer_timeout: nanos(settings.initializer_timeout),
         task_timeout: settings.task_timeout.map(nanos),
         max_tasks: settings.max_tasks_per_worker,
+        forks: settings.start_method == StartMethod::Zygote,
         silent: [&settings.stdout, &settings.stderr].map(|stream| stream.is_null()),
         clears_environment,
         environment,
         arguments: std::env::args_os().map(std::ffi::OsString::into_encoded_bytes).collect(),
     };
     let mut pieces = vec![Piece::Owned(orders.encode())];
-    // What workers tell of themselves stays there.
-    let (start, blobs, _) = seat::beginning(settings, values, 0);
+    let (start, blobs, _) = seat::beginning(settings, values, settings.events());
     pieces.extend(start);
     Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs, Vec::new())
 }
@@ -171,9 +184,15 @@ struct Node<'a> {
     answered: u64,
     /// It was asked to give tasks back, and has not yet.
     yielding: bool,
+    /// When it has done so last.
+    yielded: Option<Instant>,
+    /// It is not asked again before.
+    yields_after: Option<Instant>,
     /// When it has answered or was given something last.
     progress: Instant,
     cancellations: u64,
+    /// The events that have come.
+    heard: Heard,
 }
 
 impl Node<'_> {
@@ -199,6 +218,7 @@ impl Node<'_> {
         let mut deliveries = Deliveries::new();
         let heard = self.hear(&mut deliveries);
         self.note_tasks();
+        std::mem::take(&mut self.heard).tell();
         self.common.deliver(deliveries);
         heard?;
         let now = Instant::now();
@@ -215,7 +235,7 @@ impl Node<'_> {
             return Err(End::Done);
         }
         let pause = self.place.heartbeat / 4;
-        if now.duration_since(self.beat) >= pause && self.remote.unwritten() == 0 {
+        if now.saturating_duration_since(self.beat) >= pause && self.remote.unwritten() == 0 {
             self.send(NodeKind::Beat, Vec::new());
         }
         let look = if self.flight.len() > workers { pause.min(HOLD_UP) } else { pause };
@@ -282,7 +302,10 @@ impl Node<'_> {
             }
             (Kind::Node(NodeKind::Yielded), Some(_)) => {
                 let numbers = decode_numbers(&frame.items).ok_or_else(damaged)?;
+                let now = Instant::now();
                 self.yielding = false;
+                self.yielded = Some(now);
+                self.yields_after = Some(now + if numbers.is_empty() { HOLD_UP } else { MODEST });
                 let mut jobs = Vec::new();
                 for run in numbers.chunks(2) {
                     let &[number, count] = run else { return Err(damaged()) };
@@ -299,6 +322,12 @@ impl Node<'_> {
                 },
                 None => Err(damaged()),
             },
+            #[cfg(feature = "tracing")]
+            (Kind::Node(NodeKind::Event), Some(_)) => {
+                let (span, event) = self.flight.event(&frame).ok_or_else(damaged)?;
+                self.heard.push(span, event);
+                Ok(())
+            }
             (Kind::Failure, _) => Err(End::Unfit(handle::failure(&frame.items, frame.blobs))),
             _ => Err(damaged()),
         }
@@ -328,6 +357,10 @@ impl Node<'_> {
         if self.flight.len() > depth / 2 && self.flight.len() >= workers {
             return;
         }
+        let is_modest = self.yielded.is_some_and(|time| now.saturating_duration_since(time) < MODEST);
+        if is_modest && self.flight.len() >= workers {
+            return;
+        }
         while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
             let open = self.flight.len();
             let mut jobs = Vec::new();
@@ -355,16 +388,27 @@ impl Node<'_> {
         let (tasks, blobs) = self.flight.board(jobs, id);
         items.push(Piece::Owned(tasks));
         self.beat = Instant::now();
-        self.remote.send(Outbox::of_shared(Kind::Node(NodeKind::Jobs), items, blobs, Vec::new()));
+        let frame = Outbox::of_shared(Kind::Node(NodeKind::Jobs), items, blobs, Vec::new());
+        self.remote.send_tasks(frame, self.flight.next());
     }
 
-    /// Has the node give back what waits there while another one has nothing to do.
+    /// Has the node give back what waits there while another one has nothing to do, and what was far too much, as tasks
+    /// take longer than they did: all that it has may be lost with it.
     fn share(&mut self, workers: usize, now: Instant) {
-        let waiting = self.flight.len().saturating_sub(workers);
-        if waiting > 0 && !self.yielding && now.duration_since(self.progress) >= HOLD_UP && self.common.is_hungry() {
-            self.yielding = true;
-            self.send(NodeKind::Yield, (waiting as u32).to_le_bytes().to_vec());
-        }
+        let (open, waiting) = (self.flight.len(), self.flight.len().saturating_sub(workers));
+        let may_ask = waiting > 0 && !self.yielding && self.yields_after.is_none_or(|time| time <= now);
+        let Some(credit) = self.credit.as_ref().filter(|_| may_ask) else { return };
+        let held_up = now.saturating_duration_since(self.progress) >= HOLD_UP;
+        let share = if (held_up || credit.time_for(waiting) >= WORTH_SHARING) && self.common.is_hungry() {
+            // Where it gets on by itself it does its part.
+            if held_up { waiting } else { waiting.div_ceil(2) }
+        } else if open / TOO_MUCH > credit.depth() {
+            open - credit.depth()
+        } else {
+            return;
+        };
+        self.yielding = true;
+        self.send(NodeKind::Yield, (share as u32).to_le_bytes().to_vec());
     }
 
     fn send(&mut self, kind: NodeKind, items: Vec<u8>) {
@@ -387,6 +431,7 @@ impl Node<'_> {
         let was_useful = self.credit.is_some() && (self.answered > 0 || self.started.elapsed() > USEFUL);
         let failure = self.failure(&end);
         let jobs = self.flight.disembark();
+        let unsent = self.remote.stop_writing();
         // It must be gone before its tasks go to another one.
         drop(self.remote);
         self.seat.process.store(0, Ordering::Release);
@@ -394,14 +439,14 @@ impl Node<'_> {
         let why = failure.as_ref().map_or_else(String::new, |(why, _)| why.clone());
         let mut deliveries = Deliveries::new();
         let mut again = Vec::new();
-        for mut job in jobs {
+        for (number, mut job) in jobs {
             let is_unfit = matches!(end, End::Unfit(_));
             if let End::Dismissed(error) = &end {
                 job.fail(|| error.copy(), &mut deliveries);
             } else if job.bundle.mailbox.is_unwanted() {
                 job.fail(|| pool_texts::cancelled(None), &mut deliveries);
-            } else if is_unfit {
-                // It answers all that has run before it says so.
+            } else if is_unfit || number >= unsent {
+                // It answers all that has run before it says so; and does not run what it has never heard of.
                 again.push(job);
             } else if job.retries > 0 {
                 job.retries -= 1;

@@ -30,7 +30,7 @@ const ALLOCATION: [&str; 2] = ["SLURM_JOB_NUM_NODES", "SLURM_NNODES"];
 
 pub(super) fn places(engine: &Engine) -> Result<Vec<Place>, Error> {
     let program = program(engine)?;
-    let agent = agent();
+    let agent = agent(engine.heartbeat);
     let (commands, start_timeout): (Vec<(String, Vec<OsString>)>, _) = match &engine.kind {
         Kind::Local => (Vec::new(), None),
         Kind::Ssh { options, hosts } => {
@@ -60,13 +60,13 @@ pub(super) fn places(engine: &Engine) -> Result<Vec<Place>, Error> {
     Ok(commands.into_iter().map(place).collect())
 }
 
-/// What makes the program an agent, as `env` takes it.
-fn agent() -> OsString {
+/// What makes the program an agent, as `env` takes it: where it does so, and for how many milliseconds it waits for a word.
+fn agent(heartbeat: Duration) -> OsString {
     let token = match registry::dispatch() {
         Some(Dispatch::BeforeMain) => TOKEN_BEFORE_MAIN,
         _ => TOKEN_MAIN,
     };
-    format!("{AGENT_VARIABLE}={token}").into()
+    format!("{AGENT_VARIABLE}={token}:{}", heartbeat.as_millis()).into()
 }
 
 /// The program's path on the nodes.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use super::place::{Place, shown};
@@ -39,11 +39,14 @@ pub(super) enum Event {
     End(Option<String>),
 }
 
+/// A frame that is to be written, and the number behind the last of its tasks; 0 if it has none.
+type ToWrite = (Outbox, u64);
+
 /// The link. Dropping it ends the command.
 pub(super) struct Remote {
     child: Child,
     events: mpsc::Receiver<Event>,
-    frames: Option<mpsc::Sender<Outbox>>,
+    frames: Option<mpsc::Sender<ToWrite>>,
     shared: Arc<Shared>,
     command: String,
 }
@@ -56,9 +59,17 @@ struct Shared {
     heard: AtomicU64,
     /// Bytes that are to be written.
     unwritten: AtomicUsize,
+    /// All tasks before this number may have been written, at least in part. `None` if nothing more may be.
+    begun: Mutex<Option<u64>>,
     /// The last of what the command, and those behind it, have complained of.
     complaints: Mutex<VecDeque<u8>>,
     has_said_all: AtomicBool,
+}
+
+impl Shared {
+    fn begun(&self) -> MutexGuard<'_, Option<u64>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Remote {
@@ -74,6 +85,7 @@ impl Remote {
             started: Instant::now(),
             heard: AtomicU64::new(0),
             unwritten: AtomicUsize::new(0),
+            begun: Mutex::new(Some(0)),
             complaints: Mutex::default(),
             has_said_all: AtomicBool::new(false),
         });
@@ -105,11 +117,22 @@ impl Remote {
 
     /// Has a frame written, in its turn.
     pub(super) fn send(&self, frame: Outbox) {
+        self.send_tasks(frame, 0);
+    }
+
+    /// Has a frame written whose tasks are those before this number that no frame has had yet.
+    pub(super) fn send_tasks(&self, frame: Outbox, behind: u64) {
         self.shared.unwritten.fetch_add(frame.len(), Ordering::AcqRel);
         if let Some(frames) = &self.frames {
             // If the thread has ended, so has the reader, and says so.
-            let _ = frames.send(frame);
+            let _ = frames.send((frame, behind));
         }
+    }
+
+    /// Begins to write nothing more. No byte was written of the tasks from this number on.
+    pub(super) fn stop_writing(&self) -> u64 {
+        // A second time there is nothing to tell.
+        self.shared.begun().take().unwrap_or(u64::MAX)
     }
 
     /// How many bytes are still to be written.
@@ -231,8 +254,12 @@ fn find_magic(source: &mut BufReader<Heard<'_>>) -> Result<(), String> {
     }
 }
 
-fn write(mut stdin: ChildStdin, frames: &mpsc::Receiver<Outbox>, shared: &Shared) {
-    while let Ok(mut frame) = frames.recv() {
+fn write(mut stdin: ChildStdin, frames: &mpsc::Receiver<ToWrite>, shared: &Shared) {
+    while let Ok((mut frame, behind)) = frames.recv() {
+        match &mut *shared.begun() {
+            Some(begun) => *begun = behind.max(*begun),
+            None => return,
+        }
         let len = frame.len();
         // A link that is cut is the reader's to tell.
         if frame.pump(|pieces, _| stdin.write_vectored(pieces)).is_err() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Write as _};
 use std::process::exit;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::pool::engine::texts;
 use crate::pool::letters::{Content, Letter};
 use crate::pool::mailbox::Mailbox;
 use crate::sys::Receive;
-use crate::wire::node::{MAGIC, ValuesHead};
+use crate::wire::node::{MAGIC, ValuesHead, encode_values};
 use crate::wire::{AnswerHead, Blob, Kind, NodeKind, Packed, TaskRecord};
 
 /// How much of answers goes into one frame.
@@ -56,12 +56,12 @@ impl Output {
 
     /// Many in one frame, but for long ones.
     pub(super) fn send_answers(&self, letters: Vec<Letter>, runs: &Runs) {
-        let mut bytes = Vec::new();
+        let (mut heads, mut bytes) = (Vec::new(), Vec::new());
         for Letter { first, count, content } in letters {
             runs.ended(first, count);
             match content {
                 Content::Values { answers, mut at, .. } => {
-                    ValuesHead { first, count: count as u64 }.encode(&mut bytes);
+                    heads.push(ValuesHead { first, count: count as u64 });
                     for _ in 0..count {
                         let (answer, next) = answers.get(at).expect("it was there when the letter was written");
                         at = next;
@@ -90,11 +90,13 @@ impl Output {
                 Content::Failed(error) => self.send_error(first, &error),
             }
             if bytes.len() >= MOST_BYTES {
-                self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
+                self.send_items(NodeKind::Answers, encode_values(&heads, &bytes));
+                heads.clear();
+                bytes.clear();
             }
         }
-        if !bytes.is_empty() {
-            self.send_items(NodeKind::Answers, bytes);
+        if !heads.is_empty() {
+            self.send_items(NodeKind::Answers, encode_values(&heads, &bytes));
         }
     }
 
@@ -140,18 +142,49 @@ impl Runs {
     }
 }
 
-/// When something has come from the pool.
+/// When something has come from the pool, and must have.
 #[derive(Debug)]
 pub(super) struct Heard {
-    pub(super) started: Instant,
+    started: Instant,
     /// In milliseconds from the start.
-    pub(super) last: AtomicU64,
+    last: AtomicU64,
+    /// How long nothing may come, in milliseconds.
+    limit: AtomicU64,
+    is_ordered: AtomicBool,
 }
 
 impl Heard {
+    /// For orders it waits so long.
+    pub(super) fn new(limit: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            last: AtomicU64::new(0),
+            limit: AtomicU64::new(milliseconds(limit)),
+            is_ordered: AtomicBool::new(false),
+        }
+    }
+
+    /// The orders have come, and say how long there may be silence.
+    pub(super) fn has_orders(&self, limit: Duration) {
+        self.limit.store(milliseconds(limit), Ordering::Release);
+        self.is_ordered.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_ordered(&self) -> bool {
+        self.is_ordered.load(Ordering::Acquire)
+    }
+
+    pub(super) fn limit(&self) -> Duration {
+        Duration::from_millis(self.limit.load(Ordering::Acquire))
+    }
+
     pub(super) fn silence(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Acquire)))
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 pub(super) struct Hearing(pub(super) File, pub(super) Arc<Heard>);
@@ -162,8 +195,7 @@ impl Receive for BufReader<Hearing> {}
 impl Read for Hearing {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let count = self.0.read(buf)?;
-        let now = self.1.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-        self.1.last.store(now, Ordering::Release);
+        self.1.last.store(milliseconds(self.1.started.elapsed()), Ordering::Release);
         Ok(count)
     }
 }
