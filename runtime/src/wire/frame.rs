@@ -81,10 +81,11 @@ pub(crate) enum NodeKind {
     Yielded,
     Leave,
     Beat,
+    Parcel,
 }
 
 /// By the number that stands for each, from [`FIRST_NODE_KIND`] on.
-const NODE_KINDS: [NodeKind; 12] = [
+const NODE_KINDS: [NodeKind; 13] = [
     NodeKind::Orders,
     NodeKind::Hello,
     NodeKind::Jobs,
@@ -97,6 +98,7 @@ const NODE_KINDS: [NodeKind; 12] = [
     NodeKind::Yielded,
     NodeKind::Leave,
     NodeKind::Beat,
+    NodeKind::Parcel,
 ];
 const FIRST_NODE_KIND: u8 = 64;
 
