@@ -53,10 +53,10 @@ mod counted {
 
     const COUNTED: [Counted; 5] = [
         Counted { name: "packing three arguments", prepare: nothing, run: pack, times: 20, known: 1_279 },
-        Counted { name: "a start and its result", prepare: nothing, run: start, times: 4, known: 45_195 },
-        Counted { name: "a round trip to a worker", prepare: nothing, run: trip, times: 20, known: 8_855 },
-        Counted { name: "a start by a zygote", prepare: nothing, run: fork, times: 4, known: 1 },
-        Counted { name: "a start in a process that waits", prepare: keep_spares, run: start, times: 4, known: 1 },
+        Counted { name: "a start and its result", prepare: nothing, run: start, times: 4, known: 44_689 },
+        Counted { name: "a round trip to a worker", prepare: nothing, run: trip, times: 20, known: 8_074 },
+        Counted { name: "a start by a zygote", prepare: nothing, run: fork, times: 4, known: 54_619 },
+        Counted { name: "a start in a process that waits", prepare: keep_spares, run: start, times: 4, known: 50_551 },
     ];
 
     /// How many processes wait: more than are taken while it is counted.

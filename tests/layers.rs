@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the top: a module may use those in later rows, and none of its own.
 const ROWS: &[&[&str]] = &[
     &["lib", "__private"],
+    &["batch"],
     &["pool"],
     &["handle"],
     &["launch", "child"],

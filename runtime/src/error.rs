@@ -86,7 +86,8 @@ pub enum ErrorKind {
     /// The node of a cluster that had the task vanished, so that nobody knows whether it has run; and its entry does not say
     /// that it may run again.
     Lost,
-    /// The system refused what a channel needs, such as a descriptor or memory. Nothing was lost.
+    /// The system refused what a channel needs, such as a descriptor or memory; nothing was lost. Or it refused to read or
+    /// write a file of a batch.
     System,
 }
 

@@ -23,7 +23,10 @@ pub use ::std;
 /// The first statement of `main`.
 pub fn enter_main() {
     #[cfg(feature = "engines")]
-    crate::pool::enter_agent();
+    {
+        crate::pool::enter_agent();
+        crate::batch::enter_element();
+    }
     crate::child::enter_main();
 }
 

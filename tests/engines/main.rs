@@ -1,9 +1,10 @@
 //! Pools whose workers are elsewhere, as their users see them: on this machine, through commands that could as well reach
-//! others. One suite for all engines, and what is special to each.
+//! others. One suite for all engines, and what is special to each; and batches.
 
 // Nodes are found, stopped and killed by what `/proc` tells.
 #![cfg(target_os = "linux")]
 
+mod batch;
 mod common;
 mod faults;
 #[cfg(feature = "nats")]

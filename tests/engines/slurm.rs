@@ -1,5 +1,7 @@
 //! Slurm: three nodes on this machine, which `.ci/engines` starts with `slurm/cluster`.
 
+mod batch;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +66,8 @@ fn nobody_is_left_when_the_program_is_killed() {
 
 /// Each does something to the cluster that others would notice: they run by themselves, one after another.
 mod faults {
+    mod batch;
+
     use super::*;
 
     #[child_entry(on_loss = retry(3))]

@@ -138,13 +138,8 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     let collects = Collects::default();
     let pool = listening(&collects, true);
     assert_eq!(pool.submit(tells_much::call(COUNT)).unwrap().join().unwrap(), COUNT);
-    let events = collects.events.lock().unwrap();
-    let numbers: Vec<u64> =
-        events.iter().filter_map(|event| event.get("number")).map(|number| number.parse().unwrap()).collect();
+    let (numbers, lost) = collects.numbers_and_lost();
     assert!(numbers.is_sorted());
-    let is_lost = |event: &&BTreeMap<String, String>| event["message"].contains("were lost");
-    let lost = events.iter().filter(is_lost).map(|event| event["message"].split(' ').next().unwrap());
-    let lost: u64 = lost.map(|count| count.parse::<u64>().unwrap()).sum();
     // Those at the very end may be lost without an event after them that says so.
     assert!(numbers.len() as u64 + lost <= COUNT && numbers.len() > 100, "{} and {lost}", numbers.len());
     assert!(

@@ -52,16 +52,7 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     let collects = Collects::default();
     let run = || tells_much::call(COUNT).forward_events(true).run().unwrap();
     assert_eq!(tracing::subscriber::with_default(collects.clone(), run), COUNT);
-    let events = collects.events.lock().unwrap();
-    let numbers: Vec<u64> =
-        events.iter().filter_map(|event| event.get("number")).map(|number| number.parse().unwrap()).collect();
-    let lost: u64 = events
-        .iter()
-        .filter_map(|event| {
-            event["message"].strip_suffix(" events of a child process were lost: nobody took them in time")
-        })
-        .map(|count| count.parse::<u64>().unwrap())
-        .sum();
+    let (numbers, lost) = collects.numbers_and_lost();
     assert!(numbers.is_sorted() && numbers.len() > 100);
     // Those at the very end may be lost without an event after them that says so.
     let all = numbers.len() as u64 + lost;

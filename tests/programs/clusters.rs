@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use spawnsafe::{Engine, Pool, Stdio, child_entry, process_main};
-use spawnsafe_tests::{children_of, eventually, open_descriptors};
+use spawnsafe::{Batch, Engine, ErrorKind, Pool, Scheduler, Stdio, child_entry, process_main};
+use spawnsafe_tests::{DEADLINE, children_of, eventually, open_descriptors};
 
 #[child_entry]
 fn square(x: u64) -> u64 {
@@ -29,6 +30,10 @@ fn main() {
         Some("posts") => posts(),
         #[cfg(feature = "nats")]
         Some("collects") => collects(),
+        Some("batch-start") => batch_start(&path()),
+        Some("batch-collect") => batch_collect(&path()),
+        Some("batch-leaks") => batch_leaks(&path()),
+        Some("batch-full-disk") => batch_full_disk(&path()),
         other => panic!("no such program: {other:?}"),
     }
 }
@@ -131,4 +136,80 @@ fn collects() {
 fn slow_square(x: u64) -> u64 {
     std::thread::sleep(Duration::from_millis(100));
     x * x
+}
+
+fn path() -> PathBuf {
+    std::env::args_os().nth(2).unwrap().into()
+}
+
+#[child_entry]
+fn half_slowly(x: u64) -> f64 {
+    std::thread::sleep(Duration::from_millis(100));
+    x as f64 / 2.0
+}
+
+/// Submits tasks, and waits for somebody to kill it.
+fn batch_start(dir: &Path) {
+    let batch = Batch::create(dir, (0..12).map(half_slowly::call)).unwrap();
+    batch.submit(&Scheduler::from_env().unwrap()).unwrap();
+    std::thread::sleep(DEADLINE);
+}
+
+/// Waits for what another one has submitted.
+fn batch_collect(dir: &Path) {
+    let batch = Batch::<f64>::open(dir).unwrap();
+    println!("{}", batch.wait(DEADLINE).unwrap());
+    println!("{}", batch.results().unwrap().map(|(_, result)| result.unwrap()).sum::<f64>());
+}
+
+#[child_entry]
+fn many_bytes(count: usize) -> Vec<u8> {
+    vec![7; count]
+}
+
+#[child_entry]
+fn takes_bytes(_: Vec<u8>) -> u64 {
+    0
+}
+
+/// In a directory of a megabyte: neither arguments nor results that are longer fit, and both are errors that say so.
+fn batch_full_disk(root: &Path) {
+    let dir = root.join("arguments");
+    let error = Batch::create(&dir, [takes_bytes::call(vec![7; 2 << 20])]).unwrap_err();
+    assert!(error.kind() == ErrorKind::System && error.to_string().contains("make room"), "{error}");
+    assert!(!dir.exists());
+    let batch = Batch::create(root.join("results"), [2 << 20, 10].map(many_bytes::call)).unwrap();
+    batch.submit(&Scheduler::local(1)).unwrap();
+    assert!(batch.wait(DEADLINE).unwrap().is_finished());
+    let results: Vec<_> = batch.results().unwrap().map(|(_, result)| result).collect();
+    let error = results[0].as_ref().unwrap_err();
+    assert!(error.kind() == ErrorKind::System && error.to_string().contains("its result cannot be written"), "{error}");
+    assert_eq!(results[1].as_ref().unwrap(), &[7; 10]);
+    println!("as expected");
+}
+
+/// Many batches leave no descriptor, no thread and no process behind, and of their directories what is in them.
+fn batch_leaks(dir: &Path) {
+    let round = || {
+        let batch = Batch::create(dir, (0..4).map(square::call)).unwrap();
+        batch.submit(&Scheduler::local(2)).unwrap();
+        assert_eq!(batch.wait(DEADLINE).unwrap().done, 4);
+        assert_eq!(batch.results().unwrap().map(|(_, result)| result.unwrap()).sum::<u64>(), 14);
+        let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: BTreeSet<String> = names.map(|name| name.into_string().unwrap()).collect();
+        assert_eq!(names.into_iter().collect::<Vec<_>>().join(" "), "answers calls claims elements logs submissions");
+        std::fs::remove_dir_all(dir).unwrap();
+    };
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let quiet = || eventually("its processes end", || (threads() == 1).then_some(()));
+    round();
+    quiet();
+    let before = open_descriptors();
+    for _ in 0..5 {
+        round();
+    }
+    quiet();
+    assert_eq!(open_descriptors(), before);
+    assert_eq!(children_of(std::process::id()), [0; 0]);
+    println!("nothing");
 }

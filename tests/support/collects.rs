@@ -26,6 +26,19 @@ pub struct Collects {
     pub level: Option<LevelFilter>,
 }
 
+impl Collects {
+    /// The field `number` of all events that have one, in order, and how many events are said to be lost.
+    pub fn numbers_and_lost(&self) -> (Vec<u64>, u64) {
+        let events = self.events.lock().unwrap();
+        let numbers = events.iter().filter_map(|event| event.get("number")?.parse().ok()).collect();
+        let lost = |event: &BTreeMap<String, String>| {
+            let text = event.get("message")?;
+            text.strip_suffix(" events of a child process were lost: nobody took them in time")?.parse::<u64>().ok()
+        };
+        (numbers, events.iter().filter_map(lost).sum())
+    }
+}
+
 struct Fields<'a>(&'a mut BTreeMap<String, String>);
 
 impl Visit for Fields<'_> {

@@ -295,10 +295,15 @@ impl<R> Call<R> {
 
     /// For a process that is there already.
     pub(crate) fn into_task(self) -> Result<Task<R>, Error> {
+        self.into_task_unless(ending::not_for_a_pool)
+    }
+
+    /// For a process that somebody else sets up, who says so if something of it was set.
+    pub(crate) fn into_task_unless(self, altered: fn(&str) -> Error) -> Result<Task<R>, Error> {
         let Self { entry, packed, plan, unpack } = self;
         let task = || {
             if let Some(setter) = plan.as_ref().and_then(|plan| plan.altered) {
-                return Err(ending::not_for_a_pool(setter));
+                return Err(altered(setter));
             }
             let index = registry::index_of(entry).map_err(|found| duplicate(&found))?;
             let packed = packed.map_err(|fault| ending::not_packed(&fault))?;

@@ -8,6 +8,8 @@ mod future;
 mod prewarm;
 mod reap;
 mod running;
+#[cfg(feature = "engines")]
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -19,3 +21,5 @@ pub(crate) use ending::{already_joined, not_sent, not_started, undecodable, with
 pub use future::Join;
 pub use prewarm::prewarm;
 pub(crate) use running::failure;
+#[cfg(feature = "engines")]
+pub(crate) use stored::Stored;

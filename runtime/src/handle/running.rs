@@ -64,7 +64,7 @@ enum Stage {
 }
 
 /// The end of a call: the frame with its value, or why there is none.
-pub(super) type Answer = Result<Frame, Error>;
+pub(crate) type Answer = Result<Frame, Error>;
 
 impl Running {
     pub(super) fn new(

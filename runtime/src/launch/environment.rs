@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE};
+use crate::sys::{self, AGENT_VARIABLE, BATCH_VARIABLE, CHILD_VARIABLE};
 
 /// A variable and its value, none to remove it, as bytes that the same system reads elsewhere.
 #[cfg(feature = "engines")]
@@ -51,8 +51,8 @@ impl Environment {
     /// All variables of the child, without the library's own.
     pub(crate) fn variables(self) -> io::Result<Vec<(OsString, OsString)>> {
         self.check()?;
-        let is_own =
-            |key: &OsStr| [CHILD_VARIABLE, AGENT_VARIABLE].iter().any(|own| sys::is_same_variable(key, own.as_ref()));
+        let own = [CHILD_VARIABLE, AGENT_VARIABLE, BATCH_VARIABLE];
+        let is_own = |key: &OsStr| own.iter().any(|own| sys::is_same_variable(key, own.as_ref()));
         let inherited = std::env::vars_os().filter(|(key, _)| !self.cleared && !is_own(key) && !self.has_changed(key));
         let mut variables: Vec<_> = inherited.collect();
         let set = self.changes.into_iter().filter_map(|(key, value)| Some((key, value?)));

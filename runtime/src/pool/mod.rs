@@ -31,7 +31,7 @@ use common::{Common, Seat};
 #[cfg(feature = "engines")]
 pub use engine::Engine;
 #[cfg(feature = "engines")]
-pub(crate) use engine::enter_agent;
+pub(crate) use engine::{enter_agent, words};
 #[cfg(feature = "engines")]
 #[doc(hidden)]
 pub mod engines {

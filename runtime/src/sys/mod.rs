@@ -75,6 +75,9 @@ pub(crate) const CHILD_VARIABLE: &str = "SPAWNSAFE_CHILD";
 /// Tells a process that it is the agent of a node, which has its orders on standard input. Its children do not see it.
 pub(crate) const AGENT_VARIABLE: &str = "SPAWNSAFE_AGENT";
 
+/// Tells a process that it is an element of a batch's array, and of which. Its children do not see it.
+pub(crate) const BATCH_VARIABLE: &str = "SPAWNSAFE_BATCH";
+
 /// What to start; the program is always this one.
 #[derive(Debug)]
 pub(crate) struct Command {

@@ -20,6 +20,8 @@
 //! [RFC 8949]: https://www.rfc-editor.org/rfc/rfc8949
 
 mod attach;
+#[cfg(feature = "engines")]
+pub(crate) mod batch;
 mod bytes;
 mod call;
 mod decode;

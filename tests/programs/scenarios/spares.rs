@@ -81,11 +81,13 @@ fn ignored() -> Vec<i32> {
     let is_ignored = |&signal: &i32| {
         let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
         #[allow(unsafe_code)]
-        // SAFETY: sigaction(2) writes the present action to the place, which is zeroed where it refuses the number.
-        let action = unsafe {
+        // SAFETY: sigaction(2) writes the present action to the place, or nothing where it refuses the number.
+        unsafe {
             libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
-            action.assume_init()
-        };
+        }
+        #[allow(unsafe_code)]
+        // SAFETY: zeroed it is an action as well: the default.
+        let action = unsafe { action.assume_init() };
         action.sa_sigaction == libc::SIG_IGN
     };
     (1..=64).filter(is_ignored).collect()

@@ -32,7 +32,7 @@ mod place;
 mod queue;
 mod remote;
 mod texts;
-mod words;
+pub(crate) mod words;
 
 use std::ffi::OsString;
 use std::fmt;

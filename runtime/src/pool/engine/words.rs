@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// The words of a line: separated by blanks, unless those are in single or double quotes or behind a backslash.
-pub(super) fn split(line: &str) -> Result<Vec<String>, &'static str> {
+pub(crate) fn split(line: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -39,7 +39,7 @@ pub(super) fn quote(word: &str) -> String {
 }
 
 /// The line of these words, and what is put behind it if there are any.
-pub(super) fn join(words: &[OsString], behind: &str) -> String {
+pub(crate) fn join(words: &[OsString], behind: &str) -> String {
     let words: Vec<_> = words.iter().map(|word| quote(&word.to_string_lossy())).collect();
     if words.is_empty() { String::new() } else { words.join(" ") + behind }
 }

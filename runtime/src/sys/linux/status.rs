@@ -62,7 +62,7 @@ impl Status {
         self.lines(&LINES)
     }
 
-    /// Where the names are known to the compiler, a line is looked for in a fourth of the time.
+    /// Where the compiler knows the names, a start that looks at all of them takes a fifth fewer instructions.
     #[inline(always)]
     fn lines(&self, names: &[&[u8]]) -> Vec<u8> {
         let mut lines = Vec::with_capacity(self.0.len());
