@@ -5,6 +5,8 @@ pub use crate as spawnsafe;
 pub use crate::child::{Flavor, block_on};
 pub use crate::handle::Arguments;
 pub use crate::inherit::{Access, Accessed, Computed, Global, RegisteredGlobal, access, access_lazy};
+#[cfg(feature = "engines")]
+pub use crate::pool::engines;
 pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
 pub use crate::portable::{Lendable, Passable, Value};
 pub use crate::portable::{

@@ -7,6 +7,8 @@
 mod batch;
 mod common;
 mod faults;
+#[cfg(feature = "nats")]
+mod nats;
 mod programs;
 mod slurm;
 mod ssh;
@@ -37,6 +39,8 @@ fn all_workers(pool: &Pool, engine: &Engine) -> usize {
     let nodes = match text.split_once(':').unwrap_or((&text, "")) {
         ("ssh", rest) => rest.split(',').count(),
         ("slurm", rest) => rest.split("-N").nth(1).map_or(1, |rest| rest[..1].parse().unwrap()),
+        // The tests call their apps so.
+        ("nats", rest) => rest.split("nodes").nth(1).map_or(1, |rest| rest[..1].parse().unwrap()),
         (_, rest) => rest.split(" ; ").count(),
     };
     eventually("all nodes are there", || (pool.figures().workers == 2 * nodes).then_some(2 * nodes))

@@ -26,6 +26,10 @@ fn main() {
         Some("leaks") => leaks(),
         Some("nodes") => nodes(),
         Some("many-tasks") => many_tasks(),
+        #[cfg(feature = "nats")]
+        Some("posts") => posts(),
+        #[cfg(feature = "nats")]
+        Some("collects") => collects(),
         Some("batch-start") => batch_start(&path()),
         Some("batch-collect") => batch_collect(&path()),
         Some("batch-leaks") => batch_leaks(&path()),
@@ -105,6 +109,33 @@ fn leaks() {
     one();
     assert_eq!(open_descriptors(), before);
     assert_eq!(children_of(std::process::id()), [0; 0]);
+}
+
+/// Submits tasks to the queue, prints their ids, and waits to be killed.
+#[cfg(feature = "nats")]
+fn posts() {
+    let queue = spawnsafe_nats::Queue::connect(&std::env::args().nth(2).unwrap()).unwrap();
+    let ids: Vec<String> = (0..20).map(|x| queue.submit(slow_square::call(x)).unwrap().to_string()).collect();
+    println!("{}", ids.join(" "));
+    std::io::stdout().flush().unwrap();
+    std::thread::sleep(Duration::from_secs(600));
+}
+
+/// Collects what another process has submitted.
+#[cfg(feature = "nats")]
+fn collects() {
+    let queue = spawnsafe_nats::Queue::connect(&std::env::args().nth(2).unwrap()).unwrap();
+    for (x, id) in (0..).zip(std::env::args().skip(3)) {
+        assert_eq!(queue.collect::<u64>(&id.parse().unwrap()).unwrap(), x * x);
+    }
+    println!("collected");
+}
+
+#[cfg(feature = "nats")]
+#[child_entry]
+fn slow_square(x: u64) -> u64 {
+    std::thread::sleep(Duration::from_millis(100));
+    x * x
 }
 
 fn path() -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice, Read};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::{Launched, Launcher, Order, Peer, exiting, spares};
@@ -61,16 +61,16 @@ pub(super) fn execute(order: Order) -> io::Result<Execution> {
 
 /// What the arguments of children are: those of this process, unless it only stands for another one.
 fn arguments() -> Vec<OsString> {
-    ARGUMENTS.get().cloned().unwrap_or_else(|| std::env::args_os().collect())
+    let arguments = ARGUMENTS.read().unwrap_or_else(PoisonError::into_inner);
+    arguments.clone().unwrap_or_else(|| std::env::args_os().collect())
 }
 
-static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+static ARGUMENTS: RwLock<Option<Vec<OsString>>> = RwLock::new(None);
 
 /// This process is the agent of one that was started with these arguments, which its children are to see.
 #[cfg(feature = "engines")]
 pub(crate) fn set_arguments(arguments: Vec<OsString>) {
-    // An agent has one set of orders.
-    let _ = ARGUMENTS.set(arguments);
+    *ARGUMENTS.write().unwrap_or_else(PoisonError::into_inner) = Some(arguments);
 }
 
 /// A process, however it came to be, and the connection to it.

@@ -72,6 +72,9 @@ pub(super) struct Settings {
     pub(super) workers_of_node: u32,
     #[cfg(feature = "engines")]
     pub(super) is_on_nodes: bool,
+    /// They take their tasks from a queue.
+    #[cfg(feature = "engines")]
+    pub(super) is_on_queue: bool,
 }
 
 /// Takes the number of the task that an event is of, and the event as it travels.
@@ -381,6 +384,9 @@ impl PoolBuilder {
             settings.workers_of_node = workers.map_or(0, |workers| u32::try_from(workers).unwrap_or(u32::MAX));
             return if workers == Some(0) {
                 Err(texts::no_workers())
+            } else if let Some(line) = engine.line() {
+                settings.is_on_queue = true;
+                Pool::on_queue(settings, line?)
             } else {
                 Pool::on_nodes(settings, engine.places()?)
             };
@@ -420,6 +426,8 @@ impl Settings {
             workers_of_node: 0,
             #[cfg(feature = "engines")]
             is_on_nodes: false,
+            #[cfg(feature = "engines")]
+            is_on_queue: false,
         }
     }
 

@@ -329,7 +329,7 @@ impl Common {
         let width = |seat: &Arc<Seat>| seat.width.load(Ordering::Acquire);
         let running = tasks.iter().zip(&state.seats).map(|(&tasks, seat)| tasks.min(width(seat))).sum::<usize>();
         Figures {
-            workers: state.seats.iter().filter(|seat| seat.is_at_work()).map(width).sum(),
+            workers: state.seats.iter().filter(|seat| seat.is_at_work() || self.is_on_queue()).map(width).sum(),
             queued: state.waiting + tasks.iter().sum::<usize>() - running,
             running,
             done: self.done.load(Ordering::Relaxed),

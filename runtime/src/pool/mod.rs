@@ -32,6 +32,16 @@ use common::{Common, Seat};
 pub use engine::Engine;
 #[cfg(feature = "engines")]
 pub(crate) use engine::{enter_agent, words};
+#[cfg(feature = "engines")]
+#[doc(hidden)]
+pub mod engines {
+    //! What crates name that bring an engine.
+
+    pub use super::engine::{
+        Before, Carrier, Errand, Event, Posted, Scheme, Station, Transport, Wake, build_id, error, error_with, failure,
+        open, post, too_large,
+    };
+}
 pub use figures::Figures;
 use job::Bundle;
 use mailbox::Mailbox;
@@ -88,6 +98,18 @@ impl Pool {
         pool.grow(places.len(), move |common| {
             let place = places.next().expect("there is one for each seat");
             move |seat: &Arc<Seat>| engine::run(&common, seat, &place)
+        })?;
+        Ok(pool)
+    }
+
+    /// A pool whose tasks go through a queue.
+    #[cfg(feature = "engines")]
+    fn on_queue(settings: builder::Settings, line: engine::Line) -> Result<Self, Error> {
+        let pool = Self::without_seats(settings, Arc::new(Values::now()?));
+        let mut line = Some(line);
+        pool.grow(1, move |common| {
+            let line = line.take().expect("there is one seat");
+            move |seat: &Arc<Seat>| engine::run_queue(&common, seat, line)
         })?;
         Ok(pool)
     }

@@ -131,6 +131,15 @@ pub(crate) fn find(index: u32, name: &str, position: (u32, u32)) -> Option<&'sta
     at_index.filter(|entry| entry.is(name, position)).or_else(|| entries().find(|entry| entry.is(name, position)))
 }
 
+/// The same for a call from another build, where positions may be others: the only one of this name will do.
+#[cfg(feature = "engines")]
+pub(crate) fn find_by_name(index: u32, name: &str, position: (u32, u32)) -> Option<&'static Entry> {
+    find(index, name, position).or_else(|| {
+        let mut named = entries().filter(|entry| entry.name() == name);
+        named.next().filter(|_| named.next().is_none())
+    })
+}
+
 /// Two entries with one name.
 #[derive(Debug)]
 pub(crate) struct Duplicate {

@@ -82,10 +82,11 @@ pub(crate) enum NodeKind {
     Leave,
     Beat,
     Event,
+    Parcel,
 }
 
 /// By the number that stands for each, from [`FIRST_NODE_KIND`] on.
-const NODE_KINDS: [NodeKind; 13] = [
+const NODE_KINDS: [NodeKind; 14] = [
     NodeKind::Orders,
     NodeKind::Hello,
     NodeKind::Jobs,
@@ -99,6 +100,7 @@ const NODE_KINDS: [NodeKind; 13] = [
     NodeKind::Leave,
     NodeKind::Beat,
     NodeKind::Event,
+    NodeKind::Parcel,
 ];
 const FIRST_NODE_KIND: u8 = 64;
 

@@ -35,6 +35,8 @@ mod message;
 #[cfg(feature = "engines")]
 pub(crate) mod node;
 mod numbers;
+#[cfg(feature = "engines")]
+pub(crate) mod parcel;
 mod run;
 mod stack;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a pool is asked because its workers may be on other machines, or work for a pool that is.
 
+#[cfg(feature = "engines")]
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -28,6 +30,15 @@ impl Common {
             return Duration::from_millis(500);
         }
         Duration::from_millis(10)
+    }
+
+    /// Whether its workers are nobody's children here.
+    pub(in crate::pool) fn is_on_queue(&self) -> bool {
+        #[cfg(feature = "engines")]
+        if self.settings.is_on_queue {
+            return true;
+        }
+        false
     }
 
     /// How far ahead tasks go for each worker at most, if it is so far on this machine.
@@ -80,6 +91,17 @@ impl Common {
             Stage::Broken(error) => Some(error.copy()),
             _ => None,
         }
+    }
+
+    /// Gives those away that have not been given to a worker.
+    pub(in crate::pool) fn yield_those(&self, is_meant: impl Fn(&Job) -> bool) -> Vec<Job> {
+        let mut state = self.state();
+        let (gone, kept): (VecDeque<Job>, _) = std::mem::take(&mut state.queue).into_iter().partition(is_meant);
+        state.queue = kept;
+        let count: usize = gone.iter().map(Job::len).sum();
+        state.waiting -= count;
+        self.open.fetch_sub(count, Ordering::AcqRel);
+        gone.into()
     }
 
     /// Gives up to so many tasks away that have not been given to a worker, those that have come last.

@@ -3,6 +3,7 @@
 //! No code of the user's runs in this process, apart from what constructors do: values are passed on as the bytes that
 //! they are. So nothing that a task does can keep it from hearing that the pool is gone.
 
+pub(in crate::pool) mod station;
 mod streams;
 
 use std::ffi::{OsStr, OsString};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use streams::{Heard, Hearing, Output, Runs, Source};
 
-use super::{HEARTBEAT, texts};
+use super::{HEARTBEAT, foreign, texts};
 use crate::child::{self, complain};
 use crate::error::{Error, ErrorKind};
 use crate::handle;
@@ -26,10 +27,10 @@ use crate::pool::Pool;
 use crate::pool::builder::Relay;
 use crate::pool::builder::{InitializerCall, Settings};
 use crate::pool::common::Common;
-use crate::pool::job::Bundle;
+use crate::pool::job::{Bundle, Job};
 use crate::pool::letters::Content;
 use crate::pool::mailbox::{Mailbox, Until};
-use crate::registry::{self, Entry};
+use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
 #[cfg(feature = "tracing")]
 use crate::wire::EventHead;
@@ -66,11 +67,23 @@ pub(crate) fn enter() {
 sys::before_main!(before_main);
 
 fn before_main() {
-    let is_for_here = |value: &OsString| role(value).is_some_and(|(token, _)| token == TOKEN_BEFORE_MAIN);
+    let is_for_here = |value: &OsString| {
+        role(value).is_some_and(|(token, _)| token == TOKEN_BEFORE_MAIN) || is_url(value) && is_test()
+    };
     if let Some(value) = told().filter(is_for_here) {
         sys::prepare_before_main();
         serve(&value);
     }
+}
+
+/// Whether it names a queue that is to be served.
+fn is_url(value: &OsStr) -> bool {
+    value.to_str().and_then(foreign::scheme).is_some()
+}
+
+/// Whether `main` is not for us to take over from.
+fn is_test() -> bool {
+    registry::dispatch() == Some(Dispatch::BeforeMain)
 }
 
 /// A child of an agent is a child.
@@ -99,6 +112,9 @@ fn refuse(value: &OsStr, reason: &str) -> ! {
 fn serve(value: &OsStr) -> ! {
     if sys::has_raised_privileges() {
         refuse(value, "it runs with raised privileges and does not take orders from its environment");
+    }
+    if let Some(url) = value.to_str().filter(|_| is_url(value)) {
+        serve_queue(url);
     }
     let (token, silence) = role(value).unwrap_or_else(|| refuse(value, "it is malformed"));
     if token == TOKEN_MAIN {
@@ -130,6 +146,23 @@ fn serve(value: &OsStr) -> ! {
     let hello = Hello { workers, process: std::process::id(), node: &name };
     output.send_items(NodeKind::Hello, hello.encode());
     run(node, &output, source, silence)
+}
+
+/// Takes tasks from a queue, until the process is ended.
+fn serve_queue(url: &str) -> ! {
+    if !is_test() {
+        registry::set_process_main();
+    }
+    let scheme = foreign::scheme(url).map(foreign::find);
+    let why = match scheme {
+        Some(Ok(scheme)) => match (scheme.serve)(url) {
+            Err(error) => error.to_string(),
+        },
+        Some(Err(why)) => why,
+        None => "it is malformed".into(),
+    };
+    complain(format_args!("this program cannot serve the queue that {AGENT_VARIABLE} names: {why}"));
+    exit(EXIT_REFUSED)
 }
 
 /// Nothing can be said to the pool.
@@ -185,7 +218,7 @@ struct Node {
     runs: Arc<Runs>,
     values: Arc<Values>,
     /// By the numbers that the pool on the other side gives them; its name where there is none.
-    entries: Vec<Result<(&'static Entry, u32), String>>,
+    entries: Vec<Known>,
     failed_value: Arc<FailedValue>,
 }
 
@@ -197,12 +230,42 @@ fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> 
     if Orders::build(&items) != Some(sys::portable_build_id()) {
         return Err(texts::build_mismatch());
     }
-    let (orders, rest) = Orders::decode(&items).ok_or_else(texts::damaged_orders)?;
+    let failed_value = Arc::default();
+    let begun = read_orders(&items, blobs, &failed_value, registry::find)?;
+    #[cfg(feature = "tracing")]
+    let begun = Begun { settings: Settings { relay: Some(relay(begun.events, output)), ..begun.settings }, ..begun };
+    let Begun { settings, workers, values, silence, .. } = begun;
+    let values = Arc::new(values);
+    let pool = Pool::of(settings, workers, Arc::clone(&values))?;
+    let node = Node { pool, mailbox: Arc::default(), runs: Arc::default(), values, entries: Vec::new(), failed_value };
+    Ok((node, silence))
+}
+
+/// What orders say.
+struct Begun {
+    settings: Settings,
+    workers: usize,
+    values: Values,
+    /// How long the other side may be silent.
+    silence: Duration,
+    /// Up to which level it wants events.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    events: u8,
+}
+
+/// How an entry is found.
+type Find = fn(u32, &str, (u32, u32)) -> Option<&'static Entry>;
+
+fn read_orders(items: &[u8], blobs: Vec<Vec<u8>>, failed_value: &Arc<FailedValue>, find: Find) -> Result<Begun, Error> {
+    let (orders, rest) = Orders::decode(items).ok_or_else(texts::damaged_orders)?;
     let (head, rest) = CallHead::decode(rest).ok_or_else(texts::damaged_orders)?;
     let (confinement, rest) = WorkerHead::decode(rest).ok_or_else(texts::damaged_orders)?;
     let (statics, arguments) = inherit::split(rest).ok_or_else(texts::damaged_orders)?;
-    let values = Arc::new(Values::default().with(&statics)?);
-    launch::set_arguments(orders.arguments.iter().map(|argument| sys::os_string(argument)).collect());
+    let values = Values::default().with(&statics)?;
+    launch::set_arguments(match &*orders.arguments {
+        [] => std::env::args_os().collect(),
+        arguments => arguments.iter().map(|argument| sys::os_string(argument)).collect(),
+    });
 
     let mut environment = Environment::default();
     if orders.clears_environment {
@@ -215,11 +278,10 @@ fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> 
             None => environment.remove(&key),
         }
     }
-    let failed_value = Arc::default();
     let stream = |is_silent: bool| if is_silent { Stdio::null() } else { Stdio::inherit() };
     let settings = Settings {
         dispatch: handle::may_start()?,
-        initializer: initializer(&head, arguments, blobs, &failed_value)?,
+        initializer: initializer(&head, arguments, blobs, failed_value, find)?,
         initializer_timeout: Duration::from_nanos(orders.initializer_timeout),
         max_tasks_per_worker: orders.max_tasks,
         task_timeout: orders.task_timeout.map(Duration::from_nanos),
@@ -230,14 +292,10 @@ fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> 
         name: Some(head.process_name.to_owned()),
         current_dir: sys::os_string(head.current_dir).into(),
         confinement,
-        #[cfg(feature = "tracing")]
-        relay: Some(relay(head.events, output)),
         ..Settings::new()
     };
     let workers = if orders.workers == 0 { room() } else { orders.workers as usize };
-    let pool = Pool::of(settings, workers, Arc::clone(&values))?;
-    let node = Node { pool, mailbox: Arc::default(), runs: Arc::default(), values, entries: Vec::new(), failed_value };
-    Ok((node, Duration::from_nanos(orders.silence)))
+    Ok(Begun { settings, workers, values, silence: Duration::from_nanos(orders.silence), events: head.events })
 }
 
 /// Sends events to the pool before the answers of their tasks, which come from the same threads.
@@ -265,11 +323,12 @@ fn initializer(
     arguments: &[u8],
     blobs: Vec<Vec<u8>>,
     failed: &Arc<FailedValue>,
+    find: Find,
 ) -> Result<Option<InitializerCall>, Error> {
     if head.name.is_empty() {
         return Ok(None);
     }
-    let entry = registry::find(head.index, head.name, head.position)
+    let entry = find(head.index, head.name, head.position)
         .ok_or_else(|| texts::unknown_entry().in_entry(head.name.to_owned()))?;
     let failed = Arc::clone(failed);
     Ok(Some(InitializerCall {
@@ -326,48 +385,75 @@ impl Node {
 
     /// `None` if the frame is none.
     fn submit(&mut self, frame: Frame, output: &Output) -> Option<()> {
-        let (statics, mut rest) = inherit::split(&frame.items)?;
+        let (statics, rest) = inherit::split(&frame.items)?;
         if !statics.is_empty() {
             self.values = Arc::new(self.values.with(&statics).ok()?);
         }
-        let mut blobs = frame.blobs.into_iter();
-        let mut jobs = Vec::new();
-        while !rest.is_empty() {
-            let (NodeRun { number, timeout, run }, records, after) = NodeRun::decode(rest, self.entries.len() as u32)?;
-            rest = after;
-            let mut records = &records[..];
-            if let Some(EntryHead { index, position, name }) = run.new {
-                let found = registry::find(index, name, position).map(|entry| (entry, index));
-                self.entries.push(found.ok_or_else(|| name.to_owned()));
-            }
-            let own = blobs.by_ref().take(run.blobs.into()).map(|blob| Arc::new(Blob::from(blob))).collect();
-            let entry = match self.entries.get(run.entry as usize)? {
-                Ok(entry) => *entry,
-                Err(name) => {
-                    let error = || texts::unknown_entry().in_entry(name.clone());
-                    (0..run.count.into()).for_each(|task| output.send_error(number + task, &error()));
-                    continue;
-                }
-            };
-            // Each can be cancelled by itself.
-            let mailbox = Arc::new(Mailbox::forwarding(Arc::clone(&self.mailbox)));
-            let room = (run.count as usize).min(records.len());
-            let mut bundle = Bundle::new(entry, (&mailbox, &self.values), number, room);
-            for _ in 0..run.count {
-                let (TaskRecord(arguments), others) = TaskRecord::decode(records)?;
-                records = others;
-                bundle.push(arguments);
-            }
-            bundle.blobs = own;
-            bundle.timeout = timeout.map(Duration::from_nanos);
-            self.runs.begin(number, bundle.len(), mailbox);
-            // Whether it may run again is for the pool to say.
-            jobs.push(bundle.into_job(0));
-        }
+        let to = Destination { mailbox: &self.mailbox, values: &self.values, runs: &self.runs };
+        // Whether they may run again is for the pool to say.
+        let refuse = |number, error: Error| output.send_error(number, &error);
+        let mut jobs = read_jobs(rest, frame.blobs, &mut self.entries, &to, 0, registry::find, refuse)?;
         // If the workers cannot begin, the other side is about to be told, and these have not run.
         let _ = self.pool.common.submit(&mut jobs);
         Some(())
     }
+}
+
+/// An entry that runs of tasks refer to, and its index; its name where it is not here.
+type Known = Result<(&'static Entry, u32), String>;
+
+/// Where tasks that have come are to go.
+struct Destination<'a> {
+    mailbox: &'a Arc<Mailbox>,
+    values: &'a Arc<Values>,
+    runs: &'a Runs,
+}
+
+/// The runs of tasks that a frame ends with, as jobs of the local pool. Those of entries that are not here are refused. `None`
+/// if the frame is none.
+fn read_jobs(
+    mut rest: &[u8],
+    blobs: Vec<Vec<u8>>,
+    entries: &mut Vec<Known>,
+    to: &Destination<'_>,
+    retries: u32,
+    find: Find,
+    mut refuse: impl FnMut(u64, Error),
+) -> Option<Vec<Job>> {
+    let mut blobs = blobs.into_iter();
+    let mut jobs = Vec::new();
+    while !rest.is_empty() {
+        let (NodeRun { number, timeout, run }, records, after) = NodeRun::decode(rest, entries.len() as u32)?;
+        rest = after;
+        let mut records = &records[..];
+        if let Some(EntryHead { index, position, name }) = run.new {
+            let found = find(index, name, position).map(|entry| (entry, index));
+            entries.push(found.ok_or_else(|| name.to_owned()));
+        }
+        let own = blobs.by_ref().take(run.blobs.into()).map(|blob| Arc::new(Blob::from(blob))).collect();
+        let entry = match entries.get(run.entry as usize)? {
+            Ok(entry) => *entry,
+            Err(name) => {
+                let error = || texts::unknown_entry().in_entry(name.clone());
+                (0..run.count.into()).for_each(|task| refuse(number.wrapping_add(task), error()));
+                continue;
+            }
+        };
+        // Each can be cancelled by itself.
+        let mailbox = Arc::new(Mailbox::forwarding(Arc::clone(to.mailbox)));
+        let room = (run.count as usize).min(records.len());
+        let mut bundle = Bundle::new(entry, (&mailbox, to.values), number, room);
+        for _ in 0..run.count {
+            let (TaskRecord(arguments), others) = TaskRecord::decode(records)?;
+            records = others;
+            bundle.push(arguments);
+        }
+        bundle.blobs = own;
+        bundle.timeout = timeout.map(Duration::from_nanos);
+        to.runs.begin(number, bundle.len(), mailbox);
+        jobs.push(bundle.into_job(retries));
+    }
+    Some(jobs)
 }
 
 fn nonsense() -> ! {

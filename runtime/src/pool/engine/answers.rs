@@ -79,7 +79,7 @@ impl Flight {
     }
 
     /// The job of a task, and how many of its tasks are before that.
-    fn find(&self, number: u64) -> Option<(&Job, usize)> {
+    pub(super) fn find(&self, number: u64) -> Option<(&Job, usize)> {
         let (first, Flying { job, .. }) = self.runs.range(..=number).next_back()?;
         let before = usize::try_from(number - first).ok().filter(|&before| before < job.len())?;
         Some((job, before))
@@ -106,7 +106,13 @@ impl Flight {
     }
 
     /// So many tasks, which are of one job, have ended so.
-    fn end(&mut self, number: u64, count: usize, content: Content, deliveries: &mut Deliveries) -> Option<()> {
+    pub(super) fn end(
+        &mut self,
+        number: u64,
+        count: usize,
+        content: Content,
+        deliveries: &mut Deliveries,
+    ) -> Option<()> {
         let mut job = self.take(number, count)?;
         deliveries.push(match content {
             Content::Failed(error) => job.end_with_error(error),
@@ -213,9 +219,20 @@ impl Flight {
         numbers
     }
 
-    /// The number of the first task that has not been taken in.
+    /// The number that the next task is given: that of the first one that has not been taken in.
     pub(super) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// The next tasks are for somebody who was told of no entry.
+    pub(super) fn forget_entries(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Takes out the tasks that [`newly_unwanted`](Self::newly_unwanted) has given the number of.
+    pub(super) fn take_run(&mut self, number: u64) -> Option<Job> {
+        let count = self.runs.get(&number)?.job.len();
+        self.take(number, count)
     }
 
     /// All that the node had, each with the number of its first task.

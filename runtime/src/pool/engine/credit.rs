@@ -52,6 +52,18 @@ impl Credit {
         Duration::from_nanos((self.each.unwrap_or(0.0) * tasks as f64) as u64)
     }
 
+    /// There are so many workers now.
+    pub(super) fn resize(&mut self, workers: usize) {
+        self.workers = workers.max(1);
+    }
+
+    /// How many tasks one worker does in this time; one, before it is known.
+    pub(super) fn tasks_in(&self, time: Duration, most: usize) -> usize {
+        let Some(each) = self.each else { return 1 };
+        let tasks = time.as_nanos() as f64 / (each * self.workers as f64).max(1.0);
+        (tasks as usize).clamp(1, most)
+    }
+
     /// How many tasks the node may have. As many as it has workers, before it is known how long they take.
     pub(super) fn depth(&self) -> usize {
         let Some(each) = self.each else { return self.workers };

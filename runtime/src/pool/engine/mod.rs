@@ -25,8 +25,11 @@
 mod agent;
 mod answers;
 mod credit;
+mod foreign;
 mod node;
+mod parcel;
 mod place;
+mod queue;
 mod remote;
 mod texts;
 pub(crate) mod words;
@@ -35,11 +38,16 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use agent::enter as enter_agent;
+pub use agent::station::{Before, Errand, Station};
+pub use foreign::{Carrier, Event, Scheme, Transport, Wake, build_id, error, error_with};
 pub(super) use node::run;
+pub use parcel::{Posted, failure, open, post, too_large};
 pub(super) use place::Place;
+pub(super) use queue::{Line, run as run_queue};
 pub(super) use texts::{not_carried, not_resized};
 
 use crate::wire::Attachment;
@@ -62,7 +70,7 @@ pub struct Engine {
     start_timeout: Option<Duration>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Kind {
     Local,
     Ssh {
@@ -76,6 +84,8 @@ enum Kind {
     Command {
         prefixes: Vec<Vec<OsString>>,
     },
+    /// A queue, by another crate.
+    Foreign(Arc<dyn Transport>),
 }
 
 impl Engine {
@@ -152,7 +162,21 @@ impl Engine {
     }
 
     pub(super) fn is_local(&self) -> bool {
-        self.kind == Kind::Local
+        matches!(self.kind, Kind::Local)
+    }
+
+    /// The way to its queue, if it has one.
+    pub(super) fn line(&self) -> Option<Result<Line, Error>> {
+        let Kind::Foreign(transport) = &self.kind else { return None };
+        let wake = Wake::default();
+        let carrier = transport.connect(self.heartbeat, wake.clone());
+        Some(carrier.map(|carrier| Line {
+            carrier,
+            wake,
+            url: transport.url(),
+            heartbeat: self.heartbeat,
+            start_timeout: self.start_timeout,
+        }))
     }
 
     /// One for each node.
@@ -176,7 +200,8 @@ impl Default for Engine {
 }
 
 /// Reads `local`, `slurm`, `slurm:ARGUMENTS`, `ssh:HOST,HOST`, `ssh:OPTIONS HOST,HOST` or `command:COMMAND`. Arguments are
-/// words as a shell has them, in quotes where they contain blanks. A word `;` between commands starts the next node's.
+/// words as a shell has them, in quotes where they contain blanks. A word `;` between commands starts the next node's. A URL,
+/// `nats://HOST`, is an engine of another crate, which must be part of the program.
 ///
 /// ```
 /// use spawnsafe::Engine;
@@ -210,7 +235,10 @@ impl FromStr for Engine {
                 let prefixes = prefixes.map(|words| words.iter().map(OsString::from).collect()).collect();
                 Ok(Self::of(Kind::Command { prefixes }))
             }
-            "nats" | "tls" => Err(texts::no_engine("NATS is an engine of the crate `spawnsafe-nats`")),
+            _ if foreign::scheme(text.trim()) == Some(name) => {
+                let scheme = foreign::find(name).map_err(texts::no_engine)?;
+                (scheme.engine)(text.trim()).map(Self::__of)
+            }
             _ => Err(texts::no_engine("there is none of this name")),
         }
     }
@@ -231,6 +259,7 @@ impl fmt::Display for Engine {
                 let prefixes: Vec<_> = prefixes.iter().map(|prefix| words::join(prefix, "")).collect();
                 write!(f, "command:{}", prefixes.join(" ; "))
             }
+            Kind::Foreign(transport) => f.write_str(&transport.url()),
         }
     }
 }
@@ -257,5 +286,10 @@ mod tests {
             let error = text.parse::<Engine>().unwrap_err().to_string();
             assert!(error.contains(VARIABLE) && error.contains("command:"), "{error}");
         }
+        // A crate that this program does not have.
+        let error = "nats://host".parse::<Engine>().unwrap_err().to_string();
+        assert!(error.contains("`spawnsafe-nats`") && error.contains("use spawnsafe_nats as _;"), "{error}");
+        let error = "amqp://host".parse::<Engine>().unwrap_err().to_string();
+        assert!(error.contains("amqp"), "{error}");
     }
 }

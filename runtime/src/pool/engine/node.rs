@@ -14,6 +14,7 @@ use crate::handle;
 use crate::inherit::Values;
 use crate::launch::StartMethod;
 use crate::link::{Frame, Outbox, Piece};
+use crate::pool::builder::Settings;
 use crate::pool::common::{Common, Next, Seat};
 use crate::pool::job::Job;
 use crate::pool::letters::Deliveries;
@@ -131,11 +132,19 @@ fn live(common: &Common, seat: &Arc<Seat>, place: &Place, values: Arc<Values>) -
 /// What the node's pool is to be like.
 fn orders(common: &Common, place: &Place, values: &Values) -> Outbox {
     let settings = &common.settings;
+    let mut pieces = vec![Piece::Owned(orders_of(settings, place.heartbeat).encode())];
+    let (start, blobs, _) = seat::beginning(settings, values, settings.events());
+    pieces.extend(start);
+    Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs, Vec::new())
+}
+
+/// The part of it that is for the agent itself.
+pub(super) fn orders_of(settings: &Settings, heartbeat: Duration) -> Orders {
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX - 1);
     let (clears_environment, environment) = settings.environment.changes();
-    let orders = Orders {
+    Orders {
         build: sys::portable_build_id(),
-        silence: nanos(place.heartbeat),
+        silence: nanos(heartbeat),
         workers: settings.workers_of_node,
         initializer_timeout: nanos(settings.initializer_timeout),
         task_timeout: settings.task_timeout.map(nanos),
@@ -145,11 +154,7 @@ fn orders(common: &Common, place: &Place, values: &Values) -> Outbox {
         clears_environment,
         environment,
         arguments: std::env::args_os().map(std::ffi::OsString::into_encoded_bytes).collect(),
-    };
-    let mut pieces = vec![Piece::Owned(orders.encode())];
-    let (start, blobs, _) = seat::beginning(settings, values, settings.events());
-    pieces.extend(start);
-    Outbox::of_shared(Kind::Node(NodeKind::Orders), pieces, blobs, Vec::new())
+    }
 }
 
 /// Why nothing more is to be expected of a node.

@@ -32,7 +32,7 @@ pub(super) fn places(engine: &Engine) -> Result<Vec<Place>, Error> {
     let program = program(engine)?;
     let agent = agent(engine.heartbeat);
     let (commands, start_timeout): (Vec<(String, Vec<OsString>)>, _) = match &engine.kind {
-        Kind::Local => (Vec::new(), None),
+        Kind::Local | Kind::Foreign(_) => (Vec::new(), None),
         Kind::Ssh { options, hosts } => {
             let times = engine.nodes.map_or(hosts.len(), |nodes| nodes * usize::from(!hosts.is_empty()));
             let hosts = hosts.iter().cycle().take(times);

@@ -140,6 +140,50 @@ pub(super) fn unknown_entry() -> Error {
     )
 }
 
+/// A call that no message of a queue can hold.
+pub(super) fn too_large(bytes: usize, largest: usize) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!(
+            "its arguments and the inherited statics have {bytes} bytes, and the queue takes messages of {largest} at most \
+             (`max_payload` of a NATS server); nothing was sent; pass a path or an address, or raise the limit"
+        ),
+    )
+}
+
+/// A result that no message of a queue can hold.
+pub(super) fn result_too_large(bytes: usize, largest: usize) -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        format!(
+            "its result has {bytes} bytes, and the queue takes messages of {largest} at most (`max_payload` of a NATS \
+             server); return a path or an address, or raise the limit"
+        ),
+    )
+}
+
+/// Why a task is lost whose parcel has come to somebody else.
+pub(super) fn not_heard_of() -> &'static str {
+    "it has stopped saying that it works on it"
+}
+
+pub(super) fn damaged_parcel() -> Error {
+    Error::new(ErrorKind::Protocol, "a message in the queue is none that an agent can read")
+}
+
+pub(super) fn damaged_answer(node: &str) -> Error {
+    Error::new(ErrorKind::Protocol, format!("what {node} has sent as its answer cannot be read"))
+}
+
+/// Nobody serves the queue.
+pub(super) fn nobody(url: &str) -> String {
+    format!(
+        "no worker serves {url}; start this build of the program on some machine with the environment variable \
+         `{}={url}`",
+        crate::sys::AGENT_VARIABLE
+    )
+}
+
 pub(super) fn argument_not_carried(argument: &str) -> Error {
     Error::new(
         ErrorKind::Encode,

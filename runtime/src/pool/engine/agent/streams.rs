@@ -23,7 +23,7 @@ use crate::wire::{AnswerHead, Blob, Kind, NodeKind, Packed, TaskRecord};
 const MOST_BYTES: usize = 256 << 10;
 
 /// Whether the worker of the task has vanished, so that nobody knows how far it came.
-fn is_loss(error: &Error) -> bool {
+pub(super) fn is_loss(error: &Error) -> bool {
     // The kinds of what a task has answered are others.
     matches!(error.kind(), ErrorKind::Exited | ErrorKind::Signaled)
 }
@@ -132,6 +132,16 @@ impl Runs {
         if *left == 0 {
             runs.remove(&first);
         }
+    }
+
+    /// Whether it is that of one of them.
+    pub(super) fn has(&self, mailbox: &Arc<Mailbox>) -> bool {
+        self.lock().values().any(|(_, known)| Arc::ptr_eq(known, mailbox))
+    }
+
+    /// All are stopped, and none need begin.
+    pub(super) fn stop_all(&self) {
+        self.lock().values().for_each(|(_, mailbox)| mailbox.cancel());
     }
 
     /// The tasks of the run with this one need not begin; and are stopped if they run.

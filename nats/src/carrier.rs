@@ -1,0 +1,347 @@
+//! The connection of one pool: its parcels into the queue, and what comes back.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::Stream;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use spawnsafe::__private::engines::{self, Carrier, Event, Wake};
+use spawnsafe::{Error, ErrorKind};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::link::{self, Link, POOLS, Refusal, Streams};
+use crate::settings::Nats;
+use crate::{names, runtime, wait};
+
+/// How long an agent that says nothing counts as there.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How many answers are asked for at once, and how long the server keeps such a question: it ends with the server.
+const ANSWERS: usize = 512;
+const QUESTION: Duration = Duration::from_millis(1500);
+const SLACK: Duration = Duration::from_secs(1);
+
+/// How long the end of a pool may take to be told.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+pub(crate) fn connect(settings: Nats, wake: Wake) -> Result<Line, Error> {
+    let shared = wait(async move {
+        let link = link::connect(&settings).await.map_err(|(error, _)| error)?;
+        let Streams { tasks, pools, .. } = link.streams().await?;
+        Ok::<_, Error>(Arc::new(Shared {
+            link,
+            pool: names::fresh(),
+            tasks,
+            pools,
+            wake,
+            events: Mutex::default(),
+            unsent: AtomicUsize::new(0),
+            kept: Mutex::default(),
+        }))
+    })??;
+    let (parcels, to_send) = mpsc::unbounded_channel();
+    let runtime = runtime()?;
+    let work = vec![
+        runtime.spawn(send(Arc::clone(&shared), to_send)),
+        runtime.spawn(hear(Arc::clone(&shared))),
+        runtime.spawn(count_workers(Arc::clone(&shared))),
+        runtime.spawn(watch(Arc::clone(&shared))),
+    ];
+    Ok(Line { shared, parcels, work })
+}
+
+/// The connection, for the thread of the pool.
+pub(crate) struct Line {
+    shared: Arc<Shared>,
+    parcels: mpsc::UnboundedSender<(u64, Bytes)>,
+    work: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    link: Link,
+    /// What the pool is called in subjects.
+    pool: String,
+    tasks: Stream,
+    pools: Stream,
+    wake: Wake,
+    events: Mutex<VecDeque<Event>>,
+    unsent: AtomicUsize,
+    kept: Mutex<Kept>,
+}
+
+/// What is kept of parcels.
+#[derive(Default)]
+struct Kept {
+    /// Those that nobody waits for any more, and that may not be in the queue yet.
+    withdrawn: HashSet<u64>,
+    /// The numbers that the queue has given to those that are not finished.
+    stored: HashMap<u64, u64>,
+    /// The last message of an answer.
+    last: u64,
+}
+
+impl Shared {
+    fn tell(&self, event: Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.wake.wake();
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, parcel: u64) -> String {
+        format!("p.{}.{parcel}", self.pool)
+    }
+
+    /// Takes a parcel off the queue, if it is there.
+    async fn take_off(&self, parcel: u64) {
+        let stored = self.kept().stored.remove(&parcel);
+        if let Some(number) = stored {
+            // What has been taken by an agent is not there any more, or is run in vain.
+            let _ = self.tasks.delete_message(number).await;
+        }
+    }
+}
+
+impl Carrier for Line {
+    fn largest(&self) -> usize {
+        self.shared.link.largest()
+    }
+
+    fn send(&mut self, parcel: u64, bytes: Vec<u8>) {
+        self.shared.unsent.fetch_add(1, Ordering::AcqRel);
+        // Where the task has ended so has the pool.
+        let _ = self.parcels.send((parcel, bytes.into()));
+    }
+
+    fn unsent(&self) -> usize {
+        self.shared.unsent.load(Ordering::Acquire)
+    }
+
+    fn next(&mut self) -> Option<Event> {
+        self.shared.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn stop(&mut self, parcel: u64, tasks: &[u64], kills: bool) {
+        let subject = self.shared.link.names.control(&format!("stop.{}", self.shared.key(parcel)));
+        let mut bytes = vec![u8::from(kills)];
+        tasks.iter().for_each(|task| bytes.extend_from_slice(&task.to_le_bytes()));
+        let shared = Arc::clone(&self.shared);
+        self.spawn(async move { shared.link.say(subject, bytes.into()).await });
+    }
+
+    fn withdraw(&mut self, parcel: u64) {
+        self.shared.kept().withdrawn.insert(parcel);
+        let shared = Arc::clone(&self.shared);
+        self.spawn(async move { shared.take_off(parcel).await });
+    }
+
+    fn finished(&mut self, parcel: u64) {
+        self.shared.kept().stored.remove(&parcel);
+    }
+
+    fn leave(&mut self) {
+        self.work.drain(..).for_each(|work| work.abort());
+        let shared = Arc::clone(&self.shared);
+        // Where the server is gone, ages and heartbeats see to the rest.
+        let _ = wait(async move {
+            let _ = tokio::time::timeout(FAREWELL, async {
+                let Shared { link, pool, tasks, .. } = &*shared;
+                link.say(link.names.control(&format!("end.{pool}")), Bytes::new()).await;
+                let _ = link.client.flush().await;
+                let stored: Vec<u64> = shared.kept().stored.drain().map(|(_, number)| number).collect();
+                let deletions = stored.into_iter().map(|number| tasks.delete_message(number));
+                futures_util::future::join_all(deletions).await;
+            })
+            .await;
+        });
+    }
+}
+
+impl Line {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = runtime() {
+            runtime.spawn(work);
+        }
+    }
+}
+
+impl Shared {
+    /// Hands a parcel to the server, which has not said yet that it has it.
+    async fn hand_over(&self, parcel: u64, bytes: Bytes) -> Result<PublishAckFuture, PublishError> {
+        let subject = self.link.names.task(&self.key(parcel));
+        let publish = PublishMessage::build().message_id(format!("{}.{parcel}", self.pool)).payload(bytes);
+        self.link.jetstream.send_publish(subject, publish).await
+    }
+
+    /// Sees to it that a parcel gets into the queue.
+    async fn settle(&self, parcel: u64, bytes: Bytes, handed: Result<PublishAckFuture, PublishError>) {
+        let subject = self.link.names.task(&self.key(parcel));
+        let id = format!("{}.{parcel}", self.pool);
+        let stored = match handed {
+            Ok(handed) => handed.await.map(|stored| {
+                self.kept().stored.insert(parcel, stored.sequence);
+            }),
+            Err(error) => Err(error),
+        };
+        let mut stored = stored.map_err(|error| link::refusal(&error));
+        let mut tries = 0_u32;
+        while !self.kept().withdrawn.contains(&parcel) {
+            match stored {
+                Ok(()) | Err(Refusal::Taken) => break,
+                Err(Refusal::Never(why)) => {
+                    let error = engines::error(ErrorKind::Encode, format!("the NATS server does not take it: {why}"));
+                    return self.tell(Event::Refused { parcel, error });
+                }
+                // The queue is full, or the server away.
+                Err(Refusal::NotNow(_)) => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(if tries < 5 { 10 } else { 100 })).await;
+                    stored = self.link.store(subject.clone(), &id, false, bytes.clone()).await;
+                }
+            }
+        }
+        if self.kept().withdrawn.remove(&parcel) {
+            self.take_off(parcel).await;
+        }
+    }
+
+    /// What has come about one of the pool's parcels.
+    fn take(&self, message: &async_nats::jetstream::Message) {
+        let Some(rest) = self.link.names.rest(&message.subject, "res") else { return };
+        let Some(rest) = rest.strip_prefix("p.").and_then(|rest| rest.strip_prefix(&*self.pool)) else { return };
+        let Some((number, kind)) = rest.trim_start_matches('.').split_once('.') else { return };
+        let (Ok(parcel), Ok(info)) = (number.parse(), message.info()) else { return };
+        self.kept().last = info.stream_sequence;
+        match kind {
+            "c" => {
+                let node = String::from_utf8_lossy(&message.payload[..message.payload.len().min(256)]).into_owned();
+                self.tell(Event::Begun { parcel, node });
+            }
+            "a" => self.tell(Event::Answers { parcel, bytes: message.payload.to_vec() }),
+            _ => {}
+        }
+    }
+}
+
+/// Puts parcels into the queue in their order: what was submitted first is begun first, as long as the queue has room.
+async fn send(shared: Arc<Shared>, mut parcels: mpsc::UnboundedReceiver<(u64, Bytes)>) {
+    while let Some((parcel, bytes)) = parcels.recv().await {
+        let handed = shared.hand_over(parcel, bytes.clone()).await;
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            shared.settle(parcel, bytes, handed).await;
+            shared.unsent.fetch_sub(1, Ordering::AcqRel);
+            shared.wake.wake();
+        });
+    }
+}
+
+/// Takes answers as they are stored, from a consumer that is made again wherever the last one stopped.
+async fn hear(shared: Arc<Shared>) {
+    let mut heard = Instant::now();
+    loop {
+        // It goes on as long as the server answers.
+        if hear_a_while(&shared, &mut heard).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        if heard.elapsed() > POOLS / 2 {
+            let message = format!(
+                "the NATS server {} was away for {:?}, and may have removed answers by now",
+                shared.link.settings,
+                heard.elapsed()
+            );
+            return shared.tell(Event::Broken(engines::error(ErrorKind::Lost, message)));
+        }
+    }
+}
+
+async fn hear_a_while(shared: &Shared, heard: &mut Instant) -> Result<(), async_nats::Error> {
+    let last = shared.kept().last;
+    let config = pull::Config {
+        // Another one each time: that of a server that is lost cannot be replaced.
+        name: Some(names::fresh()),
+        num_replicas: shared.link.settings.replicas,
+        filter_subject: shared.link.names.result(&format!("p.{}.>", shared.pool)),
+        ack_policy: AckPolicy::None,
+        deliver_policy: match last {
+            0 => DeliverPolicy::All,
+            last => DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+        },
+        inactive_threshold: Duration::from_secs(60),
+        ..pull::Config::default()
+    };
+    let consumer = shared.pools.create_consumer(config).await?;
+    let mut next = 0;
+    loop {
+        let mut answers = consumer.batch().max_messages(ANSWERS).expires(QUESTION).messages().await?;
+        let mut is_empty = true;
+        // The server says when it has no more for now. One that does not is lost, and with it perhaps what it has sent.
+        while let Some(answer) = tokio::time::timeout(QUESTION + SLACK, answers.next()).await? {
+            let answer = answer?;
+            next += 1;
+            if answer.info()?.consumer_sequence != next {
+                return Err("an answer was sent that has not arrived".into());
+            }
+            shared.take(&answer);
+            *heard = Instant::now();
+            is_empty = false;
+        }
+        if is_empty {
+            // There were none, or the consumer is gone with its server.
+            tokio::time::timeout(QUESTION, consumer.get_info()).await??;
+            *heard = Instant::now();
+        }
+    }
+}
+
+/// Says how many workers there are, as their agents say it.
+async fn count_workers(shared: Arc<Shared>) {
+    let names = &shared.link.names;
+    let mut agents: HashMap<String, (Instant, usize)> = HashMap::new();
+    let mut told = 0;
+    loop {
+        let Ok(mut beats) = shared.link.client.subscribe(names.beat("*")).await else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        shared.link.say(names.control("who"), Bytes::new()).await;
+        let mut look = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                beat = beats.next() => {
+                    let Some(beat) = beat else { break };
+                    let workers = std::str::from_utf8(&beat.payload).ok().and_then(|text| text.parse().ok());
+                    match workers {
+                        Some(0) | None => agents.remove(beat.subject.as_str()),
+                        Some(workers) => agents.insert(beat.subject.to_string(), (Instant::now(), workers)),
+                    };
+                }
+                _ = look.tick() => agents.retain(|_, (heard, _)| heard.elapsed() < SILENCE),
+            }
+            let count = agents.values().map(|&(_, workers)| workers).fold(0, usize::saturating_add);
+            if count != told {
+                told = count;
+                shared.tell(Event::Workers(count));
+            }
+        }
+    }
+}
+
+/// Ends the pool where the server does not want it any more.
+async fn watch(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        if let Some(trouble) = shared.link.trouble() {
+            return shared.tell(Event::Broken(trouble));
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! Being the agent behind a queue: pools of local workers in which parcels are run, whoever has sent them.
+//!
+//! Where the parcels come from, and where the answers go, is for the crate that knows the queue.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::streams::{Runs, is_loss};
+use super::{Destination, FailedValue, Find, read_jobs, read_orders, room};
+use crate::child;
+use crate::error::{Error, ErrorKind};
+use crate::inherit::{self, Values};
+use crate::link::{Frame, Outbox};
+use crate::pool::Pool;
+use crate::pool::engine::parcel::{bytes_of, frames};
+use crate::pool::engine::texts;
+use crate::pool::job::Job;
+use crate::pool::letters::{Content, Letter};
+use crate::pool::mailbox::{Mailbox, Until};
+use crate::registry;
+use crate::wire::node::{NodeRun, decode_numbers, encode_numbers};
+use crate::wire::parcel::{ParcelHead, ShortHead};
+use crate::wire::{AnswerHead, Blob, GlobalValue, Kind, NodeKind, Packed, TaskRecord};
+
+/// How many pools are kept, for those who submit with different settings. Each has as many workers as the machine.
+const MOST_POOLS: usize = 4;
+
+/// For how long one is kept that has nothing to do.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How much of short answers goes into one frame.
+const MOST_BYTES: usize = 128 << 10;
+
+/// The agent: what its errands have in common.
+pub struct Station {
+    name: String,
+    workers: usize,
+    find: Find,
+    largest: usize,
+    pools: Vec<Arc<Local>>,
+}
+
+/// A pool for all parcels that say the same of what it is to be like.
+struct Local {
+    orders: Vec<u8>,
+    blobs: Vec<Vec<u8>>,
+    pool: Pool,
+    failed_value: Arc<FailedValue>,
+    /// The inherited statics of the last parcel: workers are told of those that have changed, and are not asked again
+    /// whether they have.
+    values: Mutex<Arc<Values>>,
+    /// When it was used last, in milliseconds from the start.
+    used: AtomicU64,
+    started: Instant,
+}
+
+/// What is known of earlier attempts to run a parcel.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// How often it was given to an agent before.
+    pub attempts: u32,
+    /// The last one.
+    pub node: Option<String>,
+    /// The answers that are there.
+    pub answers: Vec<Vec<u8>>,
+}
+
+impl Station {
+    /// One with so many workers, or as many as there is room for. `largest` is how long an answer may be. Builds are compared
+    /// by whoever chooses the queue, or else are meant to be different.
+    #[must_use]
+    pub fn new(name: &str, workers: Option<usize>, largest: usize, same_build: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            workers: workers.unwrap_or_else(room).max(1),
+            find: if same_build { registry::find } else { registry::find_by_name },
+            largest,
+            pools: Vec::new(),
+        }
+    }
+
+    /// How many tasks can run at a time.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Begins to run a parcel. The error is of one that cannot be read, so that nobody can be answered.
+    pub fn begin(&mut self, parcel: &[u8], before: &Before) -> Result<Errand, Error> {
+        let mut all = frames(parcel);
+        let (Some(Some(frame)), None) = (all.next(), all.next()) else { return Err(texts::damaged_parcel()) };
+        if frame.kind != Kind::Node(NodeKind::Parcel) {
+            return Err(texts::damaged_parcel());
+        }
+        let Frame { items, mut blobs, .. } = frame;
+        let (head, rest) = ParcelHead::decode(&items).ok_or_else(texts::damaged_parcel)?;
+        let (statics, runs) = inherit::split(rest).ok_or_else(texts::damaged_parcel)?;
+        let of_tasks = blobs.split_off(blobs.len().min(head.blobs.into()));
+        let mut errand = Errand {
+            local: None,
+            node: self.name.clone(),
+            largest: self.largest,
+            attempt: before.attempts + 1 + head.retries.saturating_sub(before.attempts),
+            mailbox: Arc::default(),
+            runs: Runs::default(),
+            open: 0,
+            ready: Vec::new(),
+            jobs: Vec::new(),
+            is_broken: false,
+        };
+        let mut answered = BTreeSet::new();
+        before.answers.iter().for_each(|bytes| note_answered(bytes, &mut answered));
+        let named = names(runs).ok_or_else(texts::damaged_parcel)?;
+        if before.attempts > head.retries {
+            let node = before.node.as_deref().unwrap_or("a node");
+            errand.refuse_all(&named, &answered, &texts::lost(node, before.attempts, texts::not_heard_of()));
+            return Ok(errand);
+        }
+        let local = match self.local(head.orders, blobs, &statics) {
+            Ok(local) => local,
+            Err(error) => {
+                errand.refuse_all(&named, &answered, &error);
+                return Ok(errand);
+            }
+        };
+        let values = match local.values(&statics) {
+            Ok(values) => values,
+            Err(error) => {
+                errand.refuse_all(&named, &answered, &error);
+                return Ok(errand);
+            }
+        };
+        errand.take(runs, of_tasks, &values, &answered, head.retries.saturating_sub(before.attempts), self.find)?;
+        let mut jobs = std::mem::take(&mut errand.jobs);
+        let is_refused = local.pool.common.submit(&mut jobs).is_err();
+        errand.local = Some(local);
+        if is_refused {
+            errand.breaks();
+        }
+        Ok(errand)
+    }
+
+    /// The pool that orders describe.
+    fn local(&mut self, orders: &[u8], blobs: Vec<Vec<u8>>, statics: &[GlobalValue<'_>]) -> Result<Arc<Local>, Error> {
+        self.sweep();
+        let is_meant = |local: &Arc<Local>| local.orders == orders && local.blobs == blobs;
+        // One whose workers cannot begin gives another one the chance to.
+        self.pools.retain(|local| !(is_meant(local) && local.pool.common.broken().is_some()));
+        if let Some(local) = self.pools.iter().find(|local| is_meant(local)) {
+            local.touch();
+            return Ok(Arc::clone(local));
+        }
+        let failed_value = Arc::default();
+        let begun = read_orders(orders, blobs.clone(), &failed_value, self.find)?;
+        let values = Arc::new(Values::default().with(statics)?);
+        let pool = Pool::of(begun.settings, self.workers, Arc::clone(&values))?;
+        let local = Arc::new(Local {
+            orders: orders.to_vec(),
+            blobs,
+            pool,
+            failed_value,
+            values: Mutex::new(values),
+            used: AtomicU64::new(0),
+            started: Instant::now(),
+        });
+        self.pools.push(Arc::clone(&local));
+        Ok(local)
+    }
+
+    /// Ends pools that nobody has used for a while, or that are too many.
+    fn sweep(&mut self) {
+        let mut kept: Vec<Arc<Local>> = std::mem::take(&mut self.pools);
+        kept.sort_by_key(|local| local.idle());
+        let mut gone = Vec::new();
+        for (place, local) in kept.into_iter().enumerate() {
+            // Errands hold theirs.
+            let is_used = Arc::strong_count(&local) > 1;
+            if !is_used && (place + 1 >= MOST_POOLS || local.idle() > IDLE) {
+                gone.push(local);
+            } else {
+                self.pools.push(local);
+            }
+        }
+        if !gone.is_empty() {
+            // Its workers take their time to end, which is nobody's business.
+            let _ = std::thread::Builder::new().name("spawnsafe-sweep".into()).spawn(move || drop(gone));
+        }
+    }
+}
+
+impl Local {
+    fn touch(&self) {
+        self.used.store(self.started.elapsed().as_millis() as u64, Ordering::Release);
+    }
+
+    fn idle(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.used.load(Ordering::Acquire)))
+    }
+
+    /// The inherited statics of a parcel; the same as before if nothing has changed.
+    fn values(&self, statics: &[GlobalValue<'_>]) -> Result<Arc<Values>, Error> {
+        let now = Values::default().with(statics)?;
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if !now.is_same(&values) {
+            *values = Arc::new(now);
+        }
+        Ok(Arc::clone(&values))
+    }
+}
+
+/// A parcel that is being run. Dropping it stops what runs.
+pub struct Errand {
+    local: Option<Arc<Local>>,
+    node: String,
+    largest: usize,
+    /// Which attempt it will have been if a worker dies for good.
+    attempt: u32,
+    mailbox: Arc<Mailbox>,
+    runs: Runs,
+    /// Tasks without an answer, all of which are in the pool.
+    open: usize,
+    /// Answers that have not been asked for.
+    ready: Vec<Vec<u8>>,
+    jobs: Vec<Job>,
+    is_broken: bool,
+}
+
+impl Errand {
+    /// Reads the tasks, without those that have an answer.
+    fn take(
+        &mut self,
+        runs: &[u8],
+        blobs: Vec<Vec<u8>>,
+        values: &Arc<Values>,
+        answered: &BTreeSet<u64>,
+        retries: u32,
+        find: Find,
+    ) -> Result<(), Error> {
+        let mut refused = Vec::new();
+        let to = Destination { mailbox: &self.mailbox, values, runs: &self.runs };
+        let refuse = |number, error| refused.push((number, error));
+        let jobs = read_jobs(runs, blobs, &mut Vec::new(), &to, retries, find, refuse);
+        let jobs = jobs.ok_or_else(texts::damaged_parcel)?;
+        for (number, error) in refused {
+            if !answered.contains(&number) {
+                self.refuse(number, &error);
+            }
+        }
+        self.jobs = if answered.is_empty() { jobs } else { without(jobs, answered) };
+        self.open = self.jobs.iter().map(Job::len).sum();
+        Ok(())
+    }
+
+    /// How many of its tasks have no answer yet.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Answers, as soon as there are some; none when there will be none any more.
+    pub fn poll_answers(&mut self, context: &mut Context<'_>) -> Poll<Vec<Vec<u8>>> {
+        loop {
+            if !self.ready.is_empty() || self.open == 0 {
+                return Poll::Ready(std::mem::take(&mut self.ready));
+            }
+            let Some(letter) = self.mailbox.poll(context.waker()) else { return Poll::Pending };
+            let mut letters = vec![letter];
+            self.mailbox.collect(&mut letters, Until::Now);
+            self.answer(letters);
+        }
+    }
+
+    fn answer(&mut self, letters: Vec<Letter>) {
+        let broken = self.local.as_ref().and_then(|local| local.pool.common.broken());
+        let mut bytes = Vec::new();
+        for Letter { first, count, content } in letters {
+            self.runs.ended(first, count);
+            self.open = self.open.saturating_sub(count);
+            match content {
+                Content::Values { answers, mut at, .. } => {
+                    ShortHead { first, count: count as u32 }.encode(&mut bytes);
+                    for _ in 0..count {
+                        let (answer, next) = answers.get(at).expect("it was there when the letter was written");
+                        at = next;
+                        TaskRecord(answer.body).encode(&mut bytes);
+                    }
+                    if bytes.len() >= MOST_BYTES {
+                        self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
+                    }
+                }
+                Content::Long { entry, attachments, .. } if !attachments.is_empty() => {
+                    self.refuse(first, &texts::result_not_carried().in_entry(entry.name()));
+                }
+                Content::Long { entry, items, start, blobs, .. } => {
+                    let blobs = blobs.into_iter().map(Blob::from).collect();
+                    let packed = Packed { items: items[start..].to_vec(), blobs, ..Packed::default() };
+                    let head = AnswerHead { task: first, failed: false }.encode();
+                    let frame = Outbox::new(Kind::Node(NodeKind::Long), &head, packed);
+                    match frame.len() {
+                        len if len > self.largest => {
+                            let error = texts::result_too_large(len, self.largest).in_entry(entry.name());
+                            self.refuse(first, &error);
+                        }
+                        _ => self.ready.push(bytes_of(frame)),
+                    }
+                }
+                Content::Failed(error) if broken.as_ref().is_some_and(|broken| error.is_copy_of(broken)) => {
+                    self.is_broken = true;
+                }
+                Content::Failed(error) if is_loss(&error) => {
+                    let note = texts::worker_lost(&self.node, self.attempt);
+                    self.refuse(first, &error.with_note(&note));
+                }
+                Content::Failed(error) => self.refuse(first, &error),
+            }
+        }
+        if !bytes.is_empty() {
+            self.send_items(NodeKind::Answers, bytes);
+        }
+        if self.is_broken && self.open == 0 {
+            self.breaks();
+        }
+    }
+
+    /// The pool's workers cannot begin, and the rest of the parcel has not run.
+    fn breaks(&mut self) {
+        self.open = 0;
+        let Some(local) = &self.local else { return };
+        let error = || local.pool.common.broken().unwrap_or_else(|| Error::new(ErrorKind::Closed, "the agent ends"));
+        let value = local.failed_value.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.ready.push(bytes_of(match value {
+            Some((items, blobs)) => {
+                let blobs = blobs.into_iter().map(Blob::from).collect();
+                Outbox::new(Kind::Value, &[], Packed { items, blobs, ..Packed::default() })
+            }
+            None => Outbox::new(Kind::Failure, &[], child::pack_error(&error())),
+        }));
+    }
+
+    fn send_items(&mut self, kind: NodeKind, items: Vec<u8>) {
+        self.ready.push(bytes_of(Outbox::new(Kind::Node(kind), &[], Packed { items, ..Packed::default() })));
+    }
+
+    /// Nothing of it has run, or will.
+    fn refuse_all(&mut self, named: &[(Range<u64>, &str)], answered: &BTreeSet<u64>, error: &Error) {
+        for (numbers, entry) in named {
+            let error = error.copy().in_entry((*entry).to_owned());
+            numbers.clone().filter(|number| !answered.contains(number)).for_each(|number| self.refuse(number, &error));
+        }
+    }
+
+    fn refuse(&mut self, number: u64, error: &Error) {
+        let head = AnswerHead { task: number, failed: true }.encode();
+        self.ready.push(bytes_of(Outbox::new(Kind::Node(NodeKind::Long), &head, child::pack_error(error))));
+    }
+
+    /// Gives back what waits behind something else, so that another agent can run it. The answers say so. Whether there was
+    /// any.
+    pub fn hand_back(&mut self) -> bool {
+        let Some(local) = &self.local else { return false };
+        // Workers that have never worked are about to begin, or cannot, which the answers are to say.
+        let figures = local.pool.figures();
+        if figures.done == 0 && figures.running < figures.workers.max(1) {
+            return false;
+        }
+        let jobs = local.pool.common.yield_those(|job| self.runs.has(&job.bundle.mailbox));
+        if jobs.is_empty() {
+            return false;
+        }
+        let numbers: Vec<u64> = jobs.iter().flat_map(|job| [job.first(), job.len() as u64]).collect();
+        self.open -= jobs.iter().map(Job::len).sum::<usize>();
+        jobs.iter().for_each(|job| self.runs.ended(job.first(), job.len()));
+        self.send_items(NodeKind::Yielded, encode_numbers(&numbers));
+        true
+    }
+
+    /// These tasks need not begin; and are stopped, if it `kills`.
+    pub fn stop(&self, tasks: &[u64], kills: bool) {
+        tasks.iter().for_each(|&number| self.runs.stop(number, kills));
+        self.look();
+    }
+
+    /// None of the tasks is wanted any more.
+    pub fn stop_all(&self) {
+        self.runs.stop_all();
+        self.look();
+    }
+
+    fn look(&self) {
+        if let Some(local) = &self.local {
+            let common = &local.pool.common;
+            common.withdraw_unwanted();
+            common.cancellations.fetch_add(1, Ordering::AcqRel);
+            common.wake_all();
+        }
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        if self.open > 0 {
+            self.stop_all();
+        }
+        if let Some(local) = &self.local {
+            local.touch();
+        }
+    }
+}
+
+/// The tasks of a parcel, and the names of their entries. `None` if it cannot be read, or claims to have more tasks than it has.
+fn names(mut runs: &[u8]) -> Option<Vec<(Range<u64>, &str)>> {
+    let (mut known, mut named) = (Vec::new(), Vec::new());
+    while !runs.is_empty() {
+        let (NodeRun { number, run, .. }, records, rest) = NodeRun::decode(runs, known.len() as u32)?;
+        runs = rest;
+        known.extend(run.new.map(|new| new.name));
+        // Each task has one byte at least.
+        let count = u64::from(run.count);
+        let end = number.checked_add(count).filter(|_| count <= records.len() as u64)?;
+        named.push((number..end, *known.get(run.entry as usize)?));
+    }
+    Some(named)
+}
+
+/// The tasks that have no answer yet.
+fn without(jobs: Vec<Job>, answered: &BTreeSet<u64>) -> Vec<Job> {
+    let mut open = Vec::new();
+    for mut job in jobs {
+        loop {
+            let rest = (job.len() > 1).then(|| job.split_off(1));
+            if !answered.contains(&job.first()) {
+                open.push(job);
+            }
+            match rest {
+                Some(rest) => job = rest,
+                None => break,
+            }
+        }
+    }
+    open
+}
+
+/// Notes the numbers of the tasks that these answers are for. What cannot be read says nothing.
+fn note_answered(bytes: &[u8], answered: &mut BTreeSet<u64>) {
+    for frame in frames(bytes).flatten() {
+        match frame.kind {
+            Kind::Node(NodeKind::Answers) => {
+                let mut rest = &*frame.items;
+                while let Some((ShortHead { first, count }, records)) = ShortHead::decode(rest) {
+                    rest = records;
+                    for task in 0..u64::from(count) {
+                        let Some((_, after)) = TaskRecord::decode(rest) else { return };
+                        answered.insert(first + task);
+                        rest = after;
+                    }
+                }
+            }
+            Kind::Node(NodeKind::Long) => answered.extend(AnswerHead::decode(&frame.items).map(|(head, _)| head.task)),
+            Kind::Node(NodeKind::Yielded) => {
+                for run in decode_numbers(&frame.items).unwrap_or_default().chunks_exact(2) {
+                    // As many as a parcel can have, whatever it says.
+                    answered.extend((run[0]..run[0].saturating_add(run[1])).take(1 << 16));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Station {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Station").field("name", &self.name).field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Errand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Errand").field("open", &self.open).finish_non_exhaustive()
+    }
+}
