@@ -402,6 +402,16 @@ fn an_agent_that_is_asked_to_leave_finishes_what_it_has() {
 }
 
 #[test]
+fn an_agent_that_is_asked_to_leave_needs_no_server_for_it() {
+    let Some(mut setup) = Setup::new(1, Door::Open) else { return };
+    let agent = setup.start_agent();
+    setup.wait_for_agents(1);
+    setup.kill_server(0);
+    signal(agent, libc::SIGTERM);
+    eventually("it has left", || (!is_running(agent)).then_some(()));
+}
+
+#[test]
 fn nobody_serves_the_queue() {
     let Some(setup) = Setup::new(1, Door::Open) else { return };
     let engine = setup.engine().start_timeout(Duration::from_millis(500));

@@ -3,6 +3,7 @@
 //! No code of the user's runs in this process, apart from what constructors do: values are passed on as the bytes that
 //! they are. So nothing that a task does can keep it from hearing that the pool is gone.
 
+mod jobs;
 pub(in crate::pool) mod station;
 mod streams;
 
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jobs::{Destination, Known, read_jobs};
 use streams::{Heard, Hearing, Output, Runs, Source};
 
 use super::{HEARTBEAT, foreign, texts};
@@ -27,17 +29,14 @@ use crate::pool::Pool;
 use crate::pool::builder::Relay;
 use crate::pool::builder::{InitializerCall, Settings};
 use crate::pool::common::Common;
-use crate::pool::job::{Bundle, Job};
 use crate::pool::letters::Content;
 use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
 #[cfg(feature = "tracing")]
 use crate::wire::EventHead;
-use crate::wire::node::{Hello, NodeRun, Orders, decode_numbers, encode_numbers};
-use crate::wire::{
-    Blob, CallHead, EntryHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, TaskRecord, WorkerHead,
-};
+use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
+use crate::wire::{Blob, CallHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, WorkerHead};
 
 /// The exit status of a process whose variable makes no sense: `EX_USAGE`.
 const EXIT_NOT_AN_AGENT: i32 = 64;
@@ -397,63 +396,6 @@ impl Node {
         let _ = self.pool.common.submit(&mut jobs);
         Some(())
     }
-}
-
-/// An entry that runs of tasks refer to, and its index; its name where it is not here.
-type Known = Result<(&'static Entry, u32), String>;
-
-/// Where tasks that have come are to go.
-struct Destination<'a> {
-    mailbox: &'a Arc<Mailbox>,
-    values: &'a Arc<Values>,
-    runs: &'a Runs,
-}
-
-/// The runs of tasks that a frame ends with, as jobs of the local pool. Those of entries that are not here are refused. `None`
-/// if the frame is none.
-fn read_jobs(
-    mut rest: &[u8],
-    blobs: Vec<Vec<u8>>,
-    entries: &mut Vec<Known>,
-    to: &Destination<'_>,
-    retries: u32,
-    find: Find,
-    mut refuse: impl FnMut(u64, Error),
-) -> Option<Vec<Job>> {
-    let mut blobs = blobs.into_iter();
-    let mut jobs = Vec::new();
-    while !rest.is_empty() {
-        let (NodeRun { number, timeout, run }, records, after) = NodeRun::decode(rest, entries.len() as u32)?;
-        rest = after;
-        let mut records = &records[..];
-        if let Some(EntryHead { index, position, name }) = run.new {
-            let found = find(index, name, position).map(|entry| (entry, index));
-            entries.push(found.ok_or_else(|| name.to_owned()));
-        }
-        let own = blobs.by_ref().take(run.blobs.into()).map(|blob| Arc::new(Blob::from(blob))).collect();
-        let entry = match entries.get(run.entry as usize)? {
-            Ok(entry) => *entry,
-            Err(name) => {
-                let error = || texts::unknown_entry().in_entry(name.clone());
-                (0..run.count.into()).for_each(|task| refuse(number.wrapping_add(task), error()));
-                continue;
-            }
-        };
-        // Each can be cancelled by itself.
-        let mailbox = Arc::new(Mailbox::forwarding(Arc::clone(to.mailbox)));
-        let room = (run.count as usize).min(records.len());
-        let mut bundle = Bundle::new(entry, (&mailbox, to.values), number, room);
-        for _ in 0..run.count {
-            let (TaskRecord(arguments), others) = TaskRecord::decode(records)?;
-            records = others;
-            bundle.push(arguments);
-        }
-        bundle.blobs = own;
-        bundle.timeout = timeout.map(Duration::from_nanos);
-        to.runs.begin(number, bundle.len(), mailbox);
-        jobs.push(bundle.into_job(retries));
-    }
-    Some(jobs)
 }
 
 fn nonsense() -> ! {
