@@ -56,8 +56,12 @@ use crate::wire::{CodecError, Packer};
 /// On Windows the parent is the one that has rights over the other process: it puts handles into its child and fetches
 /// them from there. What is sent to a child that never reads it stays open there until the child ends. A socket is open in
 /// both processes only once the receiver has asked the sender for it, whose thread for that answers at once. If that process
-/// has ended, or is stopped for longer than 30 seconds, it is lost, which is an error of its value; and
+/// has ended, or is stopped for longer than 30 seconds, it is lost, which is an error of its value (so it is where it has no right to give handles to the receiver, as a child with a restricted token may not
+/// have over its parent); and
 /// [`detach`](crate::Child::detach) waits until the child has the sockets that it was sent.
+///
+/// On Windows the description of a socket is believed: a process that is sent sockets trusts whoever sends them. Do not
+/// take sockets from untrusted code there.
 ///
 /// # What it does not carry
 /// What the handle is in this process besides: a `BufReader`'s buffer, the registration with an event loop, a lock that the

@@ -1,4 +1,4 @@
-//! Spans of children, workers and tasks, and events of workers, with feature `tracing`; without it, nothing at all.
+//! Spans of children, workers and tasks, and events of child processes, with feature `tracing`; without it, nothing at all.
 
 #[cfg(feature = "tracing")]
 mod event;

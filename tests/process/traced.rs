@@ -1,9 +1,9 @@
 //! Events of children, which happen here within the children's spans.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spawnsafe::{ErrorKind, Pool, child_entry};
-use spawnsafe_tests::{Collects, eventually};
+use spawnsafe_tests::{Collects, DEADLINE, eventually};
 
 #[child_entry]
 fn tells(answer: u64, dies: bool) -> u64 {
@@ -62,6 +62,7 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
 #[test]
 fn a_child_that_only_tells_is_ended_in_time_and_joining_is_not_held_up() {
     let collects = Collects::default();
+    let begun = Instant::now();
     tracing::subscriber::with_default(collects.clone(), || {
         let limited = tells_much::call(u64::MAX).forward_events(true).timeout(Duration::from_millis(300)).run();
         assert_eq!(limited.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -72,6 +73,7 @@ fn a_child_that_only_tells_is_ended_in_time_and_joining_is_not_held_up() {
         child.kill().unwrap();
         assert_eq!(child.join().unwrap_err().kind(), ErrorKind::Cancelled);
     });
+    assert!(begun.elapsed() < DEADLINE);
 }
 
 #[test]

@@ -60,12 +60,13 @@ pub(super) fn flush() {
 
 /// Sends what the entry's end was.
 pub(super) fn answer(kind: Kind, packed: Packed, adopted: &Adopted) -> Delivery {
-    let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
-    *sent = Sent::Answer;
+    // In a copy the lock is as it was when that was made: another thread may have held it, which is not there.
     if !adopted.is_ours() {
         complain(format_args!("a copy of the child process that its entry has forked came to the entry's end"));
         return Delivery::Impossible;
     }
+    let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    *sent = Sent::Answer;
     if !adopted.is_intact() {
         complain(format_args!(
             "the result of this child process is lost: its code has closed the connection to the parent, a file \
@@ -104,9 +105,12 @@ pub(super) fn event(head: &[u8], packed: Packed, adopted: &Adopted, deadline: st
 
 /// Sends what is about to be lost, once, unless the answer is on its way or there.
 pub(super) fn last_words(error: &Error, adopted: &Adopted) {
+    if !adopted.is_ours() {
+        return;
+    }
     let packed = pack_error(error);
     let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
-    if *sent == Sent::Nothing && adopted.is_ours() && adopted.is_intact() {
+    if *sent == Sent::Nothing && adopted.is_intact() {
         *sent = Sent::LastWords;
         write(Kind::LastWords, &[], packed, adopted);
     }

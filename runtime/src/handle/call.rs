@@ -66,10 +66,22 @@ struct Plan {
     stderr: Stdio,
     timeout: Option<Duration>,
     start_method: Option<StartMethod>,
-    /// Up to which level events of the child are to happen here; 0 is none.
-    events: u8,
+    /// Whether events of the child are to happen here.
+    #[cfg(feature = "tracing")]
+    forwards: bool,
     /// What was set that concerns the process, and not the call.
     altered: Option<&'static str>,
+}
+
+impl Plan {
+    /// Up to which level a child that is started now tells its events; 0 is none.
+    fn events(&self) -> u8 {
+        #[cfg(feature = "tracing")]
+        if self.forwards {
+            return crate::trace::level();
+        }
+        0
+    }
 }
 
 /// A call without a process of its own: what a pool takes.
@@ -216,8 +228,9 @@ impl<R> Call<R> {
     /// it crashed is not lost. Only what some subscriber here would take when the child starts is sent, by level; spans are
     /// not.
     ///
-    /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Some hundred events wait for this
-    /// process; where it does not look after the child for longer, further ones are lost, and counted, and the entry goes on.
+    /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Some dozens of events wait for this
+    /// process; where it does not look after the child for longer, further ones are lost, and counted, and the entry goes on. On
+    /// Windows and macOS the entry waits instead, when what waits fills the connection: join such a child.
     /// A subscriber that the entry installs for the whole process is refused, as there is one; one for a scope
     /// (`tracing::subscriber::with_default`) takes the events of that scope.
     ///
@@ -237,7 +250,7 @@ impl<R> Call<R> {
     /// ```
     #[cfg(feature = "tracing")]
     pub fn forward_events(mut self, forward: bool) -> Self {
-        self.altered("forward_events").events = if forward { crate::trace::level() } else { 0 };
+        self.altered("forward_events").forwards = forward;
         self
     }
 
@@ -327,12 +340,12 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
 fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
-    let tells = plan.events > 0;
-    order(entry, packed, plan)
+    let events = plan.events();
+    order(entry, packed, plan, events)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let Launched { peer, piped, outbox, shared: _ } = method.launcher().launch(order).map_err(not_started)?;
-            let mut running = Running::new(entry.name(), peer, outbox, tells, deadline.zip(timeout));
+            let mut running = Running::new(entry.name(), peer, outbox, events > 0, deadline.zip(timeout));
             running.send();
             Ok((running, piped))
         })
@@ -343,6 +356,7 @@ fn order(
     entry: &'static Entry,
     packed: Result<Packed, Box<Fault>>,
     plan: Plan,
+    events: u8,
 ) -> Result<(Order, StartMethod, Option<Duration>), Error> {
     let dispatch = may_start()?;
     let index = registry::index_of(entry).map_err(|found| duplicate(&found))?;
@@ -354,7 +368,7 @@ fn order(
         name: entry.name(),
         process_name: plan.name.as_deref().unwrap_or_else(|| own_name()),
         current_dir: plan.current_dir.as_deref().unwrap_or(Path::new("")).as_os_str().as_encoded_bytes(),
-        events: plan.events,
+        events,
     };
     let order = Order {
         dispatch,

@@ -5,8 +5,8 @@ use super::ending::not_started;
 use crate::error::Error;
 use crate::launch::spares;
 
-/// Keeps `count` processes of this program started, which wait for an entry to run: a call that finds one takes about a
-/// seventh of the time. In place of each that is taken another is started in the background. `prewarm(0)` ends them.
+/// Keeps `count` processes of this program started, which wait for an entry to run: a call that finds one takes a
+/// seventh to a third of the time. In place of each that is taken another is started in the background. `prewarm(0)` ends them.
 ///
 /// ```
 /// use spawnsafe::{child_entry, prewarm};

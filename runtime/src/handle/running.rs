@@ -290,7 +290,8 @@ impl Running {
                     Kind::Call | Kind::Worker | Kind::Tasks | Kind::Spare | Kind::Zygote | Kind::Surroundings => {
                         return self.distrust("it sent a call, and a child only answers");
                     }
-                    Kind::Answer | Kind::Bell | Kind::Event | Kind::Node(_) => {
+                    Kind::Event => return self.distrust("it tells events, and was not asked to"),
+                    Kind::Answer | Kind::Bell | Kind::Node(_) => {
                         return self.distrust("it answers as a worker of a pool would");
                     }
                 },

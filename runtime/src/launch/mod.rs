@@ -34,8 +34,8 @@ pub enum StartMethod {
     /// ([`prewarm`](crate::prewarm)). Works everywhere, and is the default.
     #[default]
     Exec,
-    /// Fork a process that was started for that. Linux only, and for many short children: a start costs about a third of an
-    /// execution, the less the larger the program is.
+    /// Fork a process that was started for that. Linux only, and for many short children: a start costs a third to two fifths of
+    /// an execution, the less the larger the program is.
     ///
     /// The first call starts a *zygote*, a child of this program that never runs `main` and has one thread, and keeps it for the
     /// life of this process. Each child is a copy of it, made by the system and a child of this process: it has never run any

@@ -145,8 +145,8 @@ impl Place {
     /// Where it is for `tracing`; `None` if there are too many.
     fn site(&self) -> Option<&'static Site> {
         static SITES_MADE: Mutex<Option<HashMap<Place, &'static Site>>> = Mutex::new(None);
-        let mut made = SITES_MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = made.get_or_insert_default();
+        let mut guard = SITES_MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = guard.get_or_insert_default();
         if let Some(site) = made.get(self) {
             return Some(site);
         }
@@ -155,6 +155,9 @@ impl Place {
         }
         let site = self.make_site()?;
         made.insert(self.clone(), site);
+        // It asks the subscriber, whose code may do anything.
+        drop(guard);
+        callsite::register(site);
         Some(site)
     }
 
@@ -174,7 +177,6 @@ impl Place {
             Kind::EVENT,
         );
         site.0.get_or_init(|| metadata);
-        callsite::register(site);
         Some(site)
     }
 }
