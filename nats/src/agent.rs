@@ -79,6 +79,15 @@ struct Running {
     ended: HashSet<String>,
 }
 
+/// What is to be done with a parcel that has come.
+enum Admission {
+    Begins,
+    /// Its pool is gone.
+    Ended,
+    /// It runs here already.
+    IsHere,
+}
+
 #[derive(Clone, Debug)]
 enum Unwanted {
     Some { tasks: Vec<u64>, kills: bool },
@@ -148,7 +157,8 @@ async fn consumer(tasks: &Stream, silence: Duration) -> Result<PullConsumer, Err
     };
     let mut tries = 0;
     loop {
-        match tasks.create_consumer(config.clone()).await {
+        // One that is there stays as it is: agents that work already keep to its times.
+        match tasks.get_or_create_consumer("workers", config.clone()).await {
             Ok(consumer) => return Ok(consumer),
             // A cluster that has just been started may not know yet who leads it.
             Err(error) if tries > 20 => {
@@ -238,6 +248,20 @@ impl Running {
                 self.early.entry(key.to_owned()).or_default().push(unwanted);
             }
         }
+    }
+
+    /// Takes a parcel in, and whoever is told what of it is not wanted.
+    fn admit(&mut self, key: &str, errand: mpsc::UnboundedSender<Unwanted>) -> Admission {
+        let pool = key.strip_prefix("p.").and_then(|rest| rest.split_once('.')).map(|(pool, _)| pool);
+        if pool.is_some_and(|pool| self.ended.contains(pool)) {
+            return Admission::Ended;
+        }
+        if self.errands.contains_key(key) {
+            return Admission::IsHere;
+        }
+        self.early.remove(key).unwrap_or_default().into_iter().for_each(|early| drop(errand.send(early)));
+        self.errands.insert(key.to_owned(), errand);
+        Admission::Begins
     }
 
     fn end(&mut self, pool: &str) {
@@ -337,8 +361,8 @@ impl Agent {
         Ok(())
     }
 
-    /// What is known of earlier attempts.
-    async fn before(&self, key: &str, given: u64, age: Duration) -> Before {
+    /// What is known of earlier attempts, without that of the claim `own`.
+    async fn before(&self, key: &str, own: &str, given: u64, age: Duration) -> Before {
         let (stream, kept) = match key.starts_with("q.") {
             true => (&self.streams.results, self.streams.results.cached_info().config.max_age),
             false => (&self.streams.pools, POOLS),
@@ -350,8 +374,11 @@ impl Agent {
             match stream.get_first_raw_message_by_subject(&*all, next).await {
                 Ok(message) if *message.subject == *claim => {
                     next = message.sequence + 1;
-                    before.attempts += 1;
-                    before.node = Some(String::from_utf8_lossy(&message.payload).chars().take(256).collect());
+                    let (node, id) = names::claimed_by(&message.payload);
+                    if id != own {
+                        before.attempts += 1;
+                        before.node = Some(node);
+                    }
                 }
                 Ok(message) => {
                     next = message.sequence + 1;
@@ -370,12 +397,10 @@ impl Agent {
         }
     }
 
-    /// Stores that this agent has taken a parcel.
-    async fn claim(&self, key: &str) {
-        let (subject, id) = (self.link.names.claim(key), self.fresh_id());
-        if let Err(why) = self.link.store_surely(&subject, &id, false, Bytes::from(self.name.clone())).await {
-            complain(format_args!("{}: the NATS server does not store who runs a task: {why}", self.name));
-        }
+    /// Stores that this agent has taken a parcel; `false` if it is to be the first one, and somebody has taken it before.
+    async fn claim(&self, key: &str, id: &str, is_first: bool) -> Result<bool, String> {
+        let claim = names::claim_by(&self.name, id);
+        self.link.store_surely(&self.link.names.claim(key), id, is_first, claim.into()).await
     }
 
     fn fresh_id(&self) -> String {
@@ -387,8 +412,8 @@ impl Agent {
         self.pace.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// Stores answers, several in a message where they fit.
-    async fn store(&self, key: &str, is_posted: bool, answers: Vec<Vec<u8>>) {
+    /// Stores answers, several in a message where they fit; `false` if one is not stored, so that the parcel has no end here.
+    async fn store(&self, key: &str, is_posted: bool, answers: Vec<Vec<u8>>) -> bool {
         let subject = self.link.names.answer(key);
         let largest = self.link.largest();
         let mut message: Vec<u8> = Vec::new();
@@ -408,8 +433,10 @@ impl Agent {
             };
             if let Err(why) = self.link.store_surely(&subject, &id, is_posted, message.into()).await {
                 complain(format_args!("{}: an answer is lost, as the NATS server does not store it: {why}", self.name));
+                return false;
             }
         }
+        true
     }
 }
 
@@ -469,21 +496,25 @@ async fn work(agent: Arc<Agent>, message: Message) {
         (u64::try_from(info.delivered - 1).unwrap_or(0), age)
     });
     let mut progress = Progress { message: &message, silence: agent.silence };
-    let before = match given {
+    let own = agent.fresh_id();
+    let mut before = match given {
         0 => Before::default(),
-        given => progress.during(agent.before(&key, given, age)).await,
+        given => progress.during(agent.before(&key, &own, given, age)).await,
     };
     let is_posted = key.starts_with("q.");
-    let is_answered = is_posted && !before.answers.is_empty();
-    let pool = key.strip_prefix("p.").and_then(|rest| rest.split_once('.')).map(|(pool, _)| pool);
-    if is_answered || pool.is_some_and(|pool| agent.running().ended.contains(pool)) {
+    if is_posted && !before.answers.is_empty() {
         return acknowledge(&message).await;
     }
     let (sender, mut unwanted) = mpsc::unbounded_channel();
-    {
-        let mut running = agent.running();
-        running.early.remove(&key).unwrap_or_default().into_iter().for_each(|early| drop(sender.send(early)));
-        running.errands.insert(key.clone(), sender);
+    let admission = agent.running().admit(&key, sender);
+    match admission {
+        Admission::Begins => {}
+        Admission::Ended => return acknowledge(&message).await,
+        Admission::IsHere => {
+            // The server has not heard for a while that it is being worked on.
+            place.key.clear();
+            return progress.tell().await;
+        }
     }
     if is_posted && !place.take_worker().await {
         // It was asked for ahead, and would wait behind something long.
@@ -492,7 +523,22 @@ async fn work(agent: Arc<Agent>, message: Message) {
         return;
     }
     // Whoever gets the parcel later counts on it: what was claimed may have been begun, and what was not has not.
-    progress.during(agent.claim(&key)).await;
+    let mut claimed = progress.during(agent.claim(&key, &own, given == 0)).await;
+    if let Ok(false) = claimed {
+        // It came as a new one, and is not: it was stored twice, or who has what was forgotten.
+        before = progress.during(agent.before(&key, &own, given, age)).await;
+        if is_posted && !before.answers.is_empty() {
+            return acknowledge(&message).await;
+        }
+        claimed = progress.during(agent.claim(&key, &own, false)).await;
+    }
+    if let Err(why) = claimed {
+        complain(format_args!(
+            "{}: a task is left to others, as the NATS server does not store who runs it: {why}",
+            agent.name
+        ));
+        return;
+    }
     let begun = {
         let mut station = agent.station.lock().unwrap_or_else(PoisonError::into_inner);
         station.begin(&message.payload, &before)
@@ -511,8 +557,9 @@ async fn work(agent: Arc<Agent>, message: Message) {
     agent.note_pace(started.elapsed());
     drop(errand);
     place.leave();
-    progress.during(agent.store(&key, is_posted, answers)).await;
-    acknowledge(&message).await;
+    if progress.during(agent.store(&key, is_posted, answers)).await {
+        acknowledge(&message).await;
+    }
 }
 
 async fn acknowledge(message: &Message) {
@@ -552,7 +599,7 @@ async fn run_errand(
                 }
                 let stored = std::mem::take(&mut answers);
                 if !stored.is_empty() {
-                    agent.store(&place.key, is_posted, stored).await;
+                    progress.during(agent.store(&place.key, is_posted, stored)).await;
                 }
             }
         }

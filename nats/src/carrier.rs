@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::link::{self, Link, POOLS, Refusal, Streams};
-use crate::settings::Nats;
+use crate::settings::{self, Nats};
 use crate::{names, runtime, wait};
 
 /// How long an agent that says nothing counts as there.
@@ -85,6 +85,8 @@ struct Kept {
     stored: HashMap<u64, u64>,
     /// The last message of an answer.
     last: u64,
+    /// The pool has ended.
+    has_left: bool,
 }
 
 impl Shared {
@@ -101,13 +103,25 @@ impl Shared {
         format!("p.{}.{parcel}", self.pool)
     }
 
-    /// Takes a parcel off the queue, if it is there.
-    async fn take_off(&self, parcel: u64) {
-        let stored = self.kept().stored.remove(&parcel);
-        if let Some(number) = stored {
-            // What has been taken by an agent is not there any more, or is run in vain.
-            let _ = self.tasks.delete_message(number).await;
+    /// Takes a parcel off the queue. What has been taken by an agent is not there any more, or is run in vain.
+    async fn take_off(&self, number: u64) {
+        let _ = self.tasks.delete_message(number).await;
+    }
+
+    /// Whether nobody waits for a parcel any more.
+    fn is_withdrawn(&self, parcel: u64) -> bool {
+        let kept = self.kept();
+        kept.has_left || kept.withdrawn.contains(&parcel)
+    }
+
+    /// Notes that a parcel is in the queue; `false` if it is to be taken off again.
+    fn is_wanted(&self, parcel: u64, number: u64) -> bool {
+        let mut kept = self.kept();
+        if kept.withdrawn.remove(&parcel) || kept.has_left {
+            return false;
         }
+        kept.stored.insert(parcel, number);
+        true
     }
 }
 
@@ -139,9 +153,15 @@ impl Carrier for Line {
     }
 
     fn withdraw(&mut self, parcel: u64) {
-        self.shared.kept().withdrawn.insert(parcel);
+        let mut kept = self.shared.kept();
+        let Some(number) = kept.stored.remove(&parcel) else {
+            // It is not there yet.
+            kept.withdrawn.insert(parcel);
+            return;
+        };
+        drop(kept);
         let shared = Arc::clone(&self.shared);
-        self.spawn(async move { shared.take_off(parcel).await });
+        self.spawn(async move { shared.take_off(number).await });
     }
 
     fn finished(&mut self, parcel: u64) {
@@ -150,6 +170,7 @@ impl Carrier for Line {
 
     fn leave(&mut self) {
         self.work.drain(..).for_each(|work| work.abort());
+        self.shared.kept().has_left = true;
         let shared = Arc::clone(&self.shared);
         // Where the server is gone, ages and heartbeats see to the rest.
         let _ = wait(async move {
@@ -187,16 +208,24 @@ impl Shared {
         let subject = self.link.names.task(&self.key(parcel));
         let id = format!("{}.{parcel}", self.pool);
         let stored = match handed {
-            Ok(handed) => handed.await.map(|stored| {
-                self.kept().stored.insert(parcel, stored.sequence);
-            }),
+            Ok(handed) => handed.await.map(|stored| stored.sequence),
             Err(error) => Err(error),
         };
         let mut stored = stored.map_err(|error| link::refusal(&error));
         let mut tries = 0_u32;
-        while !self.kept().withdrawn.contains(&parcel) {
+        loop {
             match stored {
-                Ok(()) | Err(Refusal::Taken) => break,
+                Ok(number) => {
+                    if !self.is_wanted(parcel, number) {
+                        self.take_off(number).await;
+                    }
+                    return;
+                }
+                Err(Refusal::Taken) => return,
+                Err(_) if self.is_withdrawn(parcel) => {
+                    self.kept().withdrawn.remove(&parcel);
+                    return;
+                }
                 Err(Refusal::Never(why)) => {
                     let error = engines::error(ErrorKind::Encode, format!("the NATS server does not take it: {why}"));
                     return self.tell(Event::Refused { parcel, error });
@@ -209,9 +238,6 @@ impl Shared {
                 }
             }
         }
-        if self.kept().withdrawn.remove(&parcel) {
-            self.take_off(parcel).await;
-        }
     }
 
     /// What has come about one of the pool's parcels.
@@ -223,7 +249,7 @@ impl Shared {
         self.kept().last = info.stream_sequence;
         match kind {
             "c" => {
-                let node = String::from_utf8_lossy(&message.payload[..message.payload.len().min(256)]).into_owned();
+                let node = names::claimed_by(&message.payload).0;
                 self.tell(Event::Begun { parcel, node });
             }
             "a" => self.tell(Event::Answers { parcel, bytes: message.payload.to_vec() }),
@@ -320,6 +346,7 @@ async fn count_workers(shared: Arc<Shared>) {
                 beat = beats.next() => {
                     let Some(beat) = beat else { break };
                     let workers = std::str::from_utf8(&beat.payload).ok().and_then(|text| text.parse().ok());
+                    let workers = workers.map(|workers: usize| workers.min(settings::MOST_WORKERS));
                     match workers {
                         Some(0) | None => agents.remove(beat.subject.as_str()),
                         Some(workers) => agents.insert(beat.subject.to_string(), (Instant::now(), workers)),

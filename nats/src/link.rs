@@ -120,7 +120,7 @@ pub(crate) fn refusal(error: &PublishError) -> Refusal {
     let why = chain(error);
     match error.kind() {
         PublishErrorKind::WrongLastSequence => Refusal::Taken,
-        _ if why.contains("payload") => Refusal::Never(why),
+        PublishErrorKind::MaxPayloadExceeded => Refusal::Never(why),
         _ => Refusal::NotNow(why),
     }
 }
@@ -236,8 +236,9 @@ impl Link {
         })
     }
 
-    /// Stores a message, which is the same as another one with this id. With `is_only` its subject is to have no other.
-    pub(crate) async fn store(&self, subject: String, id: &str, is_only: bool, bytes: Bytes) -> Result<(), Refusal> {
+    /// Stores a message, which is the same as another one with this id, and gives its number in the stream. With `is_only` its
+    /// subject is to have no other.
+    pub(crate) async fn store(&self, subject: String, id: &str, is_only: bool, bytes: Bytes) -> Result<u64, Refusal> {
         let mut publish = PublishMessage::build().message_id(id).payload(bytes);
         if is_only {
             publish = publish.expected_last_subject_sequence(0);
@@ -247,7 +248,7 @@ impl Link {
             Err(error) => Err(error),
         };
         let refused = match stored {
-            Ok(_) => return Ok(()),
+            Ok(stored) => return Ok(stored.sequence),
             Err(error) => error,
         };
         if refused.kind() == PublishErrorKind::StreamNotFound {
@@ -257,19 +258,20 @@ impl Link {
         Err(refusal(&refused))
     }
 
-    /// Stores a message, however long it takes. The error is of one that never will be.
+    /// Stores a message, however long it takes; `false` if its subject has one already and is to have one only. The error is of
+    /// one that never will be.
     pub(crate) async fn store_surely(
         &self,
         subject: &str,
         id: &str,
         is_only: bool,
         bytes: Bytes,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let mut tries = 0_u32;
         loop {
             match self.store(subject.to_owned(), id, is_only, bytes.clone()).await {
-                // What was stored by a try whose answer got lost is there.
-                Ok(()) | Err(Refusal::Taken) => return Ok(()),
+                Ok(_) => return Ok(true),
+                Err(Refusal::Taken) => return Ok(false),
                 Err(Refusal::Never(why)) => return Err(why),
                 Err(Refusal::NotNow(why)) => {
                     if let Some(trouble) = self.trouble() {

@@ -90,6 +90,18 @@ pub(crate) fn fresh() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
+/// What is stored where somebody has taken a task: who, and an id that only this claim has.
+pub(crate) fn claim_by(name: &str, id: &str) -> String {
+    format!("{name}\n{id}")
+}
+
+/// Who has taken a task, and the id of the claim.
+pub(crate) fn claimed_by(claim: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(&claim[..claim.len().min(512)]);
+    let (name, id) = text.split_once('\n').unwrap_or((&text, ""));
+    (name.chars().take(256).collect(), id.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +114,8 @@ mod tests {
         assert_eq!(names.rest(&names.task("q.x"), "res"), None);
         assert_eq!(names.rest("spawnsafe.app.12.task.q.x", "task"), None);
         assert_eq!(plain("my program.exe"), "my_program_exe");
+        assert_eq!(claimed_by(claim_by("node a:1", "x.2").as_bytes()), ("node a:1".into(), "x.2".into()));
+        assert_eq!(claimed_by(b"\xff").1, "");
         assert!(is_plain("a-b_3") && !is_plain("") && !is_plain("a.b") && !is_plain("a b") && !is_plain("*"));
         assert!(is_plain(&fresh()) && fresh() != fresh());
     }

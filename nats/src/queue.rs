@@ -184,7 +184,12 @@ impl Queue {
         wait(async move {
             let Inside { link, .. } = &*self.inside;
             for stream in [link.names.tasks_stream(), link.names.results_stream(), link.names.pools_stream()] {
-                link.jetstream.delete_stream(stream).await.map_err(|error| unanswered(&error))?;
+                // One that is not there was removed by somebody else, or by an earlier try.
+                if let Err(error) = link.jetstream.delete_stream(&stream).await
+                    && link.jetstream.get_stream(&stream).await.is_ok()
+                {
+                    return Err(unanswered(&error));
+                }
             }
             Ok(())
         })?
@@ -202,7 +207,7 @@ impl Inside {
         let mut pause = Duration::from_millis(5);
         loop {
             match self.link.store(subject.clone(), id, false, bytes.clone()).await {
-                Ok(()) | Err(Refusal::Taken) => return Ok(()),
+                Ok(_) | Err(Refusal::Taken) => return Ok(()),
                 Err(Refusal::Never(why)) => {
                     return Err(engines::error(ErrorKind::Encode, format!("the NATS server does not take it: {why}")));
                 }

@@ -12,6 +12,9 @@ use crate::names::{Names, is_plain, plain};
 use crate::queue::Queue;
 use crate::{carrier, queue};
 
+/// More workers than any machine has.
+pub(crate) const MOST_WORKERS: usize = 1 << 16;
+
 /// How many tasks or parcels a queue holds, unless it is said otherwise.
 const LIMIT: u64 = 100_000;
 
@@ -152,7 +155,7 @@ impl Nats {
             "version" => self.version = Some(value.to_owned()),
             "replicas" => self.replicas = number()?.clamp(1, 5) as usize,
             "queue" => self.limit = number()?.max(1),
-            "workers" => self.workers = Some(number()?.max(1) as usize),
+            "workers" => self.workers = Some(number()?.clamp(1, MOST_WORKERS as u64) as usize),
             "keep" => self.keep = seconds()?.max(Duration::from_secs(1)),
             "heartbeat" => *self = self.clone().heartbeat(seconds()?),
             _ => return Err(wrong(&format!("there is no `{key}`"))),

@@ -16,10 +16,10 @@ mod ssh;
 mod traced;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spawnsafe::{Engine, Pool, PoolBuilder, Stdio, child_entry};
-use spawnsafe_tests::eventually;
+use spawnsafe_tests::{DEADLINE, eventually};
 
 /// A prefix that does nothing, on as many nodes.
 fn command(nodes: usize) -> Engine {
@@ -79,7 +79,9 @@ fn begin_and_wait(begun: &Path, go_on: &Path) -> (u32, u32) {
     let ids = process_ids();
     std::fs::write(begun.with_extension("new"), format!("{} {}", ids.0, ids.1)).unwrap();
     std::fs::rename(begun.with_extension("new"), begun).unwrap();
+    let start = Instant::now();
     while !go_on.exists() {
+        assert!(start.elapsed() < 4 * DEADLINE, "the test that would say so is gone");
         std::thread::sleep(Duration::from_millis(2));
     }
     ids

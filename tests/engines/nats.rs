@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use server::{Door, Setup, engine};
+use server::{Bound, Door, Setup, engine};
 use spawnsafe::{Error, ErrorKind, Pool, RemoteError, child_entry};
 use spawnsafe_nats::{Nats, TaskId};
 use spawnsafe_tests::{KillOnDrop, eventually, is_running};
@@ -111,8 +111,7 @@ fn what_somebody_has_submitted_another_process_collects() {
     // Before anybody works on them, so that nothing is done when it dies.
     submitter.0.kill().unwrap();
     submitter.0.wait().unwrap();
-    let agent = Command::new(program).env("SPAWNSAFE_AGENT", &url).stderr(Stdio::null()).spawn();
-    let _agent = KillOnDrop(agent.unwrap());
+    let _agent = Bound::start(&[program], Path::new("/dev/null"), &[("SPAWNSAFE_AGENT", url.clone())]);
     let collector = Command::new(program).args(["collects", &url]).args(ids.split_whitespace()).output().unwrap();
     assert!(collector.status.success(), "{}", String::from_utf8_lossy(&collector.stderr));
     assert_eq!(collector.stdout, b"collected\n");
@@ -313,16 +312,17 @@ fn versions_do_not_meet() {
     assert_eq!(new.collect::<u64>(&id).unwrap(), 25);
 }
 
+#[child_entry]
+fn length(_name: &str, bytes: Vec<u8>) -> usize {
+    bytes.len()
+}
+#[child_entry]
+fn zeros(length: usize) -> Vec<u8> {
+    vec![0; length]
+}
+
 #[test]
 fn what_no_message_holds_is_refused() {
-    #[child_entry]
-    fn length(_name: &str, bytes: Vec<u8>) -> usize {
-        bytes.len()
-    }
-    #[child_entry]
-    fn zeros(length: usize) -> Vec<u8> {
-        vec![0; length]
-    }
     let Some(setup) = Setup::with_agents(1, Door::Open) else { return };
     let (queue, pool) = (setup.queue(), pool(&setup.engine()).build().unwrap());
     let too_long = || length::call("a", vec![1; 9_000_000]);
@@ -350,6 +350,36 @@ fn what_no_message_holds_is_refused() {
         assert!(error.to_string().contains("its argument `file`"), "{error}");
     }
     works(&pool);
+}
+
+#[test]
+fn answers_are_divided_where_messages_are_short() {
+    let Some(mut setup) = Setup::with_messages(1, Door::Open, "64KB") else { return };
+    setup.start_agent();
+    let pool = pool(&setup.engine()).build().unwrap();
+    let lens: Vec<usize> = pool.map(zeros::call, 1000..1500).map(|zeros| zeros.unwrap().len()).collect();
+    assert_eq!(lens, (1000..1500).collect::<Vec<_>>());
+    let lens: Vec<usize> = pool.map(|len| length::call("a", vec![1; len]), 1000..1500).map(Result::unwrap).collect();
+    assert_eq!(lens, (1000..1500).collect::<Vec<_>>());
+    assert_eq!(pool.submit(zeros::call(70_000)).unwrap().join().unwrap_err().kind(), ErrorKind::Encode);
+    works(&pool);
+}
+
+#[test]
+fn what_was_cancelled_before_somebody_took_it_never_runs() {
+    let Some(mut setup) = Setup::new(1, Door::Open) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
+    let pool = pool(&setup.engine()).build().unwrap();
+    for _ in 0..20 {
+        let mut task = pool.submit(begins_and_waits::call(&begun, &go_on)).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        task.cancel();
+        assert_eq!(task.join().unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+    setup.start_agent();
+    works(&pool);
+    assert!(!begun.exists());
 }
 
 #[child_entry]
@@ -431,8 +461,9 @@ fn an_engine_of_the_environment() {
         command.env(variable, setup.url()).envs(setup.secrets());
         command
     };
-    let agent = start("SPAWNSAFE_AGENT").stderr(Stdio::null()).spawn();
-    let _agent = KillOnDrop(agent.unwrap());
+    let mut environment = setup.secrets();
+    environment.push(("SPAWNSAFE_AGENT", setup.url()));
+    let _agent = Bound::start(&[env!("CARGO_BIN_EXE_clusters")], Path::new("/dev/null"), &environment);
     let output = start("SPAWNSAFE_ENGINE").args(["many-tasks", "20000"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.stdout, b"20000 tasks\n");

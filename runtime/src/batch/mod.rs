@@ -395,12 +395,16 @@ impl<R: SpawnSafe> Batch<R> {
         let write =
             |number: u32| write_once(&self.folder.submission(number, ""), |file| write_frame(file, frame()).map(drop));
         let numbers: Vec<[u32; 1]> = numbered(&self.folder.submissions()).map_err(|error| self.not_read(error))?;
-        let mut number = numbers.into_iter().max().map_or(1, |[last]| last.saturating_add(1));
+        let next = |last: u32| {
+            last.checked_add(1)
+                .ok_or_else(|| texts::damaged(&self.folder.submissions(), "no number is left for another submission"))
+        };
+        let mut number = numbers.into_iter().max().map_or(Ok(1), |[last]| next(last))?;
         loop {
             match write(number) {
                 Ok(true) => return Ok((number, head.elements)),
                 // Somebody else submits at the same time.
-                Ok(false) => number = number.saturating_add(1),
+                Ok(false) => number = next(number)?,
                 Err(error) => return Err(texts::not_written(self.folder.root(), error)),
             }
         }

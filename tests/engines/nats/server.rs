@@ -14,15 +14,17 @@ use spawnsafe_tests::eventually;
 use tempfile::TempDir;
 
 /// What ends with this process, however that ends: a shell that waits for the end of its input.
-struct Bound {
+pub(crate) struct Bound {
     shell: Child,
     pid: u32,
 }
 
-const BINDS: &str = r#""$@" >&2 & pid=$!; echo $pid; cat >/dev/null; kill -9 $pid 2>/dev/null; wait $pid"#;
+/// It must outlive a signal to the whole group of the test's processes.
+const BINDS: &str = r#"trap '' HUP INT TERM
+    (trap - HUP INT TERM; exec "$@") >&2 & pid=$!; echo $pid; cat >/dev/null; kill -9 $pid 2>/dev/null; wait $pid"#;
 
 impl Bound {
-    fn start(command: &[&str], log: &Path, environment: &[(&str, String)]) -> Self {
+    pub(crate) fn start(command: &[&str], log: &Path, environment: &[(&str, String)]) -> Self {
         let log = File::options().append(true).create(true).open(log).unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", BINDS, "sh"]).args(command).envs(environment.iter().map(|(key, value)| (key, value)));
@@ -57,6 +59,7 @@ pub(crate) const TOKEN: &str = "t0ken";
 pub(crate) struct Setup {
     dir: TempDir,
     door: Door,
+    largest: &'static str,
     ports: Vec<u16>,
     servers: Vec<Option<Bound>>,
     agents: Vec<Bound>,
@@ -78,6 +81,11 @@ fn nats_server() -> Option<PathBuf> {
 impl Setup {
     /// So many servers. They run when this returns.
     pub(crate) fn new(servers: usize, door: Door) -> Option<Self> {
+        Self::with_messages(servers, door, "8MB")
+    }
+
+    /// The same, whose messages are not longer than this.
+    pub(crate) fn with_messages(servers: usize, door: Door, largest: &'static str) -> Option<Self> {
         nats_server()?;
         let dir = tempfile::tempdir().unwrap();
         if door == Door::Guarded {
@@ -88,7 +96,7 @@ impl Setup {
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         drop(listeners);
         let query = format!("heartbeat=4&replicas={}", if servers == 3 { 3 } else { 1 });
-        let mut setup = Self { dir, door, ports, servers: Vec::new(), agents: Vec::new(), query };
+        let mut setup = Self { dir, door, largest, ports, servers: Vec::new(), agents: Vec::new(), query };
         for number in 0..servers {
             setup.servers.push(None);
             setup.configure(number, servers);
@@ -113,8 +121,8 @@ impl Setup {
 
     fn configure(&self, number: usize, servers: usize) {
         let mut text = String::new();
-        writeln!(text, "server_name: s{number}\nlisten: \"127.0.0.1:{}\"\nmax_payload: 8MB", self.ports[number])
-            .unwrap();
+        let (port, largest) = (self.ports[number], self.largest);
+        writeln!(text, "server_name: s{number}\nlisten: \"127.0.0.1:{port}\"\nmax_payload: {largest}").unwrap();
         let store = self.path(&format!("store{number}"));
         writeln!(text, "jetstream {{ store_dir: \"{store}\", max_mem: 64MB, max_file: 1GB }}").unwrap();
         match self.door {

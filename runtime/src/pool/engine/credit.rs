@@ -43,7 +43,7 @@ impl Credit {
         let last = std::mem::replace(&mut self.last, now);
         let each = now.duration_since(last).as_nanos() as f64 / count.max(1) as f64;
         // Answers come in bunches: what a small one says is not much.
-        let weight = (count as f64 / (4 * self.workers) as f64).clamp(0.25, 0.75);
+        let weight = (count as f64 / (4.0 * self.workers as f64)).clamp(0.25, 0.75);
         self.each = Some(self.each.map_or(each, |before| before * (1.0 - weight) + each * weight));
     }
 
@@ -71,7 +71,7 @@ impl Credit {
             return self.workers;
         }
         let ahead = (AHEAD.as_nanos() as f64 / each.max(1.0)) as usize;
-        ahead.clamp(2 * self.workers, MOST * self.workers)
+        ahead.clamp(self.workers.saturating_mul(2), self.workers.saturating_mul(MOST))
     }
 }
 

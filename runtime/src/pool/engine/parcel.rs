@@ -44,6 +44,11 @@ impl Standing {
         Self { orders, blobs }
     }
 
+    /// How long that is.
+    pub(super) fn len(&self) -> usize {
+        self.orders.len() + self.blobs.iter().map(|blob| blob.len()).sum::<usize>()
+    }
+
     /// The parcel of these jobs, and the number of its first task. All have the same inherited statics and retries.
     pub(super) fn parcel(&self, jobs: Vec<Job>, flight: &mut Flight) -> (u64, Vec<u8>) {
         let first = flight.next();

@@ -35,6 +35,12 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How much of short answers goes into one frame.
 const MOST_BYTES: usize = 128 << 10;
 
+/// What an answer takes in a frame of its own, besides itself, and more than that.
+const ROOM: usize = 64;
+
+/// More tasks than a pool puts into one parcel.
+const MOST_TASKS: u32 = 1 << 16;
+
 /// The agent: what its errands have in common.
 pub struct Station {
     name: String,
@@ -112,9 +118,13 @@ impl Station {
             jobs: Vec::new(),
             is_broken: false,
         };
+        let tasks = head.first..head.first + u64::from(head.count);
+        if head.count > MOST_TASKS {
+            return Err(texts::damaged_parcel());
+        }
         let mut answered = BTreeSet::new();
-        before.answers.iter().for_each(|bytes| note_answered(bytes, &mut answered));
-        let named = names(runs).ok_or_else(texts::damaged_parcel)?;
+        before.answers.iter().for_each(|bytes| note_answered(bytes, &tasks, &mut answered));
+        let named = names(runs, tasks).ok_or_else(texts::damaged_parcel)?;
         if before.attempts > head.retries {
             let node = before.node.as_deref().unwrap_or("a node");
             errand.refuse_all(&named, &answered, &texts::lost(node, before.attempts, texts::not_heard_of()));
@@ -276,20 +286,21 @@ impl Errand {
 
     fn answer(&mut self, letters: Vec<Letter>) {
         let broken = self.local.as_ref().and_then(|local| local.pool.common.broken());
-        let mut bytes = Vec::new();
+        let mut shorts = Shorts { bytes: Vec::new(), run: None, limit: self.largest.min(MOST_BYTES) };
         for Letter { first, count, content } in letters {
             self.runs.ended(first, count);
             self.open = self.open.saturating_sub(count);
             match content {
-                Content::Values { answers, mut at, .. } => {
-                    ShortHead { first, count: count as u32 }.encode(&mut bytes);
-                    for _ in 0..count {
+                Content::Values { entry, answers, mut at } => {
+                    for number in (first..).take(count) {
                         let (answer, next) = answers.get(at).expect("it was there when the letter was written");
                         at = next;
-                        TaskRecord(answer.body).encode(&mut bytes);
-                    }
-                    if bytes.len() >= MOST_BYTES {
-                        self.send_items(NodeKind::Answers, std::mem::take(&mut bytes));
+                        if answer.body.len() + ROOM > self.largest {
+                            let error = texts::result_too_large(answer.body.len() + ROOM, self.largest);
+                            self.refuse(number, &error.in_entry(entry.name()));
+                        } else if let Some(full) = shorts.push(number, answer.body) {
+                            self.send_items(NodeKind::Answers, full);
+                        }
                     }
                 }
                 Content::Long { entry, attachments, .. } if !attachments.is_empty() => {
@@ -318,8 +329,8 @@ impl Errand {
                 Content::Failed(error) => self.refuse(first, &error),
             }
         }
-        if !bytes.is_empty() {
-            self.send_items(NodeKind::Answers, bytes);
+        if !shorts.bytes.is_empty() {
+            self.send_items(NodeKind::Answers, shorts.bytes);
         }
         if self.is_broken && self.open == 0 {
             self.breaks();
@@ -411,9 +422,44 @@ impl Drop for Errand {
     }
 }
 
-/// The tasks of a parcel, and the names of their entries. `None` if it cannot be read, or claims to have more tasks than it has.
-fn names(mut runs: &[u8]) -> Option<Vec<(Range<u64>, &str)>> {
-    let (mut known, mut named) = (Vec::new(), Vec::new());
+/// Short answers on their way into frames, none of which is longer than a message may be.
+struct Shorts {
+    bytes: Vec<u8>,
+    /// Where the head of the last run is, and what is in it.
+    run: Option<(usize, ShortHead)>,
+    limit: usize,
+}
+
+impl Shorts {
+    /// Adds one; what was there before comes back if both together would be too long.
+    fn push(&mut self, task: u64, body: &[u8]) -> Option<Vec<u8>> {
+        let is_full = !self.bytes.is_empty() && self.bytes.len() + body.len() + ROOM > self.limit;
+        let full = is_full.then(|| {
+            self.run = None;
+            std::mem::take(&mut self.bytes)
+        });
+        match &mut self.run {
+            Some((at, head)) if head.first + u64::from(head.count) == task => {
+                head.count += 1;
+                let mut bytes = Vec::new();
+                head.encode(&mut bytes);
+                self.bytes[*at..*at + bytes.len()].copy_from_slice(&bytes);
+            }
+            run => {
+                let head = ShortHead { first: task, count: 1 };
+                *run = Some((self.bytes.len(), head));
+                head.encode(&mut self.bytes);
+            }
+        }
+        TaskRecord(body).encode(&mut self.bytes);
+        full
+    }
+}
+
+/// The tasks of a parcel that has so many, and the names of their entries. `None` if it cannot be read, or claims to have more
+/// tasks than it has.
+fn names(mut runs: &[u8], tasks: Range<u64>) -> Option<Vec<(Range<u64>, &str)>> {
+    let (mut known, mut named, mut total) = (Vec::new(), Vec::new(), 0_u64);
     while !runs.is_empty() {
         let (NodeRun { number, run, .. }, records, rest) = NodeRun::decode(runs, known.len() as u32)?;
         runs = rest;
@@ -421,6 +467,11 @@ fn names(mut runs: &[u8]) -> Option<Vec<(Range<u64>, &str)>> {
         // Each task has one byte at least.
         let count = u64::from(run.count);
         let end = number.checked_add(count).filter(|_| count <= records.len() as u64)?;
+        // A few bytes may stand for many tasks.
+        total += count;
+        if number < tasks.start || end > tasks.end || total > tasks.end - tasks.start {
+            return None;
+        }
         named.push((number..end, *known.get(run.entry as usize)?));
     }
     Some(named)
@@ -444,8 +495,8 @@ fn without(jobs: Vec<Job>, answered: &BTreeSet<u64>) -> Vec<Job> {
     open
 }
 
-/// Notes the numbers of the tasks that these answers are for. What cannot be read says nothing.
-fn note_answered(bytes: &[u8], answered: &mut BTreeSet<u64>) {
+/// Notes the numbers of those tasks that these answers are for. What cannot be read says nothing.
+fn note_answered(bytes: &[u8], tasks: &Range<u64>, answered: &mut BTreeSet<u64>) {
     for frame in frames(bytes).flatten() {
         match frame.kind {
             Kind::Node(NodeKind::Answers) => {
@@ -462,8 +513,7 @@ fn note_answered(bytes: &[u8], answered: &mut BTreeSet<u64>) {
             Kind::Node(NodeKind::Long) => answered.extend(AnswerHead::decode(&frame.items).map(|(head, _)| head.task)),
             Kind::Node(NodeKind::Yielded) => {
                 for run in decode_numbers(&frame.items).unwrap_or_default().chunks_exact(2) {
-                    // As many as a parcel can have, whatever it says.
-                    answered.extend((run[0]..run[0].saturating_add(run[1])).take(1 << 16));
+                    answered.extend(run[0].max(tasks.start)..run[0].saturating_add(run[1]).min(tasks.end));
                 }
             }
             _ => {}
