@@ -4,6 +4,7 @@
 //! they are. So nothing that a task does can keep it from hearing that the pool is gone.
 
 mod jobs;
+mod numbers;
 pub(in crate::pool) mod station;
 mod streams;
 
