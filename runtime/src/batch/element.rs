@@ -3,7 +3,7 @@
 //! No code of the user's runs in this process, apart from what constructors do. Whatever a task does to itself is its answer,
 //! as the parent of a child sees it; whatever ends this process leaves claims without answers, which is what tells that it was lost.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::handle;
 use crate::launch;
 use crate::link::{Frame, Outbox, Piece};
 use crate::registry;
-use crate::sys::{self, BATCH_VARIABLE, CHILD_VARIABLE};
+use crate::sys::{self, BATCH_VARIABLE};
 use crate::wire::batch::{AnswerSource, Assigned, SubmissionHead};
 use crate::wire::{Blob, Kind, TOKEN_BEFORE_MAIN, TOKEN_MAIN};
 
@@ -41,27 +41,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The part of `main` that makes the process an element. Returns in all others.
 pub(crate) fn enter() {
-    static ENTERING: Mutex<()> = Mutex::new(());
-    let _entering = ENTERING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(value) = told() {
-        serve(&value);
-    }
+    child::take_role(BATCH_VARIABLE, serve);
 }
 
 // In a test binary `main` belongs to the harness.
 sys::before_main!(before_main);
 
 fn before_main() {
-    let is_for_here = |value: &OsString| value.as_encoded_bytes().starts_with(TOKEN_BEFORE_MAIN.as_bytes());
-    if let Some(value) = told().filter(is_for_here) {
-        sys::prepare_before_main();
-        serve(&value);
-    }
-}
-
-/// A child of an element is a child.
-fn told() -> Option<OsString> {
-    std::env::var_os(BATCH_VARIABLE).filter(|_| std::env::var_os(CHILD_VARIABLE).is_none())
+    let is_for_here = |value: &OsStr| value.as_encoded_bytes().starts_with(TOKEN_BEFORE_MAIN.as_bytes());
+    child::take_role_before_main(BATCH_VARIABLE, is_for_here, serve);
 }
 
 /// What the variable says.
@@ -76,7 +64,7 @@ struct Told {
 }
 
 impl Told {
-    fn read(value: &OsString) -> Option<Self> {
+    fn read(value: &OsStr) -> Option<Self> {
         let mut parts = value.as_encoded_bytes().splitn(5, |&byte| byte == b';');
         let mut text = || std::str::from_utf8(parts.next()?).ok();
         let is_before_main = match text()? {
@@ -95,7 +83,7 @@ impl Told {
     }
 }
 
-fn serve(value: &OsString) -> ! {
+fn serve(value: &OsStr) -> ! {
     let told = match Told::read(value) {
         _ if sys::has_raised_privileges() => {
             Err("it runs with raised privileges and does not take orders from its environment")
@@ -358,7 +346,7 @@ mod tests {
     fn the_variable_is_read_and_nonsense_is_none() {
         let root = std::env::temp_dir();
         let value = |front: &str| {
-            let mut value = OsString::from(front);
+            let mut value = std::ffi::OsString::from(front);
             value.push(&root);
             value
         };
@@ -372,7 +360,7 @@ mod tests {
         {
             assert_eq!(Told::read(&value(front)), None, "{front}");
         }
-        assert_eq!(Told::read(&"main;1;2;n;relative".into()), None);
+        assert_eq!(Told::read(OsStr::new("main;1;2;n;relative")), None);
         let mut with = value("main;1;2;n;");
         with.push(";x");
         assert!(Told::read(&with).unwrap().root.to_str().unwrap().ends_with(";x"));

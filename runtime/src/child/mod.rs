@@ -8,6 +8,8 @@ mod events;
 mod invoke;
 mod panic;
 mod reply;
+#[cfg(feature = "engines")]
+mod role;
 mod worker;
 mod zygote;
 
@@ -16,3 +18,5 @@ pub use asynchronous::{Flavor, block_on};
 pub(crate) use boot::enter_main;
 #[cfg(feature = "engines")]
 pub(crate) use reply::{complain, pack_error};
+#[cfg(feature = "engines")]
+pub(crate) use role::{take_role, take_role_before_main};

@@ -8,7 +8,7 @@ mod numbers;
 pub(in crate::pool) mod station;
 mod streams;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::BufReader;
 use std::process::exit;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ use crate::pool::common::Common;
 use crate::pool::letters::Content;
 use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry::{self, Dispatch, Entry};
-use crate::sys::{self, AGENT_VARIABLE, CHILD_VARIABLE, Stdio};
+use crate::sys::{self, AGENT_VARIABLE, Stdio};
 #[cfg(feature = "tracing")]
 use crate::wire::EventHead;
 use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
@@ -56,24 +56,16 @@ const GATHER: Duration = Duration::from_millis(1);
 
 /// The part of `main` that makes the process an agent. Returns in all others.
 pub(crate) fn enter() {
-    static ENTERING: Mutex<()> = Mutex::new(());
-    let _entering = ENTERING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(value) = told() {
-        serve(&value);
-    }
+    child::take_role(AGENT_VARIABLE, serve);
 }
 
 // In a test binary `main` belongs to the harness.
 sys::before_main!(before_main);
 
 fn before_main() {
-    let is_for_here = |value: &OsString| {
-        role(value).is_some_and(|(token, _)| token == TOKEN_BEFORE_MAIN) || is_url(value) && is_test()
-    };
-    if let Some(value) = told().filter(is_for_here) {
-        sys::prepare_before_main();
-        serve(&value);
-    }
+    let is_for_here =
+        |value: &OsStr| role(value).is_some_and(|(token, _)| token == TOKEN_BEFORE_MAIN) || is_url(value) && is_test();
+    child::take_role_before_main(AGENT_VARIABLE, is_for_here, serve);
 }
 
 /// Whether it names a queue that is to be served.
@@ -84,11 +76,6 @@ fn is_url(value: &OsStr) -> bool {
 /// Whether `main` is not for us to take over from.
 fn is_test() -> bool {
     registry::dispatch() == Some(Dispatch::BeforeMain)
-}
-
-/// A child of an agent is a child.
-fn told() -> Option<OsString> {
-    std::env::var_os(AGENT_VARIABLE).filter(|_| std::env::var_os(CHILD_VARIABLE).is_none())
 }
 
 /// Where the process becomes an agent, and how long it waits for a word of the pool, as the variable says it.
