@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "tracing")]
-pub use collects::Collects;
+pub use collects::{Collects, tells_much};
 use system::child_connection;
 pub use system::*;
 

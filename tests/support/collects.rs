@@ -27,8 +27,22 @@ pub struct Collects {
 }
 
 impl Collects {
+    /// Checks that what [`tells_much`] has told so many times has come in order, and that what was lost is said to be.
+    ///
+    /// # Panics
+    /// If it is otherwise.
+    #[track_caller]
+    pub fn has_heard(&self, count: u64) {
+        let (numbers, lost) = self.numbers_and_lost();
+        assert!(numbers.is_sorted());
+        // Those at the very end may be lost without an event after them that says so.
+        let all = numbers.len() as u64 + lost;
+        assert!(all <= count && numbers.len() > 100, "{} and {lost}", numbers.len());
+        assert!(all == count || numbers.last() < Some(&(count - 1)), "{} and {lost}", numbers.len());
+    }
+
     /// The field `number` of all events that have one, in order, and how many events are said to be lost.
-    pub fn numbers_and_lost(&self) -> (Vec<u64>, u64) {
+    fn numbers_and_lost(&self) -> (Vec<u64>, u64) {
         let events = self.events.lock().unwrap();
         let numbers = events.iter().filter_map(|event| event.get("number")?.parse().ok()).collect();
         let lost = |event: &BTreeMap<String, String>| {
@@ -37,6 +51,15 @@ impl Collects {
         };
         (numbers, events.iter().filter_map(lost).sum())
     }
+}
+
+/// Tells so many events, each with its number.
+#[spawnsafe::child_entry]
+pub fn tells_much(count: u64) -> u64 {
+    for number in 0..count {
+        tracing::info!(number, text = "x".repeat(1000), "much");
+    }
+    count
 }
 
 struct Fields<'a>(&'a mut BTreeMap<String, String>);
