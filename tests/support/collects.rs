@@ -27,7 +27,7 @@ pub struct Collects {
 }
 
 impl Collects {
-    /// Checks that what [`tells_much`] has told so many times has come in order, and that what was lost is said to be.
+    /// Checks that what [`tells_much()`] has told so many times has come in order, and that what was lost is said to be.
     ///
     /// # Panics
     /// If it is otherwise.
