@@ -15,6 +15,7 @@ use crate::launch::{Environment, Launched, Order, StartMethod};
 use crate::link::{self, Outbox};
 use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, Piped, Stdio};
+use crate::trace::Forwards;
 use crate::wire::{CallHead, CodecError, Fault, Kind, Packed, Packer, Unpacker};
 
 /// A call of a child entry: the arguments are packed, nothing is started.
@@ -67,21 +68,9 @@ struct Plan {
     timeout: Option<Duration>,
     start_method: Option<StartMethod>,
     /// Whether events of the child are to happen here.
-    #[cfg(feature = "tracing")]
-    forwards: bool,
+    forwards: Forwards,
     /// What was set that concerns the process, and not the call.
     altered: Option<&'static str>,
-}
-
-impl Plan {
-    /// Up to which level a child that is started now tells its events; 0 is none.
-    fn events(&self) -> u8 {
-        #[cfg(feature = "tracing")]
-        if self.forwards {
-            return crate::trace::level();
-        }
-        0
-    }
 }
 
 /// A call without a process of its own: what a pool takes.
@@ -251,7 +240,7 @@ impl<R> Call<R> {
     /// ```
     #[cfg(feature = "tracing")]
     pub fn forward_events(mut self, forward: bool) -> Self {
-        self.altered("forward_events").forwards = forward;
+        self.altered("forward_events").forwards = Forwards(forward);
         self
     }
 
@@ -341,7 +330,7 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
 fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
-    let events = plan.events();
+    let events = plan.forwards.level();
     order(entry, packed, plan, events)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
