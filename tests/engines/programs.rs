@@ -4,7 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use spawnsafe::{Engine, Pool};
 use spawnsafe_tests::{KillAll, KillOnDrop, eventually, is_running};
+
+use super::sleeps;
 
 const CLUSTERS: &str = env!("CARGO_BIN_EXE_clusters");
 
@@ -34,4 +37,20 @@ pub(crate) fn is_killed(engine: &str) {
 #[test]
 fn nobody_is_left_when_the_program_is_killed() {
     is_killed("command:sh -c 'exec \"$@\"' --");
+}
+
+/// The links of srun and ssh hold short messages back; here for a second, there for 40 ms.
+#[test]
+fn a_link_that_holds_messages_back_is_kept_going_where_little_is_left_to_do() {
+    const HOLD: Duration = Duration::from_secs(1);
+    let link = format!("{CLUSTERS} slow-link {}", HOLD.as_millis());
+    let engine: Engine = format!("command:{link} env ; {link} env ; {link} env").parse().unwrap();
+    let pool = Pool::builder().engine(engine).workers(2).build().unwrap();
+    eventually("all nodes are there", || (pool.figures().workers == 6).then_some(()));
+    let start = Instant::now();
+    for count in [6, 20, 60] {
+        pool.map(sleeps::call, vec![10; count]).for_each(|ids| assert!(ids.is_ok()));
+    }
+    println!("all was done in {:?}", start.elapsed());
+    assert!(start.elapsed() < 4 * HOLD, "{:?}", start.elapsed());
 }

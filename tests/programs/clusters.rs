@@ -1,8 +1,10 @@
 //! Programs with pools on other machines.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use spawnsafe::{Batch, Engine, ErrorKind, Pool, Scheduler, Stdio, child_entry, process_main};
@@ -30,12 +32,46 @@ fn main() {
         Some("posts") => posts(),
         #[cfg(feature = "nats")]
         Some("collects") => collects(),
+        Some("slow-link") => slow_link(),
         Some("batch-start") => batch_start(&path()),
         Some("batch-collect") => batch_collect(&path()),
         Some("batch-leaks") => batch_leaks(&path()),
         Some("batch-full-disk") => batch_full_disk(&path()),
         other => panic!("no such program: {other:?}"),
     }
+}
+
+/// Runs the command behind it, and passes on what is said in both directions as a connection does that was not told to
+/// hurry: whoever has said something says nothing more before the other one has, or for the time that is given.
+fn slow_link() {
+    let hold = Duration::from_millis(std::env::args().nth(2).unwrap().parse().unwrap());
+    let mut words = std::env::args_os().skip(3);
+    let mut command = Command::new(words.next().unwrap());
+    let [stdin, stdout] = [std::process::Stdio::piped(), std::process::Stdio::piped()];
+    let mut child = command.args(words).stdin(stdin).stdout(stdout).spawn().unwrap();
+    let (mut to_child, mut from_child) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    // For each direction, whether something is under way that was not answered.
+    let (under_way, answered) = (Mutex::new([false; 2]), Condvar::new());
+    let pass = |direction: usize, from: &mut dyn Read, to: &mut dyn Write| {
+        let mut buffer = [0; 64 << 10];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let wait = |under_way: &mut [bool; 2]| under_way[direction];
+            let mut under_way = answered.wait_timeout_while(under_way.lock().unwrap(), hold, wait).unwrap().0;
+            *under_way = [direction == 0, direction == 1];
+            answered.notify_all();
+            if to.write_all(&buffer[..count]).and_then(|()| to.flush()).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pass(0, &mut std::io::stdin().lock(), &mut to_child);
+            drop(to_child);
+        });
+        pass(1, &mut from_child, &mut std::io::stdout().lock());
+        std::process::exit(child.wait().unwrap().code().unwrap_or(1));
+    });
 }
 
 /// Prints the ids of all that work for it, and goes on.

@@ -209,13 +209,14 @@ impl Common {
         self.deliver(answers);
     }
 
-    /// Moves tasks from the queue to the thread of a worker that has `open` tasks already, and notes whether it is idle.
-    /// All of them have the same inherited statics.
-    pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) {
+    /// Moves tasks from the queue to the thread of a worker, or a node, that has `open` tasks already, and notes whether it is idle.
+    /// All of them have the same inherited statics. Gives whether it may have more at once, which are of another kind.
+    pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) -> bool {
         let mut answers = Vec::new();
         let mut state = self.state();
-        let share = match state.share(most, open, seat) {
-            0 if open > 0 => return,
+        let width = seat.width.load(Ordering::Acquire).max(1);
+        let share = match self.share(&state, most, open, seat) {
+            0 if open >= width => return false,
             share => share,
         };
         let (mut left, mut bytes) = (share, 0);
@@ -243,9 +244,11 @@ impl Common {
                 break;
             }
         }
-        seat.idle.store(to.is_empty() && open == 0, Ordering::Release);
+        seat.idle.store(open + (share - left) < width, Ordering::Release);
+        let has_more = left > 0 && !to.is_empty() && !state.queue.is_empty();
         drop(state);
         self.deliver(answers);
+        has_more
     }
 
     /// Whether some worker has nothing to do and nothing to take.
@@ -380,18 +383,15 @@ impl State {
         idle.take(tasks).for_each(|seat| seat.waker.wake());
     }
 
-    /// How many of the waiting tasks a worker may take: its part, and nothing from those that are idle.
+    /// How many of the waiting tasks a worker of this machine may take: its part, and nothing from those that are idle.
     fn share(&self, most: usize, open: usize, seat: &Seat) -> usize {
         let waiting = self.waiting;
         // Short tasks are not divided down to the last one: that would be many small writes.
         let part = waiting.div_ceil(self.seats.len().max(1)).max(most / 8);
+        let others = self.seats.iter().filter(|other| !std::ptr::eq(&***other, seat));
         let for_others = match open {
             0 => 0,
-            _ => self
-                .seats
-                .iter()
-                .filter(|other| !std::ptr::eq(&***other, seat) && other.idle.load(Ordering::Acquire))
-                .count(),
+            _ => others.filter(|other| other.idle.load(Ordering::Acquire)).count(),
         };
         most.min(part).min(waiting.saturating_sub(for_others))
     }

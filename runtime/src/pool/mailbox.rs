@@ -29,6 +29,9 @@ struct Inside {
     waiting: usize,
     /// The task of an executor that waits.
     waker: Option<Waker>,
+    /// Whoever waits is to look at something else.
+    #[cfg(feature = "engines")]
+    is_called: bool,
 }
 
 impl Mailbox {
@@ -63,10 +66,22 @@ impl Mailbox {
         }
     }
 
-    /// Moves what has arrived to the end of `to`, and waits for something if nothing has, but not beyond `until`.
+    /// Has whoever waits go on without a letter.
+    #[cfg(feature = "engines")]
+    pub(super) fn call(&self) {
+        self.inside().is_called = true;
+        self.arrived.notify_all();
+    }
+
+    /// Moves what has arrived to the end of `to`, and waits for something if nothing has, but not beyond `until`, and not if
+    /// it was called.
     pub(super) fn collect(&self, to: &mut Vec<Letter>, until: Until) {
         let mut inside = self.inside();
         while inside.letters.is_empty() {
+            #[cfg(feature = "engines")]
+            if std::mem::take(&mut inside.is_called) {
+                return;
+            }
             let left = match until {
                 Until::Now => return,
                 Until::Time(time) => Some(time.saturating_duration_since(Instant::now())),

@@ -18,7 +18,7 @@
 //! Yield    4 bytes: how many tasks that have not begun others could run
 //! Yielded  of each run of them, the number of the first and how many they are, 8 bytes each
 //! Leave    nothing: end when everything is done
-//! Beat     nothing: whoever sends it is alive
+//! Beat     nothing: whoever sends it is alive, and has heard what the other one has said
 //! Event    as from a worker, with the number of the task that the pool knows
 //! ```
 //! Numbers are little-endian. Those of tasks are of the pool's choice.

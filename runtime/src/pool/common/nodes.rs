@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Common;
 #[cfg(feature = "engines")]
-use super::{Seat, Stage};
+use super::Stage;
+use super::{Common, Seat, State};
 #[cfg(feature = "engines")]
 use crate::child::complain;
 #[cfg(feature = "engines")]
@@ -41,6 +41,15 @@ impl Common {
         false
     }
 
+    /// How many of the waiting tasks a worker, or a node, may take.
+    pub(super) fn share(&self, state: &State, most: usize, open: usize, seat: &Seat) -> usize {
+        #[cfg(feature = "engines")]
+        if self.settings.is_on_nodes {
+            return state.share_of_node(most, open, seat);
+        }
+        state.share(most, open, seat)
+    }
+
     /// How far ahead tasks go for each worker at most, if it is so far on this machine.
     pub(in crate::pool) fn farthest(&self, here: usize) -> usize {
         #[cfg(feature = "engines")]
@@ -53,6 +62,27 @@ impl Common {
     /// How often a task of this entry may run again whose worker, or node, has vanished.
     pub(in crate::pool) fn retries(&self, entry: &Entry) -> u32 {
         self.settings.retries.max(entry.retries())
+    }
+}
+
+/// The least part of what a node may have that goes there in one frame, as long as there is so much.
+#[cfg(feature = "engines")]
+const LEAST_PART: usize = 64;
+
+#[cfg(feature = "engines")]
+impl State {
+    /// How many of the waiting tasks a node may take: as large a part of them as it has of all workers, so that all nodes
+    /// end at the same time, and nothing from workers of others that have nothing to do.
+    pub(super) fn share_of_node(&self, most: usize, open: usize, seat: &Seat) -> usize {
+        let width = |seat: &Seat| seat.width.load(Ordering::Acquire).max(1);
+        let others = || self.seats.iter().filter(|other| !std::ptr::eq(&***other, seat) && other.is_at_work());
+        let all = width(seat) + others().map(|other| width(other)).sum::<usize>();
+        let part = (self.waiting * width(seat)).div_ceil(all.max(1)).max(most / LEAST_PART);
+        // Whoever was woken and has not taken anything yet is as free as before.
+        let for_others: usize =
+            others().map(|other| width(other).saturating_sub(other.tasks.load(Ordering::Acquire))).sum();
+        let own = width(seat).saturating_sub(open);
+        most.min(part.max(own)).min(self.waiting.saturating_sub(for_others).max(own.min(self.waiting)))
     }
 }
 

@@ -3,6 +3,7 @@
 //! No code of the user's runs in this process, apart from what constructors do: values are passed on as the bytes that
 //! they are. So nothing that a task does can keep it from hearing that the pool is gone.
 
+mod answering;
 mod jobs;
 mod numbers;
 pub(in crate::pool) mod station;
@@ -13,8 +14,9 @@ use std::io::BufReader;
 use std::process::exit;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use answering::{Answering, Pulse};
 use jobs::{Destination, Known, read_jobs};
 use streams::{Heard, Hearing, Output, Runs, Source};
 
@@ -29,9 +31,7 @@ use crate::pool::Pool;
 #[cfg(feature = "tracing")]
 use crate::pool::builder::Relay;
 use crate::pool::builder::{InitializerCall, Settings};
-use crate::pool::common::Common;
-use crate::pool::letters::Content;
-use crate::pool::mailbox::{Mailbox, Until};
+use crate::pool::mailbox::Mailbox;
 use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, AGENT_VARIABLE, Stdio};
 #[cfg(feature = "tracing")]
@@ -47,12 +47,6 @@ const EXIT_REFUSED: i32 = 70;
 
 /// The exit status of an agent that nobody talks to.
 const EXIT_ABANDONED: i32 = 1;
-
-/// How often it is looked whether the workers cannot begin.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// How long answers wait for each other while the workers have enough to do.
-const GATHER: Duration = Duration::from_millis(1);
 
 /// The part of `main` that makes the process an agent. Returns in all others.
 pub(crate) fn enter() {
@@ -109,8 +103,7 @@ fn serve(value: &OsStr) -> ! {
     }
     // Before anything runs that may print.
     let (input, output) = sys::take_streams().unwrap_or_else(|error| fail("its streams cannot be taken over", &error));
-    let output = Arc::new(Output(Mutex::new(output)));
-    output.write_magic();
+    let output = Arc::new(Output::new(output));
     let heard = Arc::new(Heard::new(silence));
     let watched = Arc::clone(&heard);
     start_thread("spawnsafe-watch", move || watch(&watched));
@@ -132,7 +125,7 @@ fn serve(value: &OsStr) -> ! {
     let name = std::env::var("SLURMD_NODENAME").unwrap_or_default();
     let hello = Hello { workers, process: std::process::id(), node: &name };
     output.send_items(NodeKind::Hello, hello.encode());
-    run(node, &output, source, silence)
+    run(node, output, heard, source, silence)
 }
 
 /// Takes tasks from a queue, until the process is ended.
@@ -166,12 +159,19 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) {
 }
 
 /// Splits the agent into its threads.
-fn run(node: Node, output: &Arc<Output>, source: Source, silence: Duration) -> ! {
-    let (common, mailbox) = (Arc::clone(&node.pool.common), Arc::clone(&node.mailbox));
-    let (runs, failed_value) = (Arc::clone(&node.runs), Arc::clone(&node.failed_value));
-    let feeds = Arc::clone(output);
-    start_thread("spawnsafe-feeder", move || node.feed(source, &feeds));
-    answer(&common, &Mail { mailbox, runs, failed_value }, output, silence)
+fn run(node: Node, output: Arc<Output>, heard: Arc<Heard>, source: Source, silence: Duration) -> ! {
+    let answering = Answering {
+        common: Arc::clone(&node.pool.common),
+        mailbox: Arc::clone(&node.mailbox),
+        runs: Arc::clone(&node.runs),
+        failed_value: Arc::clone(&node.failed_value),
+        output: Arc::clone(&output),
+        heard,
+        pulse: Arc::clone(&node.pulse),
+        silence,
+    };
+    start_thread("spawnsafe-feeder", move || node.feed(source, &output));
+    answering.run()
 }
 
 /// Ends the process when the other side has been silent for too long: the link is cut, and nobody wants what runs here; or
@@ -203,6 +203,7 @@ struct Node {
     /// All answers come here.
     mailbox: Arc<Mailbox>,
     runs: Arc<Runs>,
+    pulse: Arc<Pulse>,
     values: Arc<Values>,
     /// By the numbers that the pool on the other side gives them; its name where there is none.
     entries: Vec<Known>,
@@ -224,7 +225,15 @@ fn begin(frame: Frame, output: &Arc<Output>) -> Result<(Node, Duration), Error> 
     let Begun { settings, workers, values, silence, .. } = begun;
     let values = Arc::new(values);
     let pool = Pool::of(settings, workers, Arc::clone(&values))?;
-    let node = Node { pool, mailbox: Arc::default(), runs: Arc::default(), values, entries: Vec::new(), failed_value };
+    let node = Node {
+        pool,
+        mailbox: Arc::default(),
+        runs: Arc::default(),
+        pulse: Arc::default(),
+        values,
+        entries: Vec::new(),
+        failed_value,
+    };
     Ok((node, silence))
 }
 
@@ -344,7 +353,10 @@ impl Node {
             let common = &self.pool.common;
             match kind {
                 NodeKind::Beat => {}
-                NodeKind::Jobs => self.submit(frame, output).unwrap_or_else(|| nonsense()),
+                NodeKind::Jobs => {
+                    self.submit(frame, output).unwrap_or_else(|| nonsense());
+                    self.pulse.quicken(&self.mailbox);
+                }
                 NodeKind::Stop | NodeKind::Forget => {
                     let numbers = decode_numbers(&frame.items).unwrap_or_else(|| nonsense());
                     numbers.iter().for_each(|&number| self.runs.stop(number, kind == NodeKind::Stop));
@@ -389,51 +401,4 @@ impl Node {
 fn nonsense() -> ! {
     complain(format_args!("the agent of a pool was sent something that it cannot read"));
     exit(EXIT_REFUSED)
-}
-
-/// What the answers come through.
-struct Mail {
-    mailbox: Arc<Mailbox>,
-    runs: Arc<Runs>,
-    failed_value: Arc<FailedValue>,
-}
-
-/// Sends the answers as they come, and signs of life.
-fn answer(common: &Common, mail: &Mail, output: &Output, silence: Duration) -> ! {
-    let Mail { mailbox, runs, failed_value } = mail;
-    let pause = (silence / 4).min(LOOK);
-    let mut beat = Instant::now();
-    let mut letters = Vec::new();
-    loop {
-        mailbox.collect(&mut letters, Until::Time(Instant::now() + pause));
-        if !letters.is_empty() && common.has_waiting() {
-            // The workers do not wait for the other side, so the other side can wait for more: each frame costs all that
-            // pass it on a wake-up.
-            std::thread::sleep(GATHER);
-            mailbox.collect(&mut letters, Until::Now);
-        }
-        if let Some(error) = common.broken() {
-            // What has run has an answer, which must be heard before the rest is taken for what has not.
-            common.wait_until_quiet(None);
-            mailbox.collect(&mut letters, Until::Now);
-            letters.retain(|letter| !matches!(&letter.content, Content::Failed(other) if other.is_copy_of(&error)));
-            output.send_answers(letters, runs);
-            let value = failed_value.lock().unwrap_or_else(PoisonError::into_inner).take();
-            output.send(match value {
-                Some((items, blobs)) => {
-                    let blobs = blobs.into_iter().map(Blob::from).collect();
-                    Outbox::new(Kind::Value, &[], Packed { items, blobs, ..Packed::default() })
-                }
-                None => Outbox::new(Kind::Failure, &[], child::pack_error(&error)),
-            });
-            exit(EXIT_REFUSED);
-        }
-        if !letters.is_empty() {
-            output.send_answers(std::mem::take(&mut letters), runs);
-            beat = Instant::now();
-        } else if beat.elapsed() >= silence / 4 {
-            output.send_items(NodeKind::Beat, Vec::new());
-            beat = Instant::now();
-        }
-    }
 }

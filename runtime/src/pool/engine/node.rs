@@ -1,15 +1,18 @@
 //! The thread of one node: it has the program started there, gives it tasks, and starts it again when it was lost.
 
+mod end;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use end::{End, Failure};
 
 use super::answers::{self, Flight};
 use super::credit::Credit;
 use super::place::Place;
 use super::remote::{Event, Remote};
 use super::texts;
-use crate::error::Error;
 use crate::handle;
 use crate::inherit::Values;
 use crate::launch::StartMethod;
@@ -18,7 +21,7 @@ use crate::pool::builder::Settings;
 use crate::pool::common::{Common, Next, Seat};
 use crate::pool::job::Job;
 use crate::pool::letters::Deliveries;
-use crate::pool::{seat, texts as pool_texts};
+use crate::pool::seat;
 use crate::sys;
 use crate::trace::Heard;
 use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
@@ -31,15 +34,6 @@ const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A node that was there for so long was of use, whatever ended it.
-const USEFUL: Duration = Duration::from_secs(10);
-
-/// How long a node may take to end when everything is done.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// How long a command whose output has ended may take to end, so that its status can be told.
-const SOON: Duration = Duration::from_secs(1);
-
 /// More than that is not put in front of a slow link.
 const MOST_UNWRITTEN: usize = 4 << 20;
 
@@ -50,6 +44,9 @@ const WORTH_SHARING: Duration = Duration::from_millis(5);
 
 /// A node that has so many times what it may have gives the rest back. Not twice as much: how long tasks take goes up and down.
 const TOO_MUCH: usize = 4;
+
+/// How soon something is said after something was heard, where that may matter: see `acknowledges`.
+const ACKNOWLEDGE: Duration = Duration::from_millis(1);
 
 /// For how long a node that has given tasks back leaves them to others.
 const MODEST: Duration = Duration::from_millis(2);
@@ -91,14 +88,6 @@ pub(in crate::pool) fn run(common: &Common, seat: &Arc<Seat>, place: &Place) {
     }
 }
 
-/// Why a node is not there any more.
-struct Failure {
-    error: Error,
-    was_useful: bool,
-    /// It would fail again.
-    is_final: bool,
-}
-
 /// Starts the program on the node, and lives with it. `None` if it has ended because nothing was left to do.
 fn live(common: &Common, seat: &Arc<Seat>, place: &Place, values: Arc<Values>) -> Option<Failure> {
     let remote = match Remote::start(place, seat) {
@@ -118,13 +107,14 @@ fn live(common: &Common, seat: &Arc<Seat>, place: &Place, values: Arc<Values>) -
         credit: None,
         started: now,
         beat: now,
+        heard: None,
         answered: 0,
         yielding: false,
         yielded: None,
         yields_after: None,
         progress: now,
         cancellations: 0,
-        heard: Heard::default(),
+        events: Heard::default(),
     };
     node.live()
 }
@@ -157,20 +147,6 @@ pub(super) fn orders_of(settings: &Settings, heartbeat: Duration) -> Orders {
     }
 }
 
-/// Why nothing more is to be expected of a node.
-enum End {
-    /// It is gone.
-    Lost(String),
-    /// It has said that it cannot work.
-    Unfit(Error),
-    /// It was not heard of before its hello.
-    Late(Duration),
-    /// The pool ends.
-    Dismissed(Error),
-    /// There is nothing left to do.
-    Done,
-}
-
 /// One node, from its start to its end.
 struct Node<'a> {
     common: &'a Common,
@@ -184,8 +160,9 @@ struct Node<'a> {
     /// `None` before its hello.
     credit: Option<Credit>,
     started: Instant,
-    /// When something was sent last.
+    /// When something was sent last, and when the first thing has come after that.
     beat: Instant,
+    heard: Option<Instant>,
     answered: u64,
     /// It was asked to give tasks back, and has not yet.
     yielding: bool,
@@ -197,7 +174,7 @@ struct Node<'a> {
     progress: Instant,
     cancellations: u64,
     /// The events that have come.
-    heard: Heard,
+    events: Heard,
 }
 
 impl Node<'_> {
@@ -223,7 +200,7 @@ impl Node<'_> {
         let mut deliveries = Deliveries::new();
         let heard = self.hear(&mut deliveries);
         self.note_tasks();
-        std::mem::take(&mut self.heard).tell();
+        std::mem::take(&mut self.events).tell();
         self.common.deliver(deliveries);
         heard?;
         let now = Instant::now();
@@ -240,11 +217,22 @@ impl Node<'_> {
             return Err(End::Done);
         }
         let pause = self.place.heartbeat / 4;
-        if now.saturating_duration_since(self.beat) >= pause && self.remote.unwritten() == 0 {
+        let beat = match self.acknowledges(workers) {
+            Some(heard) => heard + ACKNOWLEDGE,
+            None => self.beat + pause,
+        };
+        if beat <= now && self.remote.unwritten() == 0 {
             self.send(NodeKind::Beat, Vec::new());
         }
-        let look = if self.flight.len() > workers { pause.min(HOLD_UP) } else { pause };
-        Ok(now + look)
+        let look = now + if self.flight.len() > workers { pause.min(HOLD_UP) } else { pause };
+        Ok(if beat > now { look.min(beat) } else { look })
+    }
+
+    /// Since when the node waits for a word: it has said something, and what it says next may be held back by the link until
+    /// it hears something itself (see `agent/answering`). That matters where little is left to do.
+    fn acknowledges(&self, workers: usize) -> Option<Instant> {
+        let open = self.flight.len();
+        self.heard.filter(|_| open > 0 && (open <= workers || !self.common.has_waiting()))
     }
 
     fn wait_for_hello(&self, now: Instant) -> Result<Instant, End> {
@@ -265,6 +253,7 @@ impl Node<'_> {
             match self.remote.next() {
                 None => break Ok(()),
                 Some(Event::Frame(frame)) => {
+                    self.heard.get_or_insert_with(Instant::now);
                     if let Err(end) = self.accept(frame, deliveries) {
                         break Err(end);
                     }
@@ -330,7 +319,7 @@ impl Node<'_> {
             #[cfg(feature = "tracing")]
             (Kind::Node(NodeKind::Event), Some(_)) => {
                 let (span, event) = self.flight.event(&frame).ok_or_else(damaged)?;
-                self.heard.push(span, event);
+                self.events.push(span, event);
                 Ok(())
             }
             (Kind::Failure, _) => Err(End::Unfit(handle::failure(&frame.items, frame.blobs))),
@@ -366,11 +355,11 @@ impl Node<'_> {
         if is_modest && self.flight.len() >= workers {
             return;
         }
-        while self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
+        let mut has_more = true;
+        while has_more && self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
             let open = self.flight.len();
             let mut jobs = Vec::new();
-            // With a worker free it is as idle as any.
-            self.common.take(self.seat, depth - open, if open < workers { 0 } else { open }, &mut jobs);
+            has_more = self.common.take(self.seat, depth - open, open, &mut jobs);
             if jobs.is_empty() {
                 break;
             }
@@ -392,7 +381,7 @@ impl Node<'_> {
         let id = self.remote.id();
         let (tasks, blobs) = self.flight.board(jobs, id);
         items.push(Piece::Owned(tasks));
-        self.beat = Instant::now();
+        (self.beat, self.heard) = (Instant::now(), None);
         let frame = Outbox::of_shared(Kind::Node(NodeKind::Jobs), items, blobs, Vec::new());
         self.remote.send_tasks(frame, self.flight.next());
     }
@@ -417,80 +406,7 @@ impl Node<'_> {
     }
 
     fn send(&mut self, kind: NodeKind, items: Vec<u8>) {
-        self.beat = Instant::now();
+        (self.beat, self.heard) = (Instant::now(), None);
         self.remote.send(Outbox::new(Kind::Node(kind), &[], Packed { items, ..Packed::default() }));
-    }
-
-    /// Ends the node, and tells its tasks.
-    fn finish(mut self, end: End) -> Option<Failure> {
-        self.common.not_idle(self.seat);
-        match &end {
-            End::Done if self.credit.is_some() => {
-                self.send(NodeKind::Leave, Vec::new());
-                self.remote.leave(Instant::now() + GRACE);
-            }
-            // The workers are gone when it is.
-            End::Dismissed(_) if self.credit.is_some() => self.remote.leave(Instant::now() + SOON),
-            _ => {}
-        }
-        let was_useful = self.credit.is_some() && (self.answered > 0 || self.started.elapsed() > USEFUL);
-        let failure = self.failure(&end);
-        let jobs = self.flight.disembark();
-        let unsent = self.remote.stop_writing();
-        // It must be gone before its tasks go to another one.
-        drop(self.remote);
-        self.seat.process.store(0, Ordering::Release);
-        self.seat.tasks.store(0, Ordering::Release);
-        let why = failure.as_ref().map_or_else(String::new, |(why, _)| why.clone());
-        let mut deliveries = Deliveries::new();
-        let mut again = Vec::new();
-        for (number, mut job) in jobs {
-            let is_unfit = matches!(end, End::Unfit(_));
-            if let End::Dismissed(error) = &end {
-                job.fail(|| error.copy(), &mut deliveries);
-            } else if job.bundle.mailbox.is_unwanted() {
-                job.fail(|| pool_texts::cancelled(None), &mut deliveries);
-            } else if is_unfit || number >= unsent {
-                // It answers all that has run before it says so; and does not run what it has never heard of.
-                again.push(job);
-            } else if job.retries > 0 {
-                job.retries -= 1;
-                again.push(job);
-            } else {
-                let attempt = self.common.attempt(&job);
-                job.fail(|| texts::lost(&self.name, attempt, &why), &mut deliveries);
-            }
-        }
-        self.common.give_back(again);
-        self.common.deliver(deliveries);
-        // Workers that cannot begin were tried as often as those of this machine are.
-        let is_final = matches!(end, End::Unfit(_)) && self.answered == 0;
-        failure.map(|(_, error)| Failure { is_final, error, was_useful })
-    }
-
-    /// What to say of the end of the node: to its tasks, and if it is not started again.
-    fn failure(&mut self, end: &End) -> Option<(String, Error)> {
-        let has_said_hello = self.credit.is_some();
-        match end {
-            End::Done | End::Dismissed(_) => None,
-            End::Unfit(error) => Some((error.to_string(), texts::unfit(&self.name, error))),
-            End::Late(limit) => Some((String::new(), texts::hello_too_late(&self.name, *limit))),
-            End::Lost(why) => {
-                let soon = Instant::now() + SOON;
-                while (why.is_empty() || !has_said_hello) && !self.remote.is_over() && Instant::now() < soon {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                let status = self.remote.status().map(|status| format!("its command ended ({status})"));
-                let complaints = Some(self.remote.complaints()).filter(|said| !said.is_empty());
-                let why = Some(why.clone()).filter(|why| !why.is_empty());
-                let parts: Vec<String> = [why, status, complaints].into_iter().flatten().collect();
-                let why = parts.join("; ");
-                let error = match has_said_hello {
-                    true => Error::new(crate::ErrorKind::Lost, format!("{} was lost: {why}", self.name)),
-                    false => texts::no_hello(&self.name, self.remote.command(), &why),
-                };
-                Some((why, error))
-            }
-        }
     }
 }

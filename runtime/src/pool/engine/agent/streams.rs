@@ -29,23 +29,30 @@ pub(super) fn is_loss(error: &Error) -> bool {
 }
 
 /// What was standard output.
-pub(super) struct Output(pub(super) Mutex<File>);
+pub(super) struct Output(Mutex<Said>);
+
+struct Said {
+    file: File,
+    has_begun: bool,
+}
 
 impl Output {
-    fn file(&self) -> MutexGuard<'_, File> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn write_magic(&self) {
-        if self.file().write_all(&MAGIC).is_err() {
-            exit(EXIT_ABANDONED);
-        }
+    pub(super) fn new(file: File) -> Self {
+        Self(Mutex::new(Said { file, has_begun: false }))
     }
 
     /// Sends a frame. Where nobody listens there is nothing left to do.
     pub(super) fn send(&self, mut frame: Outbox) {
-        let mut file = self.file();
-        if frame.pump(|pieces, _| file.write_vectored(pieces)).is_err() {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Said { file, has_begun } = &mut *said;
+        let sent = if std::mem::replace(has_begun, true) {
+            frame.pump(|pieces, _| file.write_vectored(pieces)).map(drop)
+        } else {
+            // In one piece: a link may hold back what comes behind it.
+            let mut bytes = MAGIC.to_vec();
+            frame.pump(|pieces, _| bytes.write_vectored(pieces)).and_then(|_| file.write_all(&bytes))
+        };
+        if sent.is_err() {
             exit(EXIT_ABANDONED);
         }
     }
@@ -156,7 +163,7 @@ impl Runs {
 #[derive(Debug)]
 pub(super) struct Heard {
     started: Instant,
-    /// In milliseconds from the start.
+    /// In microseconds from the start.
     last: AtomicU64,
     /// How long nothing may come, in milliseconds.
     limit: AtomicU64,
@@ -189,7 +196,7 @@ impl Heard {
     }
 
     pub(super) fn silence(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Acquire)))
+        self.started.elapsed().saturating_sub(Duration::from_micros(self.last.load(Ordering::Acquire)))
     }
 }
 
@@ -205,7 +212,8 @@ impl Receive for BufReader<Hearing> {}
 impl Read for Hearing {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let count = self.0.read(buf)?;
-        self.1.last.store(milliseconds(self.1.started.elapsed()), Ordering::Release);
+        let now = self.1.started.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
+        self.1.last.store(now, Ordering::Release);
         Ok(count)
     }
 }
