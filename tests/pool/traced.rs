@@ -131,8 +131,15 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     for holds_up in [Duration::ZERO, Duration::from_millis(1500)] {
         let collects = Collects { holds_up, ..Collects::default() };
         let pool = listening(&collects, true);
-        assert_eq!(pool.submit(tells_much::call(COUNT)).unwrap().join().unwrap(), COUNT);
-        collects.has_heard(COUNT);
+        let run = || pool.submit(tells_much::call(COUNT)).unwrap().join().unwrap();
+        assert_eq!(tracing::subscriber::with_default(collects.clone(), run), COUNT);
+        let lost = collects.has_heard(COUNT);
+        assert!(lost > 0 || holds_up.is_zero(), "the worker did not come to tell all in time");
+        // What says that the last ones were lost is of the task as well, and not of what its worker does later.
+        let (spans, events) = (collects.spans.lock().unwrap(), collects.events.lock().unwrap());
+        for event in events.iter().filter(|event| event["message"].contains("were lost")) {
+            assert_eq!(spans[event["in"].parse::<usize>().unwrap() - 1]["span"], "task");
+        }
     }
 }
 
