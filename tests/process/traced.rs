@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use spawnsafe::{Error, ErrorKind, Pool, Sender, Stdio, child_entry};
+#[cfg(target_os = "linux")]
+use spawnsafe::{Error, Sender, Stdio};
+use spawnsafe::{ErrorKind, Pool, child_entry};
 use spawnsafe_tests::{Collects, DEADLINE, eventually, tells_much};
 
 #[child_entry]

@@ -25,7 +25,7 @@ pub struct Collects {
     pub events: Events,
     /// Up to which level it listens, if it says so.
     pub level: Option<LevelFilter>,
-    /// How long it keeps whoever tells it of the first event.
+    /// How long it keeps whoever tells it of the first event of [`tells_much()`].
     pub holds_up: Duration,
 }
 
@@ -106,10 +106,9 @@ impl Subscriber for Collects {
         ]);
         fields.extend(event.parent().map(|id| ("in".to_owned(), id.into_u64().to_string())));
         event.record(&mut Fields(&mut fields));
-        let mut events = self.events.lock().unwrap();
-        events.push(fields);
-        if events.len() == 1 {
-            drop(events);
+        let is_first = fields.get("number").is_some_and(|number| number == "0");
+        self.events.lock().unwrap().push(fields);
+        if is_first {
             std::thread::sleep(self.holds_up);
         }
     }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::inherit;
 use crate::launch::{Environment, Launched, Order, StartMethod};
 use crate::link::{self, Outbox};
+use crate::portable::{ArgumentCodec, LentCodec};
 use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, Piped, Stdio};
 use crate::trace::Forwards;
@@ -98,6 +99,18 @@ impl Arguments {
         Self { entry, packer: link::packer(), fault: None }
     }
 
+    /// Packs the argument `name`.
+    pub fn pack<T>(&mut self, name: &'static str, value: T, codec: &ArgumentCodec<T>) {
+        let done = (codec.pack)(value, &mut self.packer);
+        self.packed(name, done);
+    }
+
+    /// Packs the argument `name`, which is lent.
+    pub fn pack_lent<T: ?Sized>(&mut self, name: &'static str, value: &T, codec: &LentCodec<T>) {
+        let done = (codec.pack)(value, &mut self.packer);
+        self.packed(name, done);
+    }
+
     /// Where the next argument goes.
     #[inline]
     pub fn packer(&mut self) -> &mut Packer {
@@ -116,12 +129,12 @@ impl Arguments {
 
     /// All arguments are packed.
     #[inline]
-    pub fn call<R>(self, unpack: Unpack<R>) -> Call<R> {
+    pub fn call<R>(self, result: &ArgumentCodec<R>) -> Call<R> {
         let packed = match self.fault {
             None => Ok(self.packer.finish()),
             Some(fault) => Err(fault),
         };
-        Call { entry: self.entry, packed, plan: None, unpack }
+        Call { entry: self.entry, packed, plan: None, unpack: result.unpack }
     }
 }
 
