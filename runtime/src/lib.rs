@@ -93,9 +93,9 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `tokio` | no | a [`Child`] can be awaited, a channel's ends as well, and an entry can be an `async fn` |
-//! | `engines` | no | [`Engine`]: the workers of a [`Pool`] on other machines, over ssh, Slurm or any command, or through NATS with the crate `spawnsafe-nats`; [`Batch`]: calls for the queue of a cluster, whose results wait |
-//! | `progress` | no | [`Map::with_progress`]: a bar on the terminal, with rate, time left and failures |
-//! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; [`PoolBuilder::forward_events`] and [`Call::forward_events`] |
+//! | `engines` | no | `Engine`: the workers of a `Pool` on other machines, over ssh, Slurm or any command, or through NATS with the crate `spawnsafe-nats`; `Batch`: calls for the queue of a cluster, whose results wait |
+//! | `progress` | no | `Map::with_progress`: a bar on the terminal, with rate, time left and failures |
+//! | `tracing` | no | each child, and each worker and task of a pool, is a span with `entry`, `pid` and `outcome`; `PoolBuilder::forward_events` and `Call::forward_events` |
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 pub mod guide {
