@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Common;
 #[cfg(feature = "engines")]
-use super::{Seat, Stage};
+use super::{Fault, Seat, Stage};
 #[cfg(feature = "engines")]
 use crate::child::complain;
 #[cfg(feature = "engines")]
@@ -75,7 +75,7 @@ impl Common {
         }
         let error = error(true);
         let jobs = state.empty();
-        state.stage = Stage::Broken(error.copy());
+        state.stage = Stage::Broken(error.copy(), Fault::Start);
         drop(state);
         self.fail(jobs, || error.copy());
     }
@@ -86,9 +86,9 @@ impl Common {
     }
 
     /// Why no worker can begin, if none can.
-    pub(in crate::pool) fn broken(&self) -> Option<Error> {
+    pub(in crate::pool) fn broken(&self) -> Option<(Error, Fault)> {
         match &self.state().stage {
-            Stage::Broken(error) => Some(error.copy()),
+            Stage::Broken(error, fault) => Some((error.copy(), *fault)),
             _ => None,
         }
     }

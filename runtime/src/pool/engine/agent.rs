@@ -412,7 +412,7 @@ fn answer(common: &Common, mail: &Mail, output: &Output, silence: Duration) -> !
             std::thread::sleep(GATHER);
             mailbox.collect(&mut letters, Until::Now);
         }
-        if let Some(error) = common.broken() {
+        if let Some((error, _)) = common.broken() {
             // What has run has an answer, which must be heard before the rest is taken for what has not.
             common.wait_until_quiet(None);
             mailbox.collect(&mut letters, Until::Now);

@@ -73,6 +73,15 @@ pub enum Event {
         /// What people call the agent.
         node: String,
     },
+    /// An agent has put a parcel back into the queue: no worker can be started there. It is for others now.
+    HandedBack {
+        /// Its number.
+        parcel: u64,
+        /// What people call the agent.
+        node: String,
+        /// Why, as [`failure`](super::failure) gives it.
+        why: Vec<u8>,
+    },
     /// Some answers of a parcel.
     Answers {
         /// Its number.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::answers::Flight;
 use super::credit::Credit;
 use super::foreign::{Carrier, Event, Wake};
-use super::parcel::{Standing, frames};
+use super::parcel::{Standing, failure_in, frames};
 use super::texts;
 use crate::child::complain;
 use crate::error::{Error, ErrorKind};
@@ -72,6 +72,7 @@ pub(in crate::pool) fn run(common: &Common, seat: &Arc<Seat>, line: Line) {
         cancellations: 0,
         alone_since: Some(now),
         has_complained: false,
+        unfit: None,
     };
     queue.live();
 }
@@ -107,6 +108,8 @@ struct Queue<'a> {
     /// Since when there is no worker.
     alone_since: Option<Instant>,
     has_complained: bool,
+    /// Why the last agent that has put something back could not begin it, if nothing was answered since.
+    unfit: Option<Error>,
 }
 
 impl Queue<'_> {
@@ -160,7 +163,14 @@ impl Queue<'_> {
             let error = format!("{} came within {limit:?}: {}", "no worker", texts::nobody(&self.line.url));
             return Err(End::Broken(Error::new(ErrorKind::TimedOut, error)));
         }
-        if alone >= LONELY && self.flight.len() > 0 && !std::mem::replace(&mut self.has_complained, true) {
+        if alone < LONELY || self.flight.len() == 0 {
+            return Ok(());
+        }
+        if let Some(error) = self.unfit.take() {
+            // Those that were there have said why they are not.
+            return Err(End::Broken(error));
+        }
+        if !std::mem::replace(&mut self.has_complained, true) {
             complain(format_args!("a pool has tasks for {alone:?} and {}", texts::nobody(&self.line.url)));
         }
         Ok(())
@@ -182,7 +192,14 @@ impl Queue<'_> {
                         parcel.node = Some(node);
                     }
                 }
+                Event::HandedBack { parcel, node, why } => {
+                    if let Some(parcel) = self.parcels.get_mut(&parcel) {
+                        parcel.node = None;
+                        self.unfit = failure_in(&why).map(|error| texts::unfit(&node, &error)).or(self.unfit.take());
+                    }
+                }
                 Event::Answers { parcel, bytes } => {
+                    self.unfit = None;
                     self.accept(parcel, &bytes, deliveries)?;
                     self.settle(parcel);
                 }
