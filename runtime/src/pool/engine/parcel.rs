@@ -144,6 +144,12 @@ pub fn unfit(node: &str, error: &Error) -> Error {
     texts::unfit(node, error)
 }
 
+/// What is to be done where nobody serves a queue.
+#[must_use]
+pub fn nobody(url: &str) -> String {
+    texts::nobody(url)
+}
+
 /// The value in the answer to a posted call.
 pub fn open<R: SpawnSafe>(answer: &[u8]) -> Result<R, Error> {
     let damaged = || Error::new(ErrorKind::Protocol, "what is stored as its answer cannot be read");

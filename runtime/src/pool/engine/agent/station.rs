@@ -202,7 +202,8 @@ impl Station {
         let begun = read_orders(orders, blobs.clone(), &failed_value, self.find).map_err(wrong)?;
         let values = Arc::new(values);
         // What the system refuses here it may not refuse elsewhere.
-        let pool = Pool::of(begun.settings, self.workers, Arc::clone(&values)).map_err(|error| (error, Fault::Start))?;
+        let pool =
+            Pool::of(begun.settings, self.workers, Arc::clone(&values)).map_err(|error| (error, Fault::Start))?;
         let local = Arc::new(Local {
             orders: orders.to_vec(),
             blobs,
@@ -292,7 +293,8 @@ impl Errand {
         let mut refused = Vec::new();
         let to = Destination { mailbox: &self.mailbox, values: &Arc::default(), runs: &self.runs };
         // What becomes of those whose worker dies is for whoever counts the attempts.
-        let jobs = read_jobs(runs, blobs, &mut Vec::new(), &to, 0, find, |number, error| refused.push((number, error)))?;
+        let jobs =
+            read_jobs(runs, blobs, &mut Vec::new(), &to, 0, find, |number, error| refused.push((number, error)))?;
         let is_one = |numbers: Range<u64>| tasks.start <= numbers.start && numbers.end <= tasks.end;
         let is_own = jobs.iter().all(|job| is_one(numbers_of(job))) && refused.iter().all(|&(n, _)| is_one(n..n + 1));
         let count = jobs.iter().map(Job::len).sum::<usize>() + refused.len();
@@ -402,9 +404,8 @@ impl Errand {
 
     /// Why some of its tasks have not begun, once there are no more answers: no worker can be started here. That is no
     /// answer, as another agent may be able to.
-    #[must_use]
-    pub fn unstarted(&self) -> Option<&Error> {
-        self.unstarted.as_ref()
+    pub fn take_unstarted(&mut self) -> Option<Error> {
+        self.unstarted.take()
     }
 
     /// Whether some of its tasks are to be tried again, once there are no more answers: their workers have died.
