@@ -31,6 +31,7 @@ use crate::{complain, names};
 
 /// How long the server keeps a question for tasks. Short: a question ends with the server that was asked.
 const QUESTION: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(2);
 
 /// How often an agent says that it is there.
 const BEAT: Duration = Duration::from_secs(2);
@@ -292,16 +293,31 @@ impl Agent {
 
     async fn ask(self: &Arc<Self>, consumer: &PullConsumer, space: usize) -> Result<(), async_nats::Error> {
         let mut messages = consumer.batch().max_messages(space).expires(QUESTION).messages().await?;
-        while let Some(message) = messages.next().await {
+        // The server says when it has no more for now. One that does not is lost, or has no such consumer any more.
+        while let Some(message) = tokio::time::timeout(QUESTION + SLACK, messages.next()).await? {
             let message = message?;
             self.parcels.fetch_add(1, Ordering::AcqRel);
-            self.unsettled.fetch_add(1, Ordering::AcqRel);
-            let agent = Arc::clone(self);
+            let unsettled = Unsettled::of(self);
             tokio::spawn(async move {
-                parcel::work(Arc::clone(&agent), message).await;
-                agent.unsettled.fetch_sub(1, Ordering::AcqRel);
+                parcel::work(Arc::clone(&unsettled.0), message).await;
             });
         }
         Ok(())
+    }
+}
+
+/// Counts a parcel as long as it is not off the queue.
+struct Unsettled(Arc<Agent>);
+
+impl Unsettled {
+    fn of(agent: &Arc<Agent>) -> Self {
+        agent.unsettled.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(agent))
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        self.0.unsettled.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -349,6 +349,9 @@ async fn audit(shared: Arc<Shared>) {
         for &parcel in vanished.intersection(&suspected) {
             if shared.kept().stored.remove(&parcel).is_some() {
                 shared.tell(Event::Refused { parcel, error: shared.vanished() });
+                // Who still runs it does that for nobody.
+                let stop = shared.link.names.control(&format!("stop.{}", shared.key(parcel)));
+                shared.link.say(stop, Bytes::from_static(&[1])).await;
             }
         }
         suspected = vanished;
