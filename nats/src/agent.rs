@@ -171,9 +171,7 @@ async fn beat(agent: Arc<Agent>) {
             _ = time.tick() => {}
             question = asked.next() => if question.is_none() { return },
         }
-        let has_none = agent.is_leaving.load(Ordering::Acquire) || agent.health.is_sick();
-        let workers = if has_none { 0 } else { agent.workers };
-        agent.link.say(agent.link.names.beat(&agent.id), workers.to_string().into()).await;
+        agent.say_workers().await;
     }
 }
 
@@ -215,13 +213,23 @@ impl Agent {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says how many workers it has: none, if it takes nothing more.
+    async fn say_workers(&self) {
+        let text = match self.health.why() {
+            Some(why) => names::unfit(&self.name, &why).into(),
+            None if self.is_leaving.load(Ordering::Acquire) => Bytes::from_static(b"0"),
+            None => self.workers.to_string().into(),
+        };
+        self.link.say(self.link.names.beat(&self.id), text).await;
+    }
+
     /// Ends the process when all that it has is done. The error is why it is of no use.
     async fn leave(&self, error: Option<Error>) -> ! {
         self.is_leaving.store(true, Ordering::Release);
         if let Some(error) = &error {
             complain(format_args!("{} ends when the tasks that it has are done: {error}", self.name));
         }
-        self.link.say(self.link.names.beat(&self.id), Bytes::from_static(b"0")).await;
+        self.say_workers().await;
         // A question for more may still be answered while it lasts.
         let until = Instant::now() + QUESTION + Duration::from_millis(500);
         while Instant::now() < until || self.unsettled.load(Ordering::Acquire) > 0 {

@@ -285,8 +285,11 @@ impl Shared {
         let Some(rest) = rest.strip_prefix("p.").and_then(|rest| rest.strip_prefix(&*self.pool)) else { return };
         let Some(parcel) = rest.split('.').nth(1).and_then(|number| number.parse().ok()) else { return };
         self.tell(match names::trace(&message.payload, &message.subject) {
-            Trace::Claim { node } => Event::Begun { parcel, node },
-            Trace::HandedBack { node, why, .. } => Event::HandedBack { parcel, node, why },
+            Trace::Claim { node, .. } => Event::Begun { parcel, node },
+            Trace::HandedBack { node, why, .. } => {
+                self.tell(Event::Unfit { node, why });
+                Event::HandedBack { parcel }
+            }
         });
     }
 
@@ -449,6 +452,9 @@ async fn count_workers(shared: Arc<Shared>) {
             tokio::select! {
                 beat = beats.next() => {
                     let Some(beat) = beat else { break };
+                    if let Some((node, why)) = names::unfit_in(&beat.payload) {
+                        shared.tell(Event::Unfit { node, why });
+                    }
                     match link::workers_in(&beat) {
                         Some(0) | None => agents.remove(beat.subject.as_str()),
                         Some(workers) => agents.insert(beat.subject.to_string(), (Instant::now(), workers)),

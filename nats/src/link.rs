@@ -354,6 +354,7 @@ impl Link {
 
 /// How many workers an agent says to have.
 pub(crate) fn workers_in(beat: &async_nats::Message) -> Option<usize> {
-    let workers: usize = std::str::from_utf8(&beat.payload).ok()?.parse().ok()?;
+    let number = beat.payload.split(|&byte| byte == b'\n').next()?;
+    let workers: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
     Some(workers.min(MOST_WORKERS))
 }

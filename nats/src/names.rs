@@ -113,15 +113,15 @@ pub(crate) fn fresh() -> String {
 /// What is known of who has had a task.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Trace {
-    /// This node has taken it.
-    Claim { node: String },
+    /// This node has taken it; the id is only this claim's.
+    Claim { node: String, id: String },
     /// This one has put it back, the agent with this id, for a reason that spawnsafe reads.
     HandedBack { node: String, agent: String, why: Vec<u8> },
 }
 
 /// What is stored where somebody has taken a task.
-pub(crate) fn claim_by(name: &str) -> String {
-    name.to_owned()
+pub(crate) fn claim_by(name: &str, id: &str) -> String {
+    format!("{name}\n{id}")
 }
 
 /// What is stored where somebody has put one back.
@@ -129,6 +129,20 @@ pub(crate) fn handed_back_by(name: &str, agent: &str, why: &[u8]) -> Vec<u8> {
     let mut text = format!("{name}\n{agent}\n").into_bytes();
     text.extend_from_slice(why);
     text
+}
+
+/// What an agent says on which no worker can be started: that it has none, its name, and why.
+pub(crate) fn unfit(name: &str, why: &[u8]) -> Vec<u8> {
+    let mut text = format!("0\n{name}\n").into_bytes();
+    text.extend_from_slice(why);
+    text
+}
+
+/// The name and the reason, if it is said to be so.
+pub(crate) fn unfit_in(beat: &[u8]) -> Option<(String, Vec<u8>)> {
+    let mut parts = beat.splitn(3, |&byte| byte == b'\n').skip(1);
+    let (name, why) = (parts.next()?, parts.next()?);
+    Some((String::from_utf8_lossy(name).chars().take(256).collect(), why.to_vec()))
 }
 
 /// What such a message says.
@@ -141,7 +155,7 @@ pub(crate) fn trace(bytes: &[u8], subject: &str) -> Trace {
     let node = text();
     match subject.ends_with(".b") {
         true => Trace::HandedBack { node, agent: text(), why: parts.next().unwrap_or_default().to_vec() },
-        false => Trace::Claim { node },
+        false => Trace::Claim { node, id: text() },
     }
 }
 
@@ -158,11 +172,16 @@ mod tests {
         assert_eq!(names.rest("spawnsafe.app.12.task.q.x", "task"), None);
         assert_eq!(plain("my program.exe"), "my_program_exe");
         let (claim, note) = (names.claim("q.x"), names.note("q.x"));
-        assert_eq!(trace(claim_by("node a:1").as_bytes(), &claim), Trace::Claim { node: "node a:1".into() });
+        assert_eq!(
+            trace(claim_by("node a:1", "x.2").as_bytes(), &claim),
+            Trace::Claim { node: "node a:1".into(), id: "x.2".into() }
+        );
         let handed_back = Trace::HandedBack { node: "node a:1".into(), agent: "x".into(), why: b"a\nb".to_vec() };
         assert_eq!(trace(&handed_back_by("node a:1", "x", b"a\nb"), &note), handed_back);
         let nothing = Trace::HandedBack { node: "\u{fffd}".into(), agent: String::new(), why: Vec::new() };
         assert_eq!(trace(b"\xff", &note), nothing);
+        assert_eq!(unfit_in(&unfit("node a:1", b"a\nb")), Some(("node a:1".into(), b"a\nb".to_vec())));
+        assert_eq!((unfit_in(b"2"), unfit_in(b"0\nx")), (None, None));
         assert!(is_plain("a-b_3") && !is_plain("") && !is_plain("a.b") && !is_plain("a b") && !is_plain("*"));
         assert!(is_plain(&fresh()) && fresh() != fresh());
     }

@@ -283,7 +283,6 @@ impl Inside {
     async fn is_served(&self, until: Option<Instant>) -> bool {
         let names = &self.link.names;
         let Ok(mut beats) = self.link.client.subscribe(names.beat("*")).await else { return true };
-        self.link.say(names.control("who"), Bytes::new()).await;
         let silence = Instant::now() + SILENCE;
         // Who has no more time does not know.
         let is_short = until.is_some_and(|until| until < silence);

@@ -1,10 +1,9 @@
 //! Whether workers can be started here. Where they cannot, nothing is taken from the queue: it is for others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use spawnsafe::__private::engines::{self, Station};
 use spawnsafe::{Error, ErrorKind};
 use tokio::sync::oneshot;
@@ -20,8 +19,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Health {
     /// A worker could not be started, and it is being tried whether any can.
     is_doubted: AtomicBool,
-    /// None can.
-    is_sick: AtomicBool,
+    /// None can, and why, as an answer.
+    why: Mutex<Option<Vec<u8>>>,
 }
 
 impl Health {
@@ -29,8 +28,13 @@ impl Health {
         self.is_doubted.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_sick(&self) -> bool {
-        self.is_sick.load(Ordering::Acquire)
+    /// Why there are no workers, if there are none.
+    pub(super) fn why(&self) -> Option<Vec<u8>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -41,8 +45,8 @@ pub(super) async fn try_workers(name: &str, agent: Option<&Agent>) -> Result<(),
     for trial in 1.. {
         let Err(error) = try_worker().await else { break };
         if let Some(agent) = agent {
-            agent.health.is_sick.store(true, Ordering::Release);
-            agent.link.say(agent.link.names.beat(&agent.id), Bytes::from_static(b"0")).await;
+            *agent.health.lock() = Some(engines::failure(&error));
+            agent.say_workers().await;
         }
         if trial == TRIALS {
             let message = format!("no worker can be started on {name}, {TRIALS} times in a row: {error}");
@@ -82,10 +86,11 @@ impl Agent {
         if let Err(error) = try_workers(&self.name, Some(&self)).await {
             self.leave(Some(error)).await;
         }
-        let was_sick = self.health.is_sick.swap(false, Ordering::AcqRel);
+        let was_sick = self.health.lock().take().is_some();
         self.health.is_doubted.store(false, Ordering::Release);
         if was_sick {
             complain(format_args!("{} takes tasks again", self.name));
+            self.say_workers().await;
         }
         self.room.notify_one();
     }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::running::{Admission, Unwanted};
 use super::{Agent, BEAT};
+use crate::link::POOLS;
 use crate::names::{self, Trace};
 use crate::{complain, link};
 
@@ -62,7 +63,8 @@ pub(super) async fn work(agent: Arc<Agent>, message: Message) {
         drop(message.ack_with(AckKind::Nak(None)).await);
         return;
     }
-    let mut attempt = Attempt { agent: &agent, key: &key, is_posted, progress, place, said: Vec::new() };
+    let mut attempt =
+        Attempt { agent: &agent, key: &key, is_posted, progress, place, said: Vec::new(), is_stored: true };
     let mut is_first = given == 0;
     loop {
         let end = attempt.run(&mut known, &mut unwanted, is_first).await;
@@ -98,6 +100,8 @@ struct Known {
     before: Before,
     /// The messages that say who has taken it, and who has given it back.
     traces: Vec<u64>,
+    /// Of these, those that say who has taken it, with their ids.
+    claims: Vec<(u64, String)>,
     /// The agents that have given it back because they cannot begin it, once for each time.
     unfit: Vec<String>,
 }
@@ -127,6 +131,8 @@ struct Attempt<'a> {
     place: Place,
     /// What is not wanted, for attempts that follow.
     said: Vec<Unwanted>,
+    /// All answers are, so far.
+    is_stored: bool,
 }
 
 impl Attempt<'_> {
@@ -141,12 +147,17 @@ impl Attempt<'_> {
         let id = agent.fresh_id();
         let mut claimed = self.progress.during(agent.claim(key, &id, is_first)).await;
         if let Ok(None) = claimed {
-            // It came as a new one, and is not: it was stored twice, or who has what was forgotten.
-            *known = self.progress.during(agent.known(key)).await;
-            if self.is_posted && !known.before.answers.is_empty() {
+            // It came as a new one, and is not. Unless this claim was stored by an earlier try, somebody else has been given it since,
+            // or it was stored twice, or who has what was forgotten: when the heartbeat is over somebody is given it who knows.
+            let now = self.progress.during(agent.known(key)).await;
+            if self.is_posted && !now.before.answers.is_empty() {
+                *known = now;
                 return End::Done;
             }
-            claimed = self.progress.during(agent.claim(key, &id, false)).await;
+            match now.claims.iter().find(|(_, own)| *own == id) {
+                Some(&(claim, _)) if now.before.attempts == 1 => claimed = Ok(Some(claim)),
+                _ => return End::Left,
+            }
         }
         let claim = match claimed {
             Ok(claim) => claim,
@@ -185,7 +196,8 @@ impl Attempt<'_> {
         if unstarted.is_none() && !has_lost_some {
             self.place.leave();
         }
-        if !self.progress.during(agent.store(key, self.is_posted, answers)).await {
+        self.is_stored &= self.progress.during(agent.store(key, self.is_posted, answers)).await;
+        if !self.is_stored {
             return End::Left;
         }
         if has_lost_some {
@@ -207,6 +219,8 @@ impl Attempt<'_> {
         unwanted: &mut mpsc::UnboundedReceiver<Unwanted>,
     ) -> Vec<Vec<u8>> {
         let mut together = tokio::time::interval_at(tokio::time::Instant::now() + TOGETHER, TOGETHER);
+        // Whoever comes after this agent must find them, however long the rest takes.
+        let mut refresh = tokio::time::interval_at(tokio::time::Instant::now() + POOLS / 3, POOLS / 3);
         let mut alive = self.progress.interval();
         let mut answers = Vec::new();
         loop {
@@ -232,8 +246,13 @@ impl Attempt<'_> {
                         if errand.may_repeat() {
                             before.answers.extend(stored.iter().cloned());
                         }
-                        self.progress.during(self.agent.store(self.key, self.is_posted, stored)).await;
+                        self.is_stored &=
+                            self.progress.during(self.agent.store(self.key, self.is_posted, stored)).await;
                     }
+                }
+                _ = refresh.tick(), if errand.may_repeat() && !before.answers.is_empty() => {
+                    let stored = before.answers.clone();
+                    self.is_stored &= self.progress.during(self.agent.store(self.key, self.is_posted, stored)).await;
                 }
             }
         }
@@ -254,7 +273,8 @@ impl Agent {
         for message in self.link.all(&self.streams.claims, &self.link.names.traces(key)).await {
             known.traces.push(message.sequence);
             match names::trace(&message.payload, &message.subject) {
-                Trace::Claim { node } => {
+                Trace::Claim { node, id } => {
+                    known.claims.push((message.sequence, id));
                     known.before.attempts += 1;
                     known.before.node = Some(node);
                 }
@@ -271,7 +291,7 @@ impl Agent {
     /// Stores that this agent has taken a parcel; nothing if it is to be the first one, and somebody has taken it before.
     async fn claim(&self, key: &str, id: &str, is_first: bool) -> Result<Option<u64>, String> {
         let subject = self.link.names.claim(key);
-        self.link.store_surely(&subject, id, is_first, names::claim_by(&self.name).into()).await
+        self.link.store_surely(&subject, id, is_first, names::claim_by(&self.name, id).into()).await
     }
 
     fn fresh_id(&self) -> String {
@@ -366,7 +386,7 @@ impl Agent {
     async fn is_somebody_else_there(&self, unfit: &[String]) -> bool {
         let names = &self.link.names;
         let Ok(mut beats) = self.link.client.subscribe(names.beat("*")).await else { return true };
-        self.link.say(names.control("who"), Bytes::new()).await;
+        // They say it every so often.
         let until = tokio::time::Instant::now() + BEAT + BEAT / 2;
         while let Ok(Some(beat)) = tokio::time::timeout_at(until, beats.next()).await {
             let Some(agent) = names.rest(&beat.subject, "beat") else { continue };

@@ -108,8 +108,8 @@ struct Queue<'a> {
     /// Since when there is no worker.
     alone_since: Option<Instant>,
     has_complained: bool,
-    /// Why the last agent that has put something back could not begin it, if nothing was answered since.
-    unfit: Option<Error>,
+    /// When an agent has said that no worker can be started there, and why, if nothing was answered since.
+    unfit: Option<(Instant, Error)>,
 }
 
 impl Queue<'_> {
@@ -166,9 +166,11 @@ impl Queue<'_> {
         if alone < LONELY || self.flight.len() == 0 {
             return Ok(());
         }
-        if let Some(error) = self.unfit.take() {
-            // Those that were there have said why they are not.
-            return Err(End::Broken(error));
+        // Those that were there have said why they are not.
+        if let Some((said, error)) = &self.unfit {
+            if *said + LONELY >= since {
+                return Err(End::Broken(error.copy()));
+            }
         }
         if !std::mem::replace(&mut self.has_complained, true) {
             complain(format_args!("a pool has tasks for {alone:?} and {}", texts::nobody(&self.line.url)));
@@ -192,10 +194,14 @@ impl Queue<'_> {
                         parcel.node = Some(node);
                     }
                 }
-                Event::HandedBack { parcel, node, why } => {
+                Event::HandedBack { parcel } => {
                     if let Some(parcel) = self.parcels.get_mut(&parcel) {
                         parcel.node = None;
-                        self.unfit = failure_in(&why).map(|error| texts::unfit(&node, &error)).or(self.unfit.take());
+                    }
+                }
+                Event::Unfit { node, why } => {
+                    if let Some(error) = failure_in(&why) {
+                        self.unfit = Some((Instant::now(), texts::unfit(&node, &error)));
                     }
                 }
                 Event::Answers { parcel, bytes } => {
