@@ -273,6 +273,14 @@ mod tests {
     }
 
     #[test]
+    fn it_is_seen_how_far_a_worker_came() {
+        let Some(ring) = ring() else { return };
+        assert!(!ring.has_entered_own());
+        ring.enter_own();
+        assert!(ring.has_entered_own() && ring.next() == 0);
+    }
+
+    #[test]
     fn tasks_are_begun_or_taken_back() {
         let Some(ring) = ring() else { return };
         assert!(ring.begin(0));

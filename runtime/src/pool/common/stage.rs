@@ -21,14 +21,13 @@ pub(super) enum Stage {
     /// It takes no more tasks, and ends when it has none.
     Closed,
     /// Its workers cannot begin.
-    Broken(Error, Fault),
+    Broken(Error, #[cfg_attr(not(feature = "engines"), allow(dead_code))] Fault),
     /// It ends now, and why.
     Ended(Error),
 }
 
 /// What keeps workers from beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "engines"), allow(dead_code))]
 pub(in crate::pool) enum Fault {
     /// None is started here, or not with these settings: on another machine it may go well.
     Start,
