@@ -5,6 +5,7 @@
 
 mod jobs;
 mod numbers;
+mod shorts;
 pub(in crate::pool) mod station;
 mod streams;
 

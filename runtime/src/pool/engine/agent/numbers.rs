@@ -1,4 +1,4 @@
-//! Which tasks of a parcel have answers already.
+//! Which tasks a parcel has, and which of them have answers already.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,6 +8,11 @@ use crate::pool::job::Job;
 use crate::wire::node::decode_numbers;
 use crate::wire::parcel::ShortHead;
 use crate::wire::{AnswerHead, Kind, NodeKind, TaskRecord};
+
+/// The numbers of a job's tasks.
+pub(super) fn numbers_of(job: &Job) -> Range<u64> {
+    job.first()..job.first() + job.len() as u64
+}
 
 /// The tasks that have no answer yet.
 pub(super) fn without(jobs: Vec<Job>, answered: &BTreeSet<u64>) -> Vec<Job> {

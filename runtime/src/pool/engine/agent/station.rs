@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::numbers::{note_answered, without};
+use super::numbers::{note_answered, numbers_of, without};
+use super::shorts::{ROOM, Shorts};
 use super::streams::{Runs, is_loss};
 use super::{Destination, FailedValue, Find, read_jobs, read_orders, room};
 use crate::child;
@@ -28,20 +29,14 @@ use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry;
 use crate::sys::Stdio;
 use crate::wire::node::encode_numbers;
-use crate::wire::parcel::{ParcelHead, ShortHead};
-use crate::wire::{AnswerHead, Blob, GlobalValue, Kind, NodeKind, Packed, TaskRecord};
+use crate::wire::parcel::ParcelHead;
+use crate::wire::{AnswerHead, Blob, GlobalValue, Kind, NodeKind, Packed};
 
 /// How many pools are kept, for those who submit with different settings. Each has as many workers as the machine.
 const MOST_POOLS: usize = 4;
 
 /// For how long one is kept that has nothing to do.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// How much of short answers goes into one frame.
-const MOST_BYTES: usize = 128 << 10;
-
-/// What an answer takes in a frame of its own, besides itself, and more than that.
-const ROOM: usize = 64;
 
 /// More tasks than a pool puts into one parcel.
 const MOST_TASKS: u32 = 1 << 16;
@@ -330,7 +325,7 @@ impl Errand {
 
     fn answer(&mut self, letters: Vec<Letter>) {
         let broken = self.local.as_ref().and_then(|local| local.pool.common.broken()).map(|(error, _)| error);
-        let mut shorts = Shorts { bytes: Vec::new(), run: None, limit: self.largest.min(MOST_BYTES) };
+        let mut shorts = Shorts::of_at_most(self.largest);
         for Letter { first, count, content } in letters {
             self.runs.ended(first, count);
             self.open = self.open.saturating_sub(count);
@@ -374,8 +369,8 @@ impl Errand {
                 Content::Failed(error) => self.refuse(first, &error),
             }
         }
-        if !shorts.bytes.is_empty() {
-            self.send_items(NodeKind::Answers, shorts.bytes);
+        if let Some(last) = shorts.finish() {
+            self.send_items(NodeKind::Answers, last);
         }
         if self.is_broken && self.open == 0 {
             self.breaks();
@@ -487,45 +482,6 @@ impl Drop for Errand {
         if let Some(local) = &self.local {
             local.touch();
         }
-    }
-}
-
-/// The numbers of a job's tasks.
-fn numbers_of(job: &Job) -> Range<u64> {
-    job.first()..job.first() + job.len() as u64
-}
-
-/// Short answers on their way into frames, none of which is longer than a message may be.
-struct Shorts {
-    bytes: Vec<u8>,
-    /// Where the head of the last run is, and what is in it.
-    run: Option<(usize, ShortHead)>,
-    limit: usize,
-}
-
-impl Shorts {
-    /// Adds one; what was there before comes back if both together would be too long.
-    fn push(&mut self, task: u64, body: &[u8]) -> Option<Vec<u8>> {
-        let is_full = !self.bytes.is_empty() && self.bytes.len() + body.len() + ROOM > self.limit;
-        let full = is_full.then(|| {
-            self.run = None;
-            std::mem::take(&mut self.bytes)
-        });
-        match &mut self.run {
-            Some((at, head)) if head.first + u64::from(head.count) == task => {
-                head.count += 1;
-                let mut bytes = Vec::new();
-                head.encode(&mut bytes);
-                self.bytes[*at..*at + bytes.len()].copy_from_slice(&bytes);
-            }
-            run => {
-                let head = ShortHead { first: task, count: 1 };
-                *run = Some((self.bytes.len(), head));
-                head.encode(&mut self.bytes);
-            }
-        }
-        TaskRecord(body).encode(&mut self.bytes);
-        full
     }
 }
 
