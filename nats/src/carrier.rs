@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::{PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use spawnsafe::__private::engines::{self, Carrier, Event, Wake};
@@ -17,8 +17,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::link::{self, Link, POOLS, Refusal, Streams};
-use crate::settings::{self, Nats};
-use crate::{names, runtime, wait};
+use crate::names::{self, Trace};
+use crate::settings::Nats;
+use crate::{runtime, wait};
 
 /// How long an agent that says nothing counts as there.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -28,29 +29,42 @@ const ANSWERS: usize = 512;
 const QUESTION: Duration = Duration::from_millis(1500);
 const SLACK: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether what has no answer is still there.
+const AUDIT: Duration = Duration::from_secs(3);
+
 /// How long the end of a pool may take to be told.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 pub(crate) fn connect(settings: Nats, wake: Wake) -> Result<Line, Error> {
-    let shared = wait(async move {
+    let (shared, claims) = wait(async move {
         let link = link::connect(&settings).await.map_err(|(error, _)| error)?;
         let Streams { tasks, pools, .. } = link.streams().await?;
-        Ok::<_, Error>(Arc::new(Shared {
+        let pool = names::fresh();
+        // Before there is a parcel that somebody could take.
+        let claims = link.client.subscribe(link.names.traces(&format!("p.{pool}.*"))).await;
+        let claims = claims.map_err(|error| {
+            let message = format!("the NATS server {settings} cannot be listened to: {error}");
+            engines::error_with(ErrorKind::Spawn, message, error)
+        })?;
+        let shared = Arc::new(Shared {
             link,
-            pool: names::fresh(),
+            pool,
             tasks,
             pools,
             wake,
             events: Mutex::default(),
             unsent: AtomicUsize::new(0),
             kept: Mutex::default(),
-        }))
+        });
+        Ok::<_, Error>((shared, claims))
     })??;
     let (parcels, to_send) = mpsc::unbounded_channel();
     let runtime = runtime()?;
     let work = vec![
         runtime.spawn(send(Arc::clone(&shared), to_send)),
         runtime.spawn(hear(Arc::clone(&shared))),
+        runtime.spawn(hear_of_claims(Arc::clone(&shared), claims)),
+        runtime.spawn(audit(Arc::clone(&shared))),
         runtime.spawn(count_workers(Arc::clone(&shared))),
         runtime.spawn(watch(Arc::clone(&shared))),
     ];
@@ -83,10 +97,23 @@ struct Kept {
     withdrawn: HashSet<u64>,
     /// The numbers that the queue has given to those that are not finished.
     stored: HashMap<u64, u64>,
-    /// The last message of an answer.
+    /// The last message of an answer, in a stream that was made at this time.
     last: u64,
+    made: Option<String>,
     /// The pool has ended.
     has_left: bool,
+}
+
+impl Kept {
+    /// Behind which message of the stream that was made then answers are to be heard.
+    fn begin_with(&mut self, made: String) -> u64 {
+        if self.made.as_ref().is_some_and(|before| *before != made) {
+            // Somebody has removed the one before, and in this one numbers begin anew.
+            self.last = 0;
+        }
+        self.made = Some(made);
+        self.last
+    }
 }
 
 impl Shared {
@@ -247,14 +274,90 @@ impl Shared {
         let Some((number, kind)) = rest.trim_start_matches('.').split_once('.') else { return };
         let (Ok(parcel), Ok(info)) = (number.parse(), message.info()) else { return };
         self.kept().last = info.stream_sequence;
-        match kind {
-            "c" => {
-                let node = names::claimed_by(&message.payload).0;
-                self.tell(Event::Begun { parcel, node });
-            }
-            "a" => self.tell(Event::Answers { parcel, bytes: message.payload.to_vec() }),
-            _ => {}
+        if kind == "a" {
+            self.tell(Event::Answers { parcel, bytes: message.payload.to_vec() });
         }
+    }
+
+    /// Somebody has taken one of the pool's parcels, or put it back.
+    fn take_trace(&self, message: &async_nats::Message) {
+        let Some(rest) = self.link.names.rest(&message.subject, "claim") else { return };
+        let Some(rest) = rest.strip_prefix("p.").and_then(|rest| rest.strip_prefix(&*self.pool)) else { return };
+        let Some(parcel) = rest.split('.').nth(1).and_then(|number| number.parse().ok()) else { return };
+        self.tell(match names::trace(&message.payload, &message.subject) {
+            Trace::Claim { node, .. } => Event::Begun { parcel, node },
+            Trace::HandedBack { node, why, .. } => {
+                self.tell(Event::Unfit { node, why });
+                Event::HandedBack { parcel }
+            }
+        });
+    }
+
+    /// Whether a parcel that was in the queue as this message is not there any more, and all is heard that was answered. What has
+    /// been done is answered before it is taken off the queue. Nothing if the server does not say.
+    async fn has_vanished(&self, parcel: u64, number: u64) -> Option<bool> {
+        let (key, names) = (self.key(parcel), &self.link.names);
+        match self.tasks.get_raw_message(number).await {
+            Ok(message) if *message.subject == *names.task(&key) => return Some(false),
+            Ok(_) => {}
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
+            Err(_) => return None,
+        }
+        match self.pools.get_last_raw_message_by_subject(&names.answer(&key)).await {
+            Ok(answer) => Some(answer.sequence <= self.kept().last),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Some(true),
+            Err(_) => None,
+        }
+    }
+
+    fn vanished(&self) -> Error {
+        let message = format!(
+            "it has vanished from the queue on {} before it was answered, and may have run: was the queue removed, purged, or \
+             lost by the server?",
+            self.link.settings
+        );
+        engines::error(ErrorKind::Lost, message)
+    }
+}
+
+/// Hears who takes parcels. Where that is not heard, all goes on.
+async fn hear_of_claims(shared: Arc<Shared>, mut claims: async_nats::Subscriber) {
+    while let Some(message) = claims.next().await {
+        shared.take_trace(&message);
+    }
+}
+
+/// Looks whether parcels are where they should be: nobody will answer those that somebody has removed.
+async fn audit(shared: Arc<Shared>) {
+    let mut suspected = HashSet::new();
+    loop {
+        tokio::time::sleep(AUDIT).await;
+        let mut stored: Vec<(u64, u64)> =
+            shared.kept().stored.iter().map(|(&parcel, &number)| (parcel, number)).collect();
+        stored.sort_unstable();
+        let mut vanished = HashSet::new();
+        for (parcel, number) in stored {
+            match shared.has_vanished(parcel, number).await {
+                Some(true) => drop(vanished.insert(parcel)),
+                // It is looked at the oldest only, as long as that is there.
+                Some(false) if vanished.is_empty() => break,
+                Some(false) => {}
+                None => {
+                    shared.link.mend_streams().await;
+                    break;
+                }
+            }
+        }
+        // What was heard in between may have been on its way when it was looked.
+        for &parcel in vanished.intersection(&suspected) {
+            if shared.kept().stored.remove(&parcel).is_some() {
+                shared.tell(Event::Refused { parcel, error: shared.vanished() });
+                // Who still runs it does that for nobody.
+                let stop = shared.link.names.control(&format!("stop.{}", shared.key(parcel)));
+                shared.link.say(stop, Bytes::from_static(&[1])).await;
+            }
+        }
+        suspected = vanished;
     }
 }
 
@@ -291,7 +394,11 @@ async fn hear(shared: Arc<Shared>) {
 }
 
 async fn hear_a_while(shared: &Shared, heard: &mut Instant) -> Result<(), async_nats::Error> {
-    let last = shared.kept().last;
+    let Ok(info) = shared.pools.get_info().await else {
+        shared.link.mend_streams().await;
+        return Err("the stream of answers is not there".into());
+    };
+    let last = shared.kept().begin_with(info.created.to_string());
     let config = pull::Config {
         // Another one each time: that of a server that is lost cannot be replaced.
         name: Some(names::fresh()),
@@ -345,9 +452,10 @@ async fn count_workers(shared: Arc<Shared>) {
             tokio::select! {
                 beat = beats.next() => {
                     let Some(beat) = beat else { break };
-                    let workers = std::str::from_utf8(&beat.payload).ok().and_then(|text| text.parse().ok());
-                    let workers = workers.map(|workers: usize| workers.min(settings::MOST_WORKERS));
-                    match workers {
+                    if let Some((node, why)) = names::unfit_in(&beat.payload) {
+                        shared.tell(Event::Unfit { node, why });
+                    }
+                    match link::workers_in(&beat) {
                         Some(0) | None => agents.remove(beat.subject.as_str()),
                         Some(workers) => agents.insert(beat.subject.to_string(), (Instant::now(), workers)),
                     };

@@ -1,4 +1,4 @@
-//! The connection to a server, and the two streams of a queue.
+//! The connection to a server, and the streams of a queue.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,10 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType, Stream,
+};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
 use bytes::Bytes;
@@ -14,7 +17,7 @@ use spawnsafe::__private::engines;
 use spawnsafe::{Error, ErrorKind};
 
 use crate::names::Names;
-use crate::settings::{Nats, Secret};
+use crate::settings::{MOST_WORKERS, Nats, Secret};
 
 /// How long the server may take to let this client in.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,7 +32,11 @@ const AGREEMENT: Duration = Duration::from_secs(15);
 /// In which time the server takes a second message with the id of another one for the same.
 const SAME: Duration = Duration::from_secs(120);
 
-/// How long answers are kept for pools, which take them at once, and what is known of who has taken a task.
+/// How long it is kept at most who has taken a task: far longer than any is in a queue. It is removed with its task; this is
+/// for what is left of agents that are killed in between.
+const CLAIMS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long answers are kept for pools, which take them at once.
 pub(crate) const POOLS: Duration = Duration::from_secs(60 * 60);
 
 /// What a message has besides what it carries: its subject and its headers.
@@ -48,6 +55,7 @@ pub(crate) struct Link {
 /// else consumers have not got.
 pub(crate) struct Streams {
     pub(crate) tasks: Stream,
+    pub(crate) claims: Stream,
     pub(crate) results: Stream,
     pub(crate) pools: Stream,
 }
@@ -213,6 +221,15 @@ impl Link {
             duplicate_window: SAME,
             ..Config::default()
         };
+        let claims = Config {
+            name: self.names.claims_stream(),
+            subjects: vec![self.names.all_traces()],
+            max_age: CLAIMS,
+            storage: StorageType::File,
+            num_replicas: replicas,
+            duplicate_window: SAME,
+            ..Config::default()
+        };
         let results = Config {
             name: self.names.results_stream(),
             subjects: vec![self.names.result("q.>")],
@@ -231,6 +248,7 @@ impl Link {
         };
         Ok(Streams {
             tasks: self.jetstream.get_or_create_stream(tasks).await?,
+            claims: self.jetstream.get_or_create_stream(claims).await?,
             results: self.jetstream.get_or_create_stream(results).await?,
             pools: self.jetstream.get_or_create_stream(pools).await?,
         })
@@ -258,20 +276,20 @@ impl Link {
         Err(refusal(&refused))
     }
 
-    /// Stores a message, however long it takes; `false` if its subject has one already and is to have one only. The error is of
-    /// one that never will be.
+    /// Stores a message, however long it takes, and gives its number; nothing if its subject has one already and is to have one
+    /// only. The error is of one that never will be.
     pub(crate) async fn store_surely(
         &self,
         subject: &str,
         id: &str,
         is_only: bool,
         bytes: Bytes,
-    ) -> Result<bool, String> {
+    ) -> Result<Option<u64>, String> {
         let mut tries = 0_u32;
         loop {
             match self.store(subject.to_owned(), id, is_only, bytes.clone()).await {
-                Ok(_) => return Ok(true),
-                Err(Refusal::Taken) => return Ok(false),
+                Ok(number) => return Ok(Some(number)),
+                Err(Refusal::Taken) => return Ok(None),
                 Err(Refusal::Never(why)) => return Err(why),
                 Err(Refusal::NotNow(why)) => {
                     if let Some(trouble) = self.trouble() {
@@ -284,9 +302,59 @@ impl Link {
         }
     }
 
+    /// All messages of these subjects, however long it takes to get them.
+    pub(crate) async fn all(&self, stream: &Stream, subjects: &str) -> Vec<StreamMessage> {
+        let (mut messages, mut next) = (Vec::new(), 1);
+        loop {
+            match stream.get_first_raw_message_by_subject(subjects, next).await {
+                Ok(message) => {
+                    next = message.sequence + 1;
+                    messages.push(message);
+                }
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return messages,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    self.mend_streams().await;
+                }
+            }
+        }
+    }
+
+    /// Removes a message, however long it takes; `false` if the server does not let that be.
+    pub(crate) async fn delete_surely(&self, stream: &Stream, number: u64) -> bool {
+        let mut refusals = 0;
+        while stream.delete_message(number).await.is_err() {
+            match stream.get_raw_message(number).await {
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => break,
+                Ok(_) => refusals += 1,
+                Err(_) => {}
+            }
+            if refusals > 10 || self.trouble().is_some() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        true
+    }
+
+    /// Makes streams again that somebody has deleted. Not if the server is away.
+    pub(crate) async fn mend_streams(&self) {
+        if self.is_connected() {
+            // What goes wrong goes wrong for whoever needs them.
+            let _ = self.try_streams().await;
+        }
+    }
+
     /// Says something to whoever listens.
     pub(crate) async fn say(&self, subject: String, bytes: Bytes) {
         // Nobody relies on it.
         let _ = self.client.publish(subject, bytes).await;
     }
+}
+
+/// How many workers an agent says to have.
+pub(crate) fn workers_in(beat: &async_nats::Message) -> Option<usize> {
+    let number = beat.payload.split(|&byte| byte == b'\n').next()?;
+    let workers: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
+    Some(workers.min(MOST_WORKERS))
 }

@@ -13,12 +13,16 @@ use spawnsafe::{Call, Error, ErrorKind, SpawnSafe};
 use tokio::time::Instant;
 
 use crate::link::{self, Link, Refusal, Streams, chain};
-use crate::names::{fresh, is_plain};
+use crate::names::{self, Trace, fresh, is_plain};
 use crate::settings::Nats;
-use crate::wait;
+use crate::{complain, wait};
 
 /// How often it is looked whether a task or its answer is still there.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often whoever waits looks whether anybody works, and how long agents may take to say so: they say it every two seconds.
+const LONELY: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_millis(3500);
 
 /// A work queue on a NATS server: submit now, and collect later, from this process or another one.
 ///
@@ -51,6 +55,7 @@ pub struct Queue {
 struct Inside {
     link: Link,
     tasks: Stream,
+    claims: Stream,
     results: Stream,
 }
 
@@ -79,8 +84,8 @@ impl FromStr for TaskId {
 pub(crate) fn connect(settings: Nats) -> Result<Queue, Error> {
     wait(async move {
         let link = link::connect(&settings).await.map_err(|(error, _)| error)?;
-        let Streams { tasks, results, .. } = link.streams().await?;
-        Ok(Queue { inside: Arc::new(Inside { link, tasks, results }) })
+        let Streams { tasks, claims, results, .. } = link.streams().await?;
+        Ok(Queue { inside: Arc::new(Inside { link, tasks, claims, results }) })
     })?
 }
 
@@ -127,9 +132,13 @@ impl Queue {
 
     /// Waits for the answer of a task. It stays where it is, and can be collected again as long as it is kept.
     ///
+    /// A task is in the queue for as long as it takes, also where nobody works; after ten seconds a line on standard error
+    /// says so. Where agents were there that could start no worker for it, and no other one is, waiting would be in vain: that is an
+    /// error with what they have said. The task stays in the queue for an agent that can, and can be collected then.
+    ///
     /// # Errors
     /// Whatever has kept the entry from returning a value: see [`ErrorKind`]. [`ErrorKind::Lost`] if its worker's node has
-    /// vanished; [`ErrorKind::Cancelled`]; [`ErrorKind::Closed`] if there is no such task any more; [`ErrorKind::Decode`] if
+    /// vanished; [`ErrorKind::Spawn`], mostly, if workers can be started nowhere; [`ErrorKind::Cancelled`]; [`ErrorKind::Closed`] if there is no such task any more; [`ErrorKind::Decode`] if
     /// the answer is no `R`.
     pub fn collect<R: SpawnSafe>(&self, id: &TaskId) -> Result<R, Error> {
         self.get(id, None)
@@ -169,10 +178,7 @@ impl Queue {
         let (inside, id) = (Arc::clone(&self.inside), id.0.clone());
         wait(async move {
             let key = format!("q.{id}");
-            for subject in [inside.link.names.answer(&key), inside.link.names.claim(&key)] {
-                inside.delete(&inside.results, &subject).await?;
-            }
-            Ok(())
+            inside.delete(&inside.results, &inside.link.names.answer(&key)).await
         })?
     }
 
@@ -183,7 +189,9 @@ impl Queue {
     pub fn remove(self) -> Result<(), Error> {
         wait(async move {
             let Inside { link, .. } = &*self.inside;
-            for stream in [link.names.tasks_stream(), link.names.results_stream(), link.names.pools_stream()] {
+            let names = &link.names;
+            let streams = [names.tasks_stream(), names.claims_stream(), names.results_stream(), names.pools_stream()];
+            for stream in streams {
                 // One that is not there was removed by somebody else, or by an earlier try.
                 if let Err(error) = link.jetstream.delete_stream(&stream).await
                     && link.jetstream.get_stream(&stream).await.is_ok()
@@ -230,10 +238,24 @@ impl Inside {
 
     async fn get(&self, id: &str, until: Option<Instant>) -> Result<Option<Bytes>, Error> {
         let (key, mut announced) = (format!("q.{id}"), None);
+        let (mut lonely, mut has_complained) = (Instant::now() + LONELY, false);
         let subject = self.link.names.answer(&key);
         loop {
             match self.look(&subject, &key).await? {
                 Found::Answer(bytes) => return Ok(Some(bytes)),
+                Found::Task if Instant::now() >= lonely => {
+                    let is_alone = !self.is_served(until).await;
+                    if is_alone && let Some(error) = self.unfit(&key).await {
+                        return Err(error);
+                    }
+                    if is_alone && !std::mem::replace(&mut has_complained, true) {
+                        complain(format_args!(
+                            "a task waits, and {}",
+                            engines::nobody(&self.link.settings.to_string())
+                        ));
+                    }
+                    lonely = Instant::now() + LONELY;
+                }
                 Found::Task | Found::Unknown => {}
             }
             if let Some(trouble) = self.link.trouble() {
@@ -255,6 +277,35 @@ impl Inside {
             let look = Instant::now() + LOOK;
             let _ = tokio::time::timeout_at(until.map_or(look, |until| until.min(look)), announced.next()).await;
         }
+    }
+
+    /// Whether an agent is there that has workers.
+    async fn is_served(&self, until: Option<Instant>) -> bool {
+        let names = &self.link.names;
+        let Ok(mut beats) = self.link.client.subscribe(names.beat("*")).await else { return true };
+        let silence = Instant::now() + SILENCE;
+        // Who has no more time does not know.
+        let is_short = until.is_some_and(|until| until < silence);
+        let silence = until.map_or(silence, |until| until.min(silence));
+        while let Ok(Some(beat)) = tokio::time::timeout_at(silence, beats.next()).await {
+            if link::workers_in(&beat).is_some_and(|workers| workers > 0) {
+                return true;
+            }
+        }
+        // Nor does who is alone because the server is away.
+        is_short || !self.link.is_connected()
+    }
+
+    /// Why the last agent that has given a task back could not begin it.
+    async fn unfit(&self, key: &str) -> Option<Error> {
+        let note = self.claims.get_last_raw_message_by_subject(&self.link.names.note(key)).await.ok()?;
+        let Trace::HandedBack { node, why, .. } = names::trace(&note.payload, &note.subject) else { return None };
+        let error = engines::failure_in(&why)?;
+        let message = format!(
+            "the task waits in the queue, and no agent is there that could begin it: {}",
+            engines::unfit(&node, &error)
+        );
+        Some(engines::error(error.kind(), message))
     }
 
     async fn look(&self, subject: &str, key: &str) -> Result<Found, Error> {
@@ -282,8 +333,11 @@ impl Inside {
         match stream.get_last_raw_message_by_subject(subject).await {
             Ok(message) => Stored::Yes(message.payload),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Stored::No,
-            // The server is away, say.
-            Err(_) => Stored::Unknown,
+            // The server is away, say, or somebody has removed the queue.
+            Err(_) => {
+                self.link.mend_streams().await;
+                Stored::Unknown
+            }
         }
     }
 
@@ -309,7 +363,12 @@ impl Inside {
         let stored = self.link.store_surely(&subject, id, true, answer).await;
         stored.map_err(|why| engines::error(ErrorKind::System, format!("the NATS server has not done it: {why}")))?;
         // What cannot be taken off the queue is not run, as it has an answer.
-        let _ = self.delete(&self.tasks, &self.link.names.task(&key)).await;
+        if self.delete(&self.tasks, &self.link.names.task(&key)).await.is_ok() {
+            let traces = [self.link.names.claim(&key), self.link.names.note(&key)];
+            for subject in traces {
+                let _ = self.delete(&self.claims, &subject).await;
+            }
+        }
         self.link.say(self.link.names.control(&format!("stop.{key}")), Bytes::from_static(&[1])).await;
         let _ = self.link.client.flush().await;
         Ok(())

@@ -9,6 +9,7 @@ mod common;
 mod faults;
 #[cfg(feature = "nats")]
 mod nats;
+mod network;
 mod programs;
 mod slurm;
 mod ssh;
@@ -61,6 +62,13 @@ fn process_ids() -> (u32, u32) {
 fn sleeps(milliseconds: u64) -> (u32, u32) {
     std::thread::sleep(Duration::from_millis(milliseconds));
     process_ids()
+}
+
+/// What it computes, its worker and its agent.
+#[child_entry(on_loss = retry(3))]
+fn squares_slowly(x: u64) -> (u64, u32, u32) {
+    std::thread::sleep(Duration::from_millis(100));
+    (x * x, std::process::id(), std::os::unix::process::parent_id())
 }
 
 /// Says in a file that it has begun, and waits for another one.

@@ -1,5 +1,6 @@
 //! NATS JetStream: pools and queues on servers and agents that each test starts for itself.
 
+mod faults;
 mod server;
 
 use std::collections::BTreeSet;

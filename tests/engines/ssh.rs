@@ -7,10 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use spawnsafe::{Engine, ErrorKind, child_entry};
+use spawnsafe::{Engine, ErrorKind};
 use spawnsafe_tests::{eventually, is_running};
 
-use super::{pool, square, works};
+use super::network::Network;
+use super::{pool, square, squares_slowly, works};
 
 /// Where systems have the server, which is in nobody's `PATH`.
 const SERVERS: [&str; 3] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/lib/ssh/sshd"];
@@ -106,64 +107,15 @@ impl Drop for Server {
     }
 }
 
-/// Networks of their own for three hosts, which a bridge connects with this machine.
-struct Network(String);
-
-impl Network {
-    /// `None` where nobody has asked for it, as it needs privileges.
-    fn new() -> Option<Self> {
-        if std::env::var_os("SPAWNSAFE_TEST_NETWORKS").is_none() {
-            println!("left out: needs networks of its own; `.ci/engines` sets `SPAWNSAFE_TEST_NETWORKS` where it may");
-            return None;
-        }
-        let network = Self(format!("ss{}", std::process::id()));
-        let name = &network.0;
-        network.ip(&format!("link add {name} type bridge"));
-        network.ip(&format!("addr add 10.213.9.254/24 dev {name}"));
-        network.ip(&format!("link set {name} up"));
-        for host in 1..=3 {
-            network.ip(&format!("netns add {name}m{host}"));
-            network.ip(&format!("link add {name}v{host} type veth peer name eth0 netns {name}m{host}"));
-            network.ip(&format!("link set {name}v{host} master {name} up"));
-            network.ip(&format!("-n {name}m{host} link set lo up"));
-            network.ip(&format!("-n {name}m{host} addr add 10.213.9.{host}/24 dev eth0"));
-            network.ip(&format!("-n {name}m{host} link set eth0 up"));
-        }
-        Some(network)
-    }
-
-    fn ip(&self, arguments: &str) {
-        let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
-        assert!(status.success() || std::thread::panicking(), "ip {arguments}");
-    }
-
-    fn cable(&self, host: usize, state: &str) {
-        self.ip(&format!("link set {}v{host} {state}", self.0));
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        (1..=3).for_each(|host| self.ip(&format!("netns del {}m{host}", self.0)));
-        self.ip(&format!("link del {}", self.0));
-    }
-}
-
-#[child_entry(on_loss = retry(3))]
-fn squares_slowly(x: u64) -> (u64, u32, u32) {
-    std::thread::sleep(Duration::from_millis(100));
-    (x * x, std::process::id(), std::os::unix::process::parent_id())
-}
-
 /// No end, no reset: nothing arrives any more. And later it does again.
 #[test]
 fn the_cable_is_pulled_and_put_back() {
-    let Some(network) = Network::new() else { return };
-    let spaces: Vec<String> = (1..=3).map(|host| format!("{}m{host}", network.0)).collect();
-    let prefixes: Vec<[&str; 4]> = spaces.iter().map(|space| ["ip", "netns", "exec", space]).collect();
+    let Some(network) = Network::new(9) else { return };
+    let prefixes = [1, 2, 3].map(|host| network.prefix(host));
+    let prefixes: Vec<[&str; 4]> = prefixes.iter().map(|prefix| prefix.each_ref().map(String::as_str)).collect();
     let names = ["m1", "m2", "m3"];
     let places: Vec<(&str, SocketAddr, &[&str])> = (0..3)
-        .map(|host| (names[host], format!("10.213.9.{}:2222", host + 1).parse().unwrap(), &prefixes[host][..]))
+        .map(|host| (names[host], format!("{}:2222", network.address(host + 1)).parse().unwrap(), &prefixes[host][..]))
         .collect();
     let (directory, _servers) = start(&places).expect("there is a server");
     let engine: Engine = format!("ssh:-F {} m1,m2,m3", directory.join("config").display()).parse().unwrap();

@@ -33,7 +33,7 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
     adopted.prepare_to_stay();
     let adopted = Arc::new(adopted);
     panic::watch_for(&adopted);
-    let begun = begin(first, &adopted);
+    let begun = begin(first, &adopted, ring.as_ref());
     flush();
     match begun {
         Ok(packed) => must_deliver(reply::send(Kind::Value, &[], packed, &adopted)),
@@ -61,7 +61,7 @@ pub(super) fn serve(first: Frame, mut adopted: Adopted) -> ! {
 }
 
 /// Confines the process, puts inherited statics in place and runs the initializer, whose result is given.
-fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
+fn begin(frame: Frame, adopted: &Arc<Adopted>, ring: Option<&Ring>) -> Result<Packed, Error> {
     let Frame { items, blobs, attachments, .. } = frame;
     let damaged = || Error::new(ErrorKind::Protocol, "the worker's orders cannot be read");
     let (head, rest) = CallHead::decode(&items).ok_or_else(damaged)?;
@@ -76,6 +76,9 @@ fn begin(frame: Frame, adopted: &Arc<Adopted>) -> Result<Packed, Error> {
         .with_source(error)
     })?;
     events::send_up_to(head.events, adopted);
+    if let Some(ring) = ring {
+        ring.enter_own();
+    }
     if head.name.is_empty() {
         inherit::restore(rest)?;
         return Ok(Packed::default());

@@ -10,6 +10,7 @@
 //! word 0    the next task to begin; worker and pool both move it, by compare-and-swap
 //! word 8    how much the worker has written, in words
 //! word 16   how much the pool has read, in words
+//! word 24   not 0 as soon as the program's own code may have begun: inherited statics, the initializer
 //! word 32 … the answers, each in whole words: its head, and its bytes
 //! ```
 //! The head of an answer is the length of the bytes in its lower half, with the highest bit of that half set if they are an
@@ -35,6 +36,7 @@ use crate::sys::Shared;
 const NEXT: usize = 0;
 const WRITTEN: usize = 8;
 const READ: usize = 16;
+const OWN: usize = 24;
 const DATA: usize = 32;
 
 /// How much memory a worker shares with its pool: some thousand small answers. In all it is a whole number of pages,
@@ -155,6 +157,16 @@ impl Ring {
         next
     }
 
+    /// What follows is the program's own, and how that goes says nothing about the machine: in the worker.
+    pub(crate) fn enter_own(&self) {
+        self.word(OWN).store(1, Ordering::Release);
+    }
+
+    /// Whether a worker came so far, also one that is gone: in the pool.
+    pub(crate) fn has_entered_own(&self) -> bool {
+        self.word(OWN).load(Ordering::Acquire) != 0
+    }
+
     /// Writes an answer: in the worker. `false` if there is no room for it.
     pub(crate) fn push(&mut self, answer: Answer<'_>) -> bool {
         let words = 1 + answer.body.len().div_ceil(WORD);
@@ -258,6 +270,14 @@ mod tests {
             assert!(answers.get(0).is_none() && !answers.is_end(0));
         }
         assert_eq!(Answers(vec![32, 0, 0, 0, 0]).get(0).unwrap().1, 5);
+    }
+
+    #[test]
+    fn it_is_seen_how_far_a_worker_came() {
+        let Some(ring) = ring() else { return };
+        assert!(!ring.has_entered_own());
+        ring.enter_own();
+        assert!(ring.has_entered_own() && ring.next() == 0);
     }
 
     #[test]

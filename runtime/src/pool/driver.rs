@@ -188,6 +188,11 @@ impl Driver {
         self.begun.take()
     }
 
+    /// Whether it came to what is the program's own; `None` if nobody can tell.
+    pub(super) fn has_entered_own(&self) -> Option<bool> {
+        self.ring.as_ref().map(Ring::has_entered_own)
+    }
+
     /// Does what can be done without waiting; answers go to `deliveries`. `true` if there may be more to do.
     /// With `leaves_answers` they stay where they are, for somebody else.
     pub(super) fn turn(&mut self, deliveries: &mut Deliveries, leaves_answers: bool) -> Result<bool, End> {

@@ -136,6 +136,14 @@ impl Job {
         self.bundle.first + self.tasks.start as u64
     }
 
+    /// Gives it its inherited statics, before it is divided.
+    #[cfg(feature = "engines")]
+    pub(super) fn inherit(&mut self, values: &Arc<Values>) {
+        if let Some(bundle) = Arc::get_mut(&mut self.bundle) {
+            bundle.values = Arc::clone(values);
+        }
+    }
+
     fn start(&self) -> usize {
         self.tasks.start.checked_sub(1).map_or(0, |before| self.bundle.ends[before])
     }

@@ -39,7 +39,7 @@ pub mod engines {
 
     pub use super::engine::{
         Before, Carrier, Errand, Event, Posted, Scheme, Station, Transport, Wake, build_id, error, error_with, failure,
-        open, post, too_large,
+        failure_in, nobody, open, post, too_large, unfit,
     };
 }
 pub use figures::Figures;

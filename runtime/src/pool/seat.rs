@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::builder::Settings;
-use super::common::{Common, Next, Seat};
+use super::common::{Common, Fault, Next, Seat};
 use super::direct::lock;
 use super::driver::{Driver, End, HoldUp};
 use super::job::Job;
@@ -55,7 +55,7 @@ pub(super) fn run(common: &Common, seat: &Seat) {
                 }
                 match start(common, values) {
                     Ok(driver) => Life { common, seat, is_ready: false, started: Instant::now() }.run(driver),
-                    Err(error) => common.failed_to_start(error),
+                    Err(error) => common.failed_to_start(error, Fault::Start),
                 }
             }
         }
@@ -315,6 +315,16 @@ impl Life<'_> {
         false
     }
 
+    /// Whose fault it is that it was of no use.
+    fn fault(&self, driver: &Driver) -> Fault {
+        let has_initializer = self.common.settings.initializer.is_some();
+        match driver.has_entered_own() {
+            Some(true) if !self.is_ready || has_initializer => Fault::Own,
+            None if has_initializer => Fault::Own,
+            _ => Fault::Start,
+        }
+    }
+
     fn finish(mut self, driver: &mut Driver, end: Option<End>, mut deliveries: Deliveries) {
         self.common.not_idle(self.seat);
         let end = match end {
@@ -357,6 +367,6 @@ impl Life<'_> {
         if !self.is_ready {
             driver.span.begins(Some(&error));
         }
-        self.common.failed_to_start(error);
+        self.common.failed_to_start(error, self.fault(driver));
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Setup {
     dir: TempDir,
     door: Door,
     largest: &'static str,
+    /// Where the servers listen.
+    host: String,
     ports: Vec<u16>,
     servers: Vec<Option<Bound>>,
     agents: Vec<Bound>,
@@ -86,6 +88,15 @@ impl Setup {
 
     /// The same, whose messages are not longer than this.
     pub(crate) fn with_messages(servers: usize, door: Door, largest: &'static str) -> Option<Self> {
+        Self::listening("127.0.0.1", servers, door, largest)
+    }
+
+    /// One server at another address, whose agents may be cut off.
+    pub(crate) fn at(host: &str) -> Option<Self> {
+        Self::listening(host, 1, Door::Open, "8MB")
+    }
+
+    fn listening(host: &str, servers: usize, door: Door, largest: &'static str) -> Option<Self> {
         nats_server()?;
         let dir = tempfile::tempdir().unwrap();
         if door == Door::Guarded {
@@ -96,7 +107,8 @@ impl Setup {
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         drop(listeners);
         let query = format!("heartbeat=4&replicas={}", if servers == 3 { 3 } else { 1 });
-        let mut setup = Self { dir, door, largest, ports, servers: Vec::new(), agents: Vec::new(), query };
+        let host = host.to_owned();
+        let mut setup = Self { dir, door, largest, host, ports, servers: Vec::new(), agents: Vec::new(), query };
         for number in 0..servers {
             setup.servers.push(None);
             setup.configure(number, servers);
@@ -121,8 +133,10 @@ impl Setup {
 
     fn configure(&self, number: usize, servers: usize) {
         let mut text = String::new();
-        let (port, largest) = (self.ports[number], self.largest);
-        writeln!(text, "server_name: s{number}\nlisten: \"127.0.0.1:{port}\"\nmax_payload: {largest}").unwrap();
+        let (host, port, largest) = (&self.host, self.ports[number], self.largest);
+        writeln!(text, "server_name: s{number}\nlisten: \"{host}:{port}\"\nmax_payload: {largest}").unwrap();
+        // Who is cut off is noticed before the test is over.
+        writeln!(text, "ping_interval: \"2s\"\nping_max: 2\nwrite_deadline: \"2s\"").unwrap();
         let store = self.path(&format!("store{number}"));
         writeln!(text, "jetstream {{ store_dir: \"{store}\", max_mem: 64MB, max_file: 1GB }}").unwrap();
         match self.door {
@@ -151,7 +165,7 @@ impl Setup {
         let log = self.dir.path().join(format!("server{number}.log"));
         self.servers[number] = Some(Bound::start(&command, &log, &[]));
         let port = self.ports[number];
-        eventually("the server listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        eventually("the server listens", || TcpStream::connect((&*self.host, port)).ok());
     }
 
     /// As SIGKILL does it.
@@ -161,13 +175,24 @@ impl Setup {
 
     /// Starts an agent, and gives its process id. It serves the queue a moment later.
     pub(crate) fn start_agent(&mut self) -> u32 {
+        self.start_agent_behind(&[])
+    }
+
+    /// The same, by a command that becomes what is behind it.
+    pub(crate) fn start_agent_behind(&mut self, prefix: &[String]) -> u32 {
         let program = std::env::current_exe().unwrap();
         let url = format!("{}&workers=2", self.url());
         let mut environment = vec![("SPAWNSAFE_AGENT", url)];
         environment.extend(self.secrets());
         let log = self.dir.path().join("agents.log");
-        self.agents.push(Bound::start(&[program.to_str().unwrap()], &log, &environment));
+        let command: Vec<&str> = prefix.iter().map(String::as_str).chain([program.to_str().unwrap()]).collect();
+        self.agents.push(Bound::start(&command, &log, &environment));
         self.agents.last().unwrap().pid
+    }
+
+    /// The process ids of all agents that were started.
+    pub(crate) fn agents(&self) -> Vec<u32> {
+        self.agents.iter().map(|agent| agent.pid).collect()
     }
 
     /// What a program is told that may come in.
@@ -188,7 +213,7 @@ impl Setup {
 
     pub(crate) fn url(&self) -> String {
         let servers = self.servers.len();
-        let hosts: Vec<String> = self.ports[..servers].iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let hosts: Vec<String> = self.ports[..servers].iter().map(|port| format!("{}:{port}", self.host)).collect();
         format!("nats://{}?{}", hosts.join(","), self.query)
     }
 

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-#[cfg(feature = "engines")]
-use super::Stage;
 use super::{Common, Seat, State};
+#[cfg(feature = "engines")]
+use super::{Fault, Stage};
 #[cfg(feature = "engines")]
 use crate::child::complain;
 #[cfg(feature = "engines")]
@@ -105,7 +105,7 @@ impl Common {
         }
         let error = error(true);
         let jobs = state.empty();
-        state.stage = Stage::Broken(error.copy());
+        state.stage = Stage::Broken(error.copy(), Fault::Start);
         drop(state);
         self.fail(jobs, || error.copy());
     }
@@ -116,9 +116,9 @@ impl Common {
     }
 
     /// Why no worker can begin, if none can.
-    pub(in crate::pool) fn broken(&self) -> Option<Error> {
+    pub(in crate::pool) fn broken(&self) -> Option<(Error, Fault)> {
         match &self.state().stage {
-            Stage::Broken(error) => Some(error.copy()),
+            Stage::Broken(error, fault) => Some((error.copy(), *fault)),
             _ => None,
         }
     }

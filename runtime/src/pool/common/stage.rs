@@ -21,9 +21,18 @@ pub(super) enum Stage {
     /// It takes no more tasks, and ends when it has none.
     Closed,
     /// Its workers cannot begin.
-    Broken(Error),
+    Broken(Error, #[cfg_attr(not(feature = "engines"), allow(dead_code))] Fault),
     /// It ends now, and why.
     Ended(Error),
+}
+
+/// What keeps workers from beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Fault {
+    /// None is started here, or not with these settings: on another machine it may go well.
+    Start,
+    /// The initializer has failed, or an inherited static, as it would everywhere.
+    Own,
 }
 
 impl Common {
@@ -32,7 +41,7 @@ impl Common {
         let state = self.state();
         let has_nothing_left = self.open.load(Ordering::Acquire) == 0;
         match state.stage {
-            Stage::Broken(_) | Stage::Ended(_) => return Next::Leave,
+            Stage::Broken(..) | Stage::Ended(_) => return Next::Leave,
             Stage::Closed if has_nothing_left => return Next::Leave,
             Stage::Open | Stage::Closed => {}
         }
@@ -56,7 +65,7 @@ impl Common {
 
     /// Whether workers are to end at once, whatever they do.
     pub(in crate::pool) fn must_leave(&self) -> bool {
-        matches!(self.state().stage, Stage::Ended(_) | Stage::Broken(_))
+        matches!(self.state().stage, Stage::Ended(_) | Stage::Broken(..))
     }
 
     /// What tasks are told that were running when the pool ended.
@@ -65,7 +74,7 @@ impl Common {
     }
 
     /// A worker has ended before it was of any use.
-    pub(in crate::pool) fn failed_to_start(&self, error: Error) {
+    pub(in crate::pool) fn failed_to_start(&self, error: Error, fault: Fault) {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.failures.min(8) - 1);
@@ -76,7 +85,7 @@ impl Common {
         }
         let error = texts::broken(state.failures, &error);
         let jobs = state.empty();
-        state.stage = Stage::Broken(error.copy());
+        state.stage = Stage::Broken(error.copy(), fault);
         state.seats.iter().for_each(|seat| seat.waker.wake());
         drop(state);
         self.fail(jobs, || error.copy());
@@ -118,7 +127,7 @@ impl Common {
     pub(in crate::pool) fn end(&self, error: &Error) {
         let mut state = self.state();
         let jobs = state.empty();
-        if !matches!(state.stage, Stage::Broken(_)) {
+        if !matches!(state.stage, Stage::Broken(..)) {
             state.stage = Stage::Ended(error.copy());
         }
         state.seats.iter().for_each(|seat| seat.waker.wake());
@@ -132,7 +141,7 @@ impl Stage {
     pub(super) fn objection(&self) -> Option<Error> {
         match self {
             Stage::Open => None,
-            Stage::Broken(error) => Some(error.copy()),
+            Stage::Broken(error, _) => Some(error.copy()),
             Stage::Closed | Stage::Ended(_) => Some(texts::closed()),
         }
     }
@@ -141,7 +150,7 @@ impl Stage {
     pub(super) fn refusal(&self) -> Option<Error> {
         match self {
             Stage::Open | Stage::Closed => None,
-            Stage::Broken(error) | Stage::Ended(error) => Some(error.copy()),
+            Stage::Broken(error, _) | Stage::Ended(error) => Some(error.copy()),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod answering;
 mod jobs;
 mod numbers;
+mod shorts;
 pub(in crate::pool) mod station;
 mod streams;
 

@@ -73,6 +73,18 @@ pub enum Event {
         /// What people call the agent.
         node: String,
     },
+    /// An agent has put a parcel back into the queue. It is for others now.
+    HandedBack {
+        /// Its number.
+        parcel: u64,
+    },
+    /// On an agent no worker can be started, or not for this pool.
+    Unfit {
+        /// What people call the agent.
+        node: String,
+        /// Why, as [`failure`](super::failure) gives it.
+        why: Vec<u8>,
+    },
     /// Some answers of a parcel.
     Answers {
         /// Its number.

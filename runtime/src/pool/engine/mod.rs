@@ -45,7 +45,7 @@ pub(crate) use agent::enter as enter_agent;
 pub use agent::station::{Before, Errand, Station};
 pub use foreign::{Carrier, Event, Scheme, Transport, Wake, build_id, error, error_with};
 pub(super) use node::run;
-pub use parcel::{Posted, failure, open, post, too_large};
+pub use parcel::{Posted, failure, failure_in, nobody, open, post, too_large, unfit};
 pub(super) use place::Place;
 pub(super) use queue::{Line, run as run_queue};
 pub(super) use texts::{not_carried, not_resized};

@@ -131,6 +131,25 @@ pub fn failure(error: &Error) -> Vec<u8> {
     bytes_of(Outbox::new(Kind::Failure, &[], child::pack_error(error)))
 }
 
+/// The error that [`failure`] has packed.
+#[must_use]
+pub fn failure_in(bytes: &[u8]) -> Option<Error> {
+    let frame = frames(bytes).next().flatten().filter(|frame| frame.kind == Kind::Failure)?;
+    Some(handle::failure(&frame.items, frame.blobs))
+}
+
+/// An error of workers that cannot be started on a node.
+#[must_use]
+pub fn unfit(node: &str, error: &Error) -> Error {
+    texts::unfit(node, error)
+}
+
+/// What is to be done where nobody serves a queue.
+#[must_use]
+pub fn nobody(url: &str) -> String {
+    texts::nobody(url)
+}
+
 /// The value in the answer to a posted call.
 pub fn open<R: SpawnSafe>(answer: &[u8]) -> Result<R, Error> {
     let damaged = || Error::new(ErrorKind::Protocol, "what is stored as its answer cannot be read");

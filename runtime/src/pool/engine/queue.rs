@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::answers::Flight;
 use super::credit::Credit;
 use super::foreign::{Carrier, Event, Wake};
-use super::parcel::{Standing, frames};
+use super::parcel::{Standing, failure_in, frames};
 use super::texts;
 use crate::child::complain;
 use crate::error::{Error, ErrorKind};
@@ -72,6 +72,7 @@ pub(in crate::pool) fn run(common: &Common, seat: &Arc<Seat>, line: Line) {
         cancellations: 0,
         alone_since: Some(now),
         has_complained: false,
+        unfit: None,
     };
     queue.live();
 }
@@ -107,6 +108,8 @@ struct Queue<'a> {
     /// Since when there is no worker.
     alone_since: Option<Instant>,
     has_complained: bool,
+    /// When an agent has said that no worker can be started there, and why, if nothing was answered since.
+    unfit: Option<(Instant, Error)>,
 }
 
 impl Queue<'_> {
@@ -160,7 +163,16 @@ impl Queue<'_> {
             let error = format!("{} came within {limit:?}: {}", "no worker", texts::nobody(&self.line.url));
             return Err(End::Broken(Error::new(ErrorKind::TimedOut, error)));
         }
-        if alone >= LONELY && self.flight.len() > 0 && !std::mem::replace(&mut self.has_complained, true) {
+        if alone < LONELY || self.flight.len() == 0 {
+            return Ok(());
+        }
+        // Those that were there have said why they are not.
+        if let Some((said, error)) = &self.unfit {
+            if *said + LONELY >= since {
+                return Err(End::Broken(error.copy()));
+            }
+        }
+        if !std::mem::replace(&mut self.has_complained, true) {
             complain(format_args!("a pool has tasks for {alone:?} and {}", texts::nobody(&self.line.url)));
         }
         Ok(())
@@ -182,7 +194,18 @@ impl Queue<'_> {
                         parcel.node = Some(node);
                     }
                 }
+                Event::HandedBack { parcel } => {
+                    if let Some(parcel) = self.parcels.get_mut(&parcel) {
+                        parcel.node = None;
+                    }
+                }
+                Event::Unfit { node, why } => {
+                    if let Some(error) = failure_in(&why) {
+                        self.unfit = Some((Instant::now(), texts::unfit(&node, &error)));
+                    }
+                }
                 Event::Answers { parcel, bytes } => {
+                    self.unfit = None;
                     self.accept(parcel, &bytes, deliveries)?;
                     self.settle(parcel);
                 }

@@ -76,7 +76,7 @@ impl Answering {
             }
             let pause = if is_brisk { ACKNOWLEDGE } else { pause };
             self.collect(&mut letters, Instant::now() + pause);
-            if let Some(error) = self.common.broken() {
+            if let Some((error, _)) = self.common.broken() {
                 self.give_up(letters, &error);
             }
             if !letters.is_empty() {

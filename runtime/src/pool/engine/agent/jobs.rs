@@ -39,6 +39,8 @@ pub(super) fn read_jobs(
     while !rest.is_empty() {
         let (NodeRun { number, timeout, run }, records, after) = NodeRun::decode(rest, entries.len() as u32)?;
         rest = after;
+        // Each task has one byte at least: a few may not stand for many.
+        let last = number.checked_add(run.count.into()).filter(|_| run.count as usize <= records.len())?;
         let mut records = &records[..];
         if let Some(EntryHead { index, position, name }) = run.new {
             let found = find(index, name, position).map(|entry| (entry, index));
@@ -49,14 +51,13 @@ pub(super) fn read_jobs(
             Ok(entry) => *entry,
             Err(name) => {
                 let error = || texts::unknown_entry().in_entry(name.clone());
-                (0..run.count.into()).for_each(|task| refuse(number.wrapping_add(task), error()));
+                (number..last).for_each(|task| refuse(task, error()));
                 continue;
             }
         };
         // Each can be cancelled by itself.
         let mailbox = Arc::new(Mailbox::forwarding(Arc::clone(to.mailbox)));
-        let room = (run.count as usize).min(records.len());
-        let mut bundle = Bundle::new(entry, (&mailbox, to.values), number, room);
+        let mut bundle = Bundle::new(entry, (&mailbox, to.values), number, run.count as usize);
         for _ in 0..run.count {
             let (TaskRecord(arguments), others) = TaskRecord::decode(records)?;
             records = others;

@@ -5,29 +5,13 @@ use std::ops::Range;
 
 use crate::pool::engine::parcel::frames;
 use crate::pool::job::Job;
-use crate::wire::node::{NodeRun, decode_numbers};
+use crate::wire::node::decode_numbers;
 use crate::wire::parcel::ShortHead;
 use crate::wire::{AnswerHead, Kind, NodeKind, TaskRecord};
 
-/// The tasks of a parcel that has so many, and the names of their entries. `None` if it cannot be read, or claims to have more
-/// tasks than it has.
-pub(super) fn names(mut runs: &[u8], tasks: Range<u64>) -> Option<Vec<(Range<u64>, &str)>> {
-    let (mut known, mut named, mut total) = (Vec::new(), Vec::new(), 0_u64);
-    while !runs.is_empty() {
-        let (NodeRun { number, run, .. }, records, rest) = NodeRun::decode(runs, known.len() as u32)?;
-        runs = rest;
-        known.extend(run.new.map(|new| new.name));
-        // Each task has one byte at least.
-        let count = u64::from(run.count);
-        let end = number.checked_add(count).filter(|_| count <= records.len() as u64)?;
-        // A few bytes may stand for many tasks.
-        total += count;
-        if number < tasks.start || end > tasks.end || total > tasks.end - tasks.start {
-            return None;
-        }
-        named.push((number..end, *known.get(run.entry as usize)?));
-    }
-    Some(named)
+/// The numbers of a job's tasks.
+pub(super) fn numbers_of(job: &Job) -> Range<u64> {
+    job.first()..job.first() + job.len() as u64
 }
 
 /// The tasks that have no answer yet.

@@ -9,23 +9,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::numbers::{names, note_answered, without};
+use super::numbers::{note_answered, numbers_of, without};
+use super::shorts::{ROOM, Shorts};
 use super::streams::{Runs, is_loss};
 use super::{Destination, FailedValue, Find, read_jobs, read_orders, room};
 use crate::child;
 use crate::error::{Error, ErrorKind};
+use crate::handle;
 use crate::inherit::{self, Values};
 use crate::link::{Frame, Outbox};
 use crate::pool::Pool;
+use crate::pool::builder::Settings;
+use crate::pool::common::Fault;
 use crate::pool::engine::parcel::{bytes_of, frames};
 use crate::pool::engine::texts;
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Letter};
 use crate::pool::mailbox::{Mailbox, Until};
 use crate::registry;
+use crate::sys::Stdio;
 use crate::wire::node::encode_numbers;
-use crate::wire::parcel::{ParcelHead, ShortHead};
-use crate::wire::{AnswerHead, Blob, GlobalValue, Kind, NodeKind, Packed, TaskRecord};
+use crate::wire::parcel::ParcelHead;
+use crate::wire::{AnswerHead, Blob, GlobalValue, Kind, NodeKind, Packed};
 
 /// How many pools are kept, for those who submit with different settings. Each has as many workers as the machine.
 const MOST_POOLS: usize = 4;
@@ -33,14 +38,11 @@ const MOST_POOLS: usize = 4;
 /// For how long one is kept that has nothing to do.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How much of short answers goes into one frame.
-const MOST_BYTES: usize = 128 << 10;
-
-/// What an answer takes in a frame of its own, besides itself, and more than that.
-const ROOM: usize = 64;
-
 /// More tasks than a pool puts into one parcel.
 const MOST_TASKS: u32 = 1 << 16;
+
+/// How long a worker may take to begin that is started for nothing else.
+const TRIAL: Duration = Duration::from_secs(30);
 
 /// The agent: what its errands have in common.
 pub struct Station {
@@ -96,6 +98,23 @@ impl Station {
         self.workers
     }
 
+    /// Starts a worker for nothing else than to see whether that is possible here now. Takes a moment.
+    pub fn try_worker() -> Result<(), Error> {
+        let (stdout, stderr) = (Stdio::null(), Stdio::null());
+        let settings =
+            Settings { dispatch: handle::may_start()?, stdout, stderr, initializer_timeout: TRIAL, ..Settings::new() };
+        let pool = Pool::of(settings, 1, Arc::default())?;
+        loop {
+            if let Some((error, _)) = pool.common.broken() {
+                return Err(error);
+            }
+            if !pool.common.processes().is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Begins to run a parcel. The error is of one that cannot be read, so that nobody can be answered.
     pub fn begin(&mut self, parcel: &[u8], before: &Before) -> Result<Errand, Error> {
         let mut all = frames(parcel);
@@ -106,47 +125,49 @@ impl Station {
         let Frame { items, mut blobs, .. } = frame;
         let (head, rest) = ParcelHead::decode(&items).ok_or_else(texts::damaged_parcel)?;
         let (statics, runs) = inherit::split(rest).ok_or_else(texts::damaged_parcel)?;
+        if head.count > MOST_TASKS {
+            return Err(texts::damaged_parcel());
+        }
         let of_tasks = blobs.split_off(blobs.len().min(head.blobs.into()));
+        let tasks = head.first..head.first + u64::from(head.count);
+        let mut answered = BTreeSet::new();
+        before.answers.iter().for_each(|bytes| note_answered(bytes, &tasks, &mut answered));
         let mut errand = Errand {
             local: None,
             node: self.name.clone(),
             largest: self.largest,
-            attempt: before.attempts + 1 + head.retries.saturating_sub(before.attempts),
+            attempt: before.attempts + 1,
+            may_repeat: before.attempts < head.retries,
             mailbox: Arc::default(),
             runs: Runs::default(),
             open: 0,
+            lost: 0,
             ready: Vec::new(),
-            jobs: Vec::new(),
             is_broken: false,
+            unstarted: None,
         };
-        let tasks = head.first..head.first + u64::from(head.count);
-        if head.count > MOST_TASKS {
-            return Err(texts::damaged_parcel());
-        }
-        let mut answered = BTreeSet::new();
-        before.answers.iter().for_each(|bytes| note_answered(bytes, &tasks, &mut answered));
-        let named = names(runs, tasks).ok_or_else(texts::damaged_parcel)?;
+        let mut jobs = errand.read(runs, of_tasks, &tasks, &answered, self.find).ok_or_else(texts::damaged_parcel)?;
         if before.attempts > head.retries {
             let node = before.node.as_deref().unwrap_or("a node");
-            errand.refuse_all(&named, &answered, &texts::lost(node, before.attempts, texts::not_heard_of()));
+            errand.refuse_all(&jobs, &answered, &texts::lost(node, before.attempts, texts::not_heard_of()));
             return Ok(errand);
         }
-        let local = match self.local(head.orders, blobs, &statics) {
+        let (local, values) = match self.local(head.orders, blobs, &statics) {
             Ok(local) => local,
-            Err(error) => {
-                errand.refuse_all(&named, &answered, &error);
+            Err((error, Fault::Own)) => {
+                errand.refuse_all(&jobs, &answered, &error);
+                return Ok(errand);
+            }
+            Err((error, Fault::Start)) => {
+                errand.unstarted = Some(error);
                 return Ok(errand);
             }
         };
-        let values = match local.values(&statics) {
-            Ok(values) => values,
-            Err(error) => {
-                errand.refuse_all(&named, &answered, &error);
-                return Ok(errand);
-            }
-        };
-        errand.take(runs, of_tasks, &values, &answered, head.retries.saturating_sub(before.attempts), self.find)?;
-        let mut jobs = std::mem::take(&mut errand.jobs);
+        jobs.iter_mut().for_each(|job| job.inherit(&values));
+        if !answered.is_empty() {
+            jobs = without(jobs, &answered);
+        }
+        errand.open = jobs.iter().map(Job::len).sum();
         let is_refused = local.pool.common.submit(&mut jobs).is_err();
         errand.local = Some(local);
         if is_refused {
@@ -155,31 +176,40 @@ impl Station {
         Ok(errand)
     }
 
-    /// The pool that orders describe.
-    fn local(&mut self, orders: &[u8], blobs: Vec<Vec<u8>>, statics: &[GlobalValue<'_>]) -> Result<Arc<Local>, Error> {
+    /// The pool that orders describe, and the inherited statics of its tasks.
+    fn local(
+        &mut self,
+        orders: &[u8],
+        blobs: Vec<Vec<u8>>,
+        statics: &[GlobalValue<'_>],
+    ) -> Result<(Arc<Local>, Arc<Values>), (Error, Fault)> {
+        let wrong = |error| (error, Fault::Own);
+        let values = Values::default().with(statics).map_err(wrong)?;
         self.sweep();
         let is_meant = |local: &Arc<Local>| local.orders == orders && local.blobs == blobs;
         // One whose workers cannot begin gives another one the chance to.
         self.pools.retain(|local| !(is_meant(local) && local.pool.common.broken().is_some()));
         if let Some(local) = self.pools.iter().find(|local| is_meant(local)) {
             local.touch();
-            return Ok(Arc::clone(local));
+            return Ok((Arc::clone(local), local.values(values)));
         }
         let failed_value = Arc::default();
-        let begun = read_orders(orders, blobs.clone(), &failed_value, self.find)?;
-        let values = Arc::new(Values::default().with(statics)?);
-        let pool = Pool::of(begun.settings, self.workers, Arc::clone(&values))?;
+        let begun = read_orders(orders, blobs.clone(), &failed_value, self.find).map_err(wrong)?;
+        let values = Arc::new(values);
+        // What the system refuses here it may not refuse elsewhere.
+        let pool =
+            Pool::of(begun.settings, self.workers, Arc::clone(&values)).map_err(|error| (error, Fault::Start))?;
         let local = Arc::new(Local {
             orders: orders.to_vec(),
             blobs,
             pool,
             failed_value,
-            values: Mutex::new(values),
+            values: Mutex::new(Arc::clone(&values)),
             used: AtomicU64::new(0),
             started: Instant::now(),
         });
         self.pools.push(Arc::clone(&local));
-        Ok(local)
+        Ok((local, values))
     }
 
     /// Ends pools that nobody has used for a while, or that are too many.
@@ -213,13 +243,12 @@ impl Local {
     }
 
     /// The inherited statics of a parcel; the same as before if nothing has changed.
-    fn values(&self, statics: &[GlobalValue<'_>]) -> Result<Arc<Values>, Error> {
-        let now = Values::default().with(statics)?;
+    fn values(&self, now: Values) -> Arc<Values> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         if !now.is_same(&values) {
             *values = Arc::new(now);
         }
-        Ok(Arc::clone(&values))
+        Arc::clone(&values)
     }
 }
 
@@ -228,42 +257,51 @@ pub struct Errand {
     local: Option<Arc<Local>>,
     node: String,
     largest: usize,
-    /// Which attempt it will have been if a worker dies for good.
+    /// Which attempt this is.
     attempt: u32,
+    /// A task whose worker dies may be tried again.
+    may_repeat: bool,
     mailbox: Arc<Mailbox>,
     runs: Runs,
     /// Tasks without an answer, all of which are in the pool.
     open: usize,
+    /// Tasks whose workers have died, and that are to be tried again.
+    lost: usize,
     /// Answers that have not been asked for.
     ready: Vec<Vec<u8>>,
-    jobs: Vec<Job>,
     is_broken: bool,
+    /// Why some have not begun.
+    unstarted: Option<Error>,
 }
 
 impl Errand {
-    /// Reads the tasks, without those that have an answer.
-    fn take(
+    /// Reads the tasks, and refuses those of entries that are not here. `None` if they cannot be read, or are others than
+    /// the parcel should have.
+    fn read(
         &mut self,
         runs: &[u8],
         blobs: Vec<Vec<u8>>,
-        values: &Arc<Values>,
+        tasks: &Range<u64>,
         answered: &BTreeSet<u64>,
-        retries: u32,
         find: Find,
-    ) -> Result<(), Error> {
+    ) -> Option<Vec<Job>> {
         let mut refused = Vec::new();
-        let to = Destination { mailbox: &self.mailbox, values, runs: &self.runs };
-        let refuse = |number, error| refused.push((number, error));
-        let jobs = read_jobs(runs, blobs, &mut Vec::new(), &to, retries, find, refuse);
-        let jobs = jobs.ok_or_else(texts::damaged_parcel)?;
+        let to = Destination { mailbox: &self.mailbox, values: &Arc::default(), runs: &self.runs };
+        // What becomes of those whose worker dies is for whoever counts the attempts.
+        let jobs =
+            read_jobs(runs, blobs, &mut Vec::new(), &to, 0, find, |number, error| refused.push((number, error)))?;
+        let is_one = |numbers: Range<u64>| tasks.start <= numbers.start && numbers.end <= tasks.end;
+        let is_own = jobs.iter().all(|job| is_one(numbers_of(job))) && refused.iter().all(|&(n, _)| is_one(n..n + 1));
+        let count = jobs.iter().map(Job::len).sum::<usize>() + refused.len();
+        if !is_own || count as u64 > tasks.end - tasks.start {
+            return None;
+        }
         for (number, error) in refused {
             if !answered.contains(&number) {
                 self.refuse(number, &error);
             }
         }
-        self.jobs = if answered.is_empty() { jobs } else { without(jobs, answered) };
-        self.open = self.jobs.iter().map(Job::len).sum();
-        Ok(())
+        Some(jobs)
     }
 
     /// How many of its tasks have no answer yet.
@@ -286,8 +324,8 @@ impl Errand {
     }
 
     fn answer(&mut self, letters: Vec<Letter>) {
-        let broken = self.local.as_ref().and_then(|local| local.pool.common.broken());
-        let mut shorts = Shorts { bytes: Vec::new(), run: None, limit: self.largest.min(MOST_BYTES) };
+        let broken = self.local.as_ref().and_then(|local| local.pool.common.broken()).map(|(error, _)| error);
+        let mut shorts = Shorts::of_at_most(self.largest);
         for Letter { first, count, content } in letters {
             self.runs.ended(first, count);
             self.open = self.open.saturating_sub(count);
@@ -323,6 +361,7 @@ impl Errand {
                 Content::Failed(error) if broken.as_ref().is_some_and(|broken| error.is_copy_of(broken)) => {
                     self.is_broken = true;
                 }
+                Content::Failed(error) if is_loss(&error) && self.may_repeat => self.lost += 1,
                 Content::Failed(error) if is_loss(&error) => {
                     let note = texts::worker_lost(&self.node, self.attempt);
                     self.refuse(first, &error.with_note(&note));
@@ -330,8 +369,8 @@ impl Errand {
                 Content::Failed(error) => self.refuse(first, &error),
             }
         }
-        if !shorts.bytes.is_empty() {
-            self.send_items(NodeKind::Answers, shorts.bytes);
+        if let Some(last) = shorts.finish() {
+            self.send_items(NodeKind::Answers, last);
         }
         if self.is_broken && self.open == 0 {
             self.breaks();
@@ -342,15 +381,38 @@ impl Errand {
     fn breaks(&mut self) {
         self.open = 0;
         let Some(local) = &self.local else { return };
-        let error = || local.pool.common.broken().unwrap_or_else(|| Error::new(ErrorKind::Closed, "the agent ends"));
+        let closed = || (Error::new(ErrorKind::Closed, "the agent ends"), Fault::Start);
+        let (error, fault) = local.pool.common.broken().unwrap_or_else(closed);
         let value = local.failed_value.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.ready.push(bytes_of(match value {
-            Some((items, blobs)) => {
+        self.ready.push(bytes_of(match (fault, value) {
+            (Fault::Start, _) => {
+                self.unstarted = Some(error);
+                return;
+            }
+            (Fault::Own, Some((items, blobs))) => {
                 let blobs = blobs.into_iter().map(Blob::from).collect();
                 Outbox::new(Kind::Value, &[], Packed { items, blobs, ..Packed::default() })
             }
-            None => Outbox::new(Kind::Failure, &[], child::pack_error(&error())),
+            (Fault::Own, None) => Outbox::new(Kind::Failure, &[], child::pack_error(&error)),
         }));
+    }
+
+    /// Why some of its tasks have not begun, once there are no more answers: no worker can be started here. That is no
+    /// answer, as another agent may be able to.
+    pub fn take_unstarted(&mut self) -> Option<Error> {
+        self.unstarted.take()
+    }
+
+    /// Whether some of its tasks are to be tried again, once there are no more answers: their workers have died.
+    #[must_use]
+    pub fn has_lost_some(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// Whether that can come to be.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        self.may_repeat
     }
 
     fn send_items(&mut self, kind: NodeKind, items: Vec<u8>) {
@@ -358,10 +420,10 @@ impl Errand {
     }
 
     /// Nothing of it has run, or will.
-    fn refuse_all(&mut self, named: &[(Range<u64>, &str)], answered: &BTreeSet<u64>, error: &Error) {
-        for (numbers, entry) in named {
-            let error = error.copy().in_entry((*entry).to_owned());
-            numbers.clone().filter(|number| !answered.contains(number)).for_each(|number| self.refuse(number, &error));
+    fn refuse_all(&mut self, jobs: &[Job], answered: &BTreeSet<u64>, error: &Error) {
+        for job in jobs {
+            let error = error.copy().in_entry(job.bundle.entry.name());
+            numbers_of(job).filter(|number| !answered.contains(number)).for_each(|number| self.refuse(number, &error));
         }
     }
 
@@ -420,40 +482,6 @@ impl Drop for Errand {
         if let Some(local) = &self.local {
             local.touch();
         }
-    }
-}
-
-/// Short answers on their way into frames, none of which is longer than a message may be.
-struct Shorts {
-    bytes: Vec<u8>,
-    /// Where the head of the last run is, and what is in it.
-    run: Option<(usize, ShortHead)>,
-    limit: usize,
-}
-
-impl Shorts {
-    /// Adds one; what was there before comes back if both together would be too long.
-    fn push(&mut self, task: u64, body: &[u8]) -> Option<Vec<u8>> {
-        let is_full = !self.bytes.is_empty() && self.bytes.len() + body.len() + ROOM > self.limit;
-        let full = is_full.then(|| {
-            self.run = None;
-            std::mem::take(&mut self.bytes)
-        });
-        match &mut self.run {
-            Some((at, head)) if head.first + u64::from(head.count) == task => {
-                head.count += 1;
-                let mut bytes = Vec::new();
-                head.encode(&mut bytes);
-                self.bytes[*at..*at + bytes.len()].copy_from_slice(&bytes);
-            }
-            run => {
-                let head = ShortHead { first: task, count: 1 };
-                *run = Some((self.bytes.len(), head));
-                head.encode(&mut self.bytes);
-            }
-        }
-        TaskRecord(body).encode(&mut self.bytes);
-        full
     }
 }
 
