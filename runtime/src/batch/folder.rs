@@ -70,6 +70,13 @@ impl Folder {
         self.root.join(format!("answers/{task}"))
     }
 
+    /// Whether there is an answer, also if it has come this moment. Clients of NFS believe for up to a minute that what was not
+    /// there is not there, unless they notice that its directory has changed, and they look for that when it is opened.
+    pub(super) fn has_answer(&self, task: u32) -> bool {
+        let _ = fs::read_dir(self.answers());
+        self.answer(task).exists()
+    }
+
     pub(super) fn answers(&self) -> PathBuf {
         self.root.join("answers")
     }
@@ -174,6 +181,10 @@ pub(super) fn write_once(path: &Path, write: impl FnOnce(&mut File) -> io::Resul
     });
     // With a rename it is gone.
     let _ = fs::remove_file(&new);
+    if let (Ok(true), Some(directory)) = (&put, path.parent()) {
+        // Its name is to stay as well. Where directories cannot be opened, or file systems do not take that, they do it by themselves.
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    }
     put
 }
 
