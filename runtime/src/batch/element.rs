@@ -251,6 +251,10 @@ impl Array {
             // The scheduler has started it before, and knows that it has ended, or has forgotten that it has.
             while let Some((about, Life::Alive)) = presence::look(&self.folder, id, self.folder.now())? {
                 if self.about.restarts > about.restarts {
+                    if about.batch == self.about.batch {
+                        // Nobody else need wait to find that out.
+                        presence::has_ended(&self.folder, id, &about);
+                    }
                     break;
                 }
                 std::thread::sleep(self.about.silence / 8);

@@ -324,6 +324,10 @@ impl<R: SpawnSafe> Batch<R> {
         for task in self.to_come(scheduler, which, &missing)? {
             missing.remove(&task);
         }
+        // An element that has ended meanwhile has left answers.
+        for [task] in numbered(&self.folder.answers()).map_err(|error| self.not_read(error))? {
+            missing.remove(&task);
+        }
         let mut tasks: Vec<Assigned> = missing.into_iter().map(|(task, (attempt, _))| (task, attempt)).collect();
         tasks.sort_unstable();
         if tasks.is_empty() {

@@ -157,6 +157,13 @@ impl Presence {
     }
 }
 
+/// Says for a process that it has ended, as the scheduler tells who has taken its place. If it has not, it says so with its next beat.
+pub(super) fn has_ended(folder: &Folder, id: ElementId, about: &About) {
+    // Then it is found out later.
+    let file = File::options().write(true).open(id.path(folder));
+    let _ = file.and_then(|mut file| file.write_all(about.encode(ENDED).as_bytes()));
+}
+
 /// What is known of a process that was an element, at a moment of the file system's clock. `None` if there was none.
 pub(super) fn look(folder: &Folder, id: ElementId, now: SystemTime) -> io::Result<Option<(About, Life)>> {
     // Opening it is what asks the server.
@@ -273,6 +280,10 @@ mod tests {
         fs::rename(root.join("kept"), &path).unwrap();
         presence.check().unwrap();
 
+        has_ended(&folder, id, &about);
+        assert_eq!(life(folder.now()), Life::Ended);
+        presence.beat().unwrap();
+        assert_eq!(life(folder.now()), Life::Alive);
         presence.end();
         assert_eq!(life(folder.now()), Life::Ended);
 
