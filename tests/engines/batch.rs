@@ -635,6 +635,26 @@ fn a_task_that_is_killed_with_its_element_is_lost_and_has_no_answer() {
     }
 }
 
+/// Its process dies where the task was believed to be lost, while it runs once more elsewhere.
+#[test]
+fn what_runs_again_is_not_spoiled_by_who_ran_it_before() {
+    let place = Place::new();
+    let Begun { batch, element, task, _processes } = begun(&place, false);
+    signal(element, libc::SIGSTOP);
+    eventually("it counts as lost", || (batch.status().unwrap().lost == 1).then_some(()));
+    fs::remove_file(place.file(0)).unwrap();
+    assert_eq!(batch.resubmit(&shell()).unwrap().tasks, 2);
+    written_ids(&place.file(0));
+    written_ids(&place.file(1));
+    signal(task, libc::SIGKILL);
+    signal(element, libc::SIGCONT);
+    eventually("the first element ends", || (!is_running(element)).then_some(()));
+    let status = batch.status().unwrap();
+    assert_eq!((status.running, status.failed), (2, 0), "{status}");
+    fs::write(place.file("go on"), "").unwrap();
+    assert!(finished(&batch).into_iter().all(|result| result.is_ok()));
+}
+
 /// Whoever removes a directory and makes another batch there gets nothing of what still runs for the first one.
 #[test]
 fn an_element_does_not_go_on_in_another_batch() {

@@ -295,6 +295,11 @@ impl Array {
                 self.check(id.element);
                 match answer {
                     Err(error) if is_loss(&error) && attempt <= retries => {}
+                    // This element was believed to be lost, and who has taken its place may have more luck.
+                    Err(error) if is_loss(&error) && self.folder.has_begun(task, attempt.saturating_add(1)) => {
+                        complain(format_args!("task {task} of a batch, which runs elsewhere as well: {error}"));
+                        return Ok(false);
+                    }
                     answer => return Ok(self.write(task, attempt, answer)),
                 }
             } else {

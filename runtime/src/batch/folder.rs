@@ -70,11 +70,13 @@ impl Folder {
         self.root.join(format!("answers/{task}"))
     }
 
-    /// Whether there is an answer, also if it has come this moment. Clients of NFS believe for up to a minute that what was not
-    /// there is not there, unless they notice that its directory has changed, and they look for that when it is opened.
     pub(super) fn has_answer(&self, task: u32) -> bool {
-        let _ = fs::read_dir(self.answers());
-        self.answer(task).exists()
+        is_there(&self.answer(task))
+    }
+
+    /// Whether somebody has begun a task for the so manieth time.
+    pub(super) fn has_begun(&self, task: u32, attempt: u32) -> bool {
+        is_there(&self.claim(task, attempt))
     }
 
     pub(super) fn answers(&self) -> PathBuf {
@@ -151,6 +153,13 @@ impl Drop for Made<'_> {
             let _ = fs::remove_dir(&self.folder.root);
         }
     }
+}
+
+/// Whether there is such a file, also if it has come this moment. Clients of NFS believe for up to a minute that what was not there is
+/// not there, unless they notice that its directory has changed, and they look for that when it is opened.
+fn is_there(path: &Path) -> bool {
+    let _ = path.parent().map(fs::read_dir);
+    path.exists()
 }
 
 /// A name for a file that is to become this one.

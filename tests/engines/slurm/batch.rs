@@ -23,7 +23,7 @@ fn an_array() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let batch = Batch::create(dir.path().join("100%"), (0..40).map(|_| node::call(200))).unwrap();
+    let batch = Batch::create(dir.path().join("100% \\ 'a' {last}"), (0..40).map(|_| node::call(200))).unwrap();
     let slurm = Scheduler::slurm(["--time=5:00"]).elements(20);
     let submitted = batch.submit(&slurm).unwrap();
     assert_eq!((submitted.tasks, submitted.elements), (40, 20));
