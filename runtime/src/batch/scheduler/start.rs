@@ -117,6 +117,7 @@ impl Scheduler {
             Kind::Slurm { .. } => &[SLURM_NUMBER][..],
             _ => &NUMBERS,
         };
+        // Its own variables have names that nobody's environment has, as it would change them there for the tasks.
         // LSF says 0 to a job that is in no array, and numbers those that are from 1 on; Grid Engine says `undefined`.
         let value = |name: &&str| match *name {
             "LSB_JOBINDEX" => format!(" \"${{{name}#0}}\""),
@@ -130,23 +131,23 @@ impl Scheduler {
             "#!/bin/sh\n\
              # One element of the array {name}: it runs the tasks that are its own. Its number is the first argument, or what the\n\
              # scheduler has put into the environment.\n\
-             number=\n\
-             for told in \"$1\"{numbers}; do\n    \
-                 case $told in\n    \
+             _number=\n\
+             for _told in \"$1\"{numbers}; do\n    \
+                 case $_told in\n    \
                  '' | *[!0-9]*) ;;\n    \
-                 *) number=$told; break ;;\n    \
+                 *) _number=$_told; break ;;\n    \
                  esac\n\
              done\n\
-             log="
+             _log="
         )
         .into_bytes();
         text.extend(quoted(log));
         text.extend_from_slice(
             format!(
-                "$number.log\n\
+                "$_number.log\n\
                  # What is printed is there at once, and whatever the scheduler does with it.\n\
-                 if (: >>\"$log\") 2>/dev/null; then exec >>\"$log\" 2>&1; fi\n\
-                 {BATCH_VARIABLE}=\"{token};{batch:016x};{submission};$number;${{{NODE}:-$(uname -n)}};\""
+                 if (: >>\"$_log\") 2>/dev/null; then exec >>\"$_log\" 2>&1; fi\n\
+                 {BATCH_VARIABLE}=\"{token};{batch:016x};{submission};$_number;${{{NODE}:-$(uname -n)}};\""
             )
             .as_bytes(),
         );
