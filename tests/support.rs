@@ -10,6 +10,7 @@ mod system;
 #[path = "support/windows.rs"]
 mod system;
 
+use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,6 +36,42 @@ pub fn eventually<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
             return value;
         }
         assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The descriptors of this process, when what is open is as `is_quiet` says and the same twice. What belongs to a child is closed
+/// one after the other, and a list of descriptors is read one after the other: a single one may lack what tells that there is a
+/// child, and have the rest of it.
+///
+/// # Panics
+/// If that is not so by the [`DEADLINE`].
+#[must_use]
+#[track_caller]
+pub fn settled(is_quiet: impl Fn(&BTreeMap<u32, String>) -> bool) -> BTreeMap<u32, String> {
+    let mut last = BTreeMap::new();
+    eventually("all children are reaped and let go", || {
+        let descriptors = open_descriptors();
+        let is_same = std::mem::replace(&mut last, descriptors.clone()) == descriptors;
+        (is_same && is_quiet(&descriptors)).then_some(descriptors)
+    })
+}
+
+/// Comes to have no descriptors but those of then. What a thread holds a moment longer is not told from others on every system,
+/// and may have been among those.
+///
+/// # Panics
+/// If there are more by the [`DEADLINE`].
+#[track_caller]
+pub fn comes_to(before: &BTreeMap<u32, String>, settled: impl Fn() -> BTreeMap<u32, String>) {
+    let start = Instant::now();
+    loop {
+        let now = settled();
+        let is_more = now.iter().any(|(number, target)| before.get(number) != Some(target));
+        if !is_more {
+            return;
+        }
+        assert!(start.elapsed() < DEADLINE, "{now:?} is more than {before:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

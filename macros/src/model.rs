@@ -38,6 +38,12 @@ pub(crate) enum Passing {
     LentSlice(Type),
 }
 
+impl Passing {
+    pub(crate) fn is_lent(&self) -> bool {
+        !matches!(self, Passing::Value(_))
+    }
+}
+
 /// The parameters of a checked function.
 pub(crate) fn parameters(function: &ItemFn) -> Vec<Parameter> {
     let typed = function.sig.inputs.iter().filter_map(|input| match input {

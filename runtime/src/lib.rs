@@ -24,6 +24,8 @@
 //! lose them on another. What relies on more than that does not compile, and the error says what to do: see
 //! [`SpawnSafe`](trait@SpawnSafe), and [`guide::refusals`] for every such error with a repair.
 //!
+//! Who knows Python's `multiprocessing` finds its calls beside those of this crate in [`guide::python`].
+//!
 //! # What a child has, and what not
 //! | | |
 //! |---|---|
@@ -38,6 +40,31 @@
 //! [`Child::join`] returns the value, or one [`Error`] for every other end: a panic with its message, place and
 //! backtrace, an exit, a signal, a time limit, a value that cannot be packed, bytes that are no answer. A [`Child`] that
 //! is dropped is killed and reaped; when the parent dies, even by SIGKILL, so do its children.
+//!
+//! ```
+//! use std::time::Duration;
+//! use spawnsafe::{ErrorKind, Stdio, child_entry};
+//!
+//! #[child_entry]
+//! fn untrusted(input: Vec<u8>) -> Result<String, spawnsafe::RemoteError> {
+//!     Ok(String::from_utf8(input)?)
+//! }
+//!
+//! # #[spawnsafe::process_main]
+//! # fn main() {
+//! let call = untrusted::call(b"plugin data".to_vec())
+//!     .name("plugin")
+//!     .env_clear()
+//!     .stdout(Stdio::null())
+//!     .timeout(Duration::from_secs(10));
+//! match call.run() {
+//!     Ok(Ok(text)) => println!("{text}"),
+//!     Ok(Err(error)) => println!("it failed: {error}"),
+//!     Err(error) if error.kind() == ErrorKind::TimedOut => println!("it was too slow"),
+//!     Err(error) => println!("it crashed, and we did not: {error}"),
+//! }
+//! # }
+//! ```
 //!
 //! # Many calls
 //! A [`Pool`] keeps processes and runs calls in them, one after another: [`submit`](Pool::submit), [`map`](Pool::map). A
@@ -85,6 +112,9 @@ pub mod guide {
 
     #[doc = include_str!("docs/limits.md")]
     pub mod limits {}
+
+    #[doc = include_str!("docs/python.md")]
+    pub mod python {}
 
     #[cfg(feature = "engines")]
     #[doc = include_str!("docs/clusters.md")]

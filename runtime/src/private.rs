@@ -7,7 +7,9 @@ pub use crate::handle::Arguments;
 pub use crate::inherit::{Access, Accessed, Computed, Global, RegisteredGlobal, access, access_lazy};
 #[cfg(feature = "engines")]
 pub use crate::pool::engines;
-pub use crate::portable::{ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result};
+pub use crate::portable::{
+    ArgumentCodec, LentCodec, argument, borrowing, lent, pack_result, result, unpack, unpack_lent,
+};
 pub use crate::portable::{Lendable, Passable, Value};
 pub use crate::portable::{
     Trusted, Unknown, Vacant, field, plain_data, trusted, trusted_field, trusted_lent, trusted_slice,
@@ -16,6 +18,7 @@ pub use crate::probe::{Anything, Declared, Missing, Place, Probe, read, read_raw
 pub use crate::registry::{Entry, Origin, Refused, Registered, Run, TestHarness};
 pub use crate::wire::{Fault, Packed, Packer, Unpacker};
 pub use ::core;
+pub use ::core::result::Result::{Err, Ok};
 pub use ::inventory;
 pub use ::spawnsafe_macros::{beside, closure};
 pub use ::std;

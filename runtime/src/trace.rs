@@ -19,6 +19,22 @@ pub(crate) struct Heard(#[cfg(feature = "tracing")] Vec<(Span, Event)>);
 #[derive(Debug)]
 pub(crate) struct Listener(#[cfg(feature = "tracing")] tracing::Dispatch);
 
+/// Whether events of children are to happen here: by default not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Forwards(#[cfg(feature = "tracing")] pub(crate) bool);
+
+impl Forwards {
+    /// Up to which level a child that is started now tells its events, which is up to where anybody here listens; 0 is none.
+    pub(crate) fn level(self) -> u8 {
+        #[cfg(feature = "tracing")]
+        if self.0 {
+            let level = tracing::level_filters::LevelFilter::current().into_level();
+            return level.map_or(0, event::level_number);
+        }
+        0
+    }
+}
+
 #[cfg(feature = "tracing")]
 impl Span {
     /// A child process that runs one entry.
@@ -99,12 +115,6 @@ impl Listener {
             false => tracing::dispatcher::with_default(&self.0, action),
         }
     }
-}
-
-/// Up to which level anybody here listens; 0 is to none.
-#[cfg(feature = "tracing")]
-pub(crate) fn level() -> u8 {
-    tracing::level_filters::LevelFilter::current().into_level().map_or(0, event::level_number)
 }
 
 #[cfg(not(feature = "tracing"))]

@@ -1,7 +1,7 @@
 //! What is left open, and what happens when no more can be opened. All of it in children, whose descriptors are their own.
 
 use spawnsafe::{Error, Pool, Sender, channel, child_entry, duplex};
-use spawnsafe_tests::{children_of, eventually, open_descriptors};
+use spawnsafe_tests::{children_of, comes_to, eventually, open_descriptors, settled};
 
 use super::{counts, sums};
 
@@ -35,12 +35,11 @@ fn uses_channels() -> Result<(), Error> {
 #[child_entry]
 fn leaves_nothing_open() -> Result<(), Error> {
     uses_channels()?;
-    eventually("all children are gone", || children_of(std::process::id()).is_empty().then_some(()));
-    let before = open_descriptors();
-    (0..5).try_for_each(|_| uses_channels())?;
     // A child whose answer is there may still be about to end.
-    eventually("everything is closed", || (open_descriptors() == before).then_some(()));
-    eventually("all children are gone", || children_of(std::process::id()).is_empty().then_some(()));
+    let settled = || settled(|_| children_of(std::process::id()).is_empty());
+    let before = settled();
+    (0..5).try_for_each(|_| uses_channels())?;
+    comes_to(&before, settled);
     Ok(())
 }
 

@@ -127,10 +127,43 @@ fn events_of_tasks_happen_here_within_their_spans() {
 #[test]
 fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     const COUNT: u64 = 5000;
-    let collects = Collects::default();
+    // A subscriber that is not held up hears all or nearly all; the other one loses most of them, and that is known with the result.
+    for holds_up in [Duration::ZERO, Duration::from_millis(1500)] {
+        let collects = Collects { holds_up, ..Collects::default() };
+        let pool = listening(&collects, true);
+        let run = || pool.submit(tells_much::call(COUNT)).unwrap().join().unwrap();
+        assert_eq!(tracing::subscriber::with_default(collects.clone(), run), COUNT);
+        let lost = collects.has_heard(COUNT);
+        // On other systems the worker waits.
+        assert!(
+            lost > 0 || holds_up.is_zero() || !cfg!(target_os = "linux"),
+            "the worker did not come to tell all in time"
+        );
+        // What says that the last ones were lost is of the task as well, and not of what its worker does later.
+        let (spans, events) = (collects.spans.lock().unwrap(), collects.events.lock().unwrap());
+        for event in events.iter().filter(|event| event["message"].contains("were lost")) {
+            assert_eq!(spans[event["in"].parse::<usize>().unwrap() - 1]["span"], "task");
+        }
+    }
+}
+
+#[spawnsafe::child_entry]
+fn tells_in_brief(count: u64) {
+    (0..count).for_each(|number| tracing::info!(number));
+}
+
+/// More of them wait in the connection than are read at once.
+#[test]
+fn short_events_are_heard_before_the_result() {
+    let collects = Collects { holds_up: Duration::from_millis(1500), ..Collects::default() };
     let pool = listening(&collects, true);
-    assert_eq!(pool.submit(tells_much::call(COUNT)).unwrap().join().unwrap(), COUNT);
-    collects.has_heard(COUNT);
+    let run = || pool.submit(tells_in_brief::call(1000)).unwrap().join().unwrap();
+    tracing::subscriber::with_default(collects.clone(), run);
+    collects.has_heard(1000);
+    let (spans, events) = (collects.spans.lock().unwrap(), collects.events.lock().unwrap());
+    for event in events.iter().filter(|event| event.contains_key("number")) {
+        assert_eq!(spans[event["in"].parse::<usize>().unwrap() - 1]["span"], "task", "{event:?}");
+    }
 }
 
 /// A task that tells without end can be stopped like any other.

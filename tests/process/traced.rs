@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use spawnsafe::{Error, Sender, Stdio};
 use spawnsafe::{ErrorKind, Pool, child_entry};
 use spawnsafe_tests::{Collects, DEADLINE, eventually, tells_much};
 
@@ -45,6 +47,47 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     let run = || tells_much::call(COUNT).forward_events(true).run().unwrap();
     assert_eq!(tracing::subscriber::with_default(collects.clone(), run), COUNT);
     collects.has_heard(COUNT);
+}
+
+#[cfg(target_os = "linux")]
+#[child_entry]
+fn tells_and_sends(count: u64, to: Sender<u64>, dies: bool) -> Result<(), Error> {
+    tells_much(count);
+    to.send(count)?;
+    if dies {
+        // A panic while another one unwinds: what was lost before it is said with its last words.
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("twice");
+            }
+        }
+        let _panics = Panics;
+        panic!("once");
+    }
+    Ok(())
+}
+
+/// On other systems the child waits to be joined.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_that_nobody_joins_goes_on_and_says_what_was_lost() {
+    const COUNT: u64 = 5000;
+    for dies in [false, true] {
+        let collects = Collects::default();
+        tracing::subscriber::with_default(collects.clone(), || {
+            let (to, from) = spawnsafe::channel().unwrap();
+            let call = tells_and_sends::call(COUNT, to, dies).stderr(Stdio::null());
+            let child = call.forward_events(true).spawn().unwrap();
+            assert_eq!(from.recv_timeout(DEADLINE).unwrap(), Some(COUNT));
+            match child.join() {
+                Ok(result) => result.unwrap(),
+                Err(error) => assert!(dies && error.kind() == ErrorKind::Panicked, "{error}"),
+            }
+        });
+        let lost = collects.has_heard(COUNT);
+        assert!(lost > 0, "the connection has room for all of them: this tests nothing");
+    }
 }
 
 #[test]

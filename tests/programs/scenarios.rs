@@ -184,16 +184,11 @@ fn leaks() {
 }
 
 /// The descriptors of this process when the last child is gone: `run` does not wait for that, and the thread that watches
-/// lets go of a child a moment after it has ended. What belongs to a child is closed one after the other, and a list of
-/// descriptors is read one after the other: a single one may lack what tells that there is a child, and have the rest of it.
+/// lets go of a child a moment after it has ended.
 fn settled() -> BTreeMap<u32, String> {
-    let mut last = BTreeMap::new();
-    spawnsafe_tests::eventually("all children are reaped and let go", || {
-        let descriptors = open_descriptors();
+    spawnsafe_tests::settled(|descriptors| {
         let watched = descriptors.values().filter(|target| system::is_watched(target)).count();
-        let children = children_of(std::process::id()).len();
-        let is_same = std::mem::replace(&mut last, descriptors.clone()) == descriptors;
-        (is_same && watched == zygotes() && children == zygotes()).then_some(descriptors)
+        watched == zygotes() && children_of(std::process::id()).len() == zygotes()
     })
 }
 
@@ -217,19 +212,8 @@ fn leaks_of_failures() {
     comes_to(&before);
 }
 
-/// Comes to have no descriptors but those of then. What a thread holds a moment longer is not told from others on every system,
-/// and may have been among those.
 fn comes_to(before: &BTreeMap<u32, String>) {
-    let deadline = std::time::Instant::now() + spawnsafe_tests::DEADLINE;
-    loop {
-        let now = settled();
-        let is_more = now.iter().any(|(number, target)| before.get(number) != Some(target));
-        if !is_more {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "{now:?} is more than {before:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    spawnsafe_tests::comes_to(before, settled);
 }
 
 /// Prints the children's ids and waits to be killed.

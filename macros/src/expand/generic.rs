@@ -76,10 +76,10 @@ impl Generic {
         quote!(#(#names),*)
     }
 
-    /// What gives the codec of an argument or of the result.
-    pub(super) fn codec(&self, ty: &Ident, function: &Ident) -> TokenStream {
+    /// The codec of an argument or of the result.
+    pub(super) fn codec(&self, ty: &Ident, constant: &Ident) -> TokenStream {
         let names = self.names();
-        quote!(<#ty as __SpawnsafeCodecs<#names>>::#function())
+        quote!(<#ty as __SpawnsafeCodecs<#names>>::#constant)
     }
 
     /// What gives the entry of the instance.
@@ -197,8 +197,8 @@ impl Generic {
         for (index, parameter) in entry.parameters.iter().enumerate().filter(|(_, one)| self.is_in(&one.ty)) {
             let (ident, cfgs) = (super::entry::codec_ident(index), &parameter.cfgs);
             let (codec, made) = codec(parameter, private, Span::mixed_site());
-            declared.push(quote!(#(#cfgs)* fn #ident() -> #private::#codec;));
-            defined.push(quote!(#(#cfgs)* fn #ident() -> #private::#codec { #private::#made }));
+            declared.push(quote!(#(#cfgs)* const #ident: #private::#codec;));
+            defined.push(quote!(#(#cfgs)* const #ident: #private::#codec = #private::#made;));
             conditions.push(match &parameter.passing {
                 Passing::Lent(ty) if !parameter.borrows => quote!(#private::Value<#ty>: #private::Lendable<#ty>),
                 Passing::Value(ty) | Passing::Lent(ty) | Passing::LentSlice(ty) => {
@@ -207,9 +207,9 @@ impl Generic {
             });
         }
         if let Some(result) = entry.result.as_ref().filter(|result| self.is_in(result)) {
-            let codec = quote!(fn __spawnsafe_result() -> #private::ArgumentCodec<#result>);
+            let codec = quote!(const __SPAWNSAFE_RESULT: #private::ArgumentCodec<#result>);
             declared.push(quote!(#codec;));
-            defined.push(quote!(#codec { #private::result::<#result>() }));
+            defined.push(quote!(#codec = #private::result::<#result>();));
             conditions.push(quote!(#private::Value<#result>: #private::Passable<#result>));
         }
         quote! {

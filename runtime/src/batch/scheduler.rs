@@ -107,10 +107,7 @@ impl Scheduler {
     /// # Errors
     /// [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) if it says nothing that there is.
     pub fn from_env() -> Result<Self, Error> {
-        match std::env::var_os(VARIABLE) {
-            None => Ok(Self::here()),
-            Some(text) => text.to_str().ok_or_else(|| texts::no_scheduler("it is no text"))?.parse(),
-        }
+        words::from_variable(VARIABLE, texts::no_scheduler)
     }
 
     fn here() -> Self {
@@ -183,7 +180,7 @@ impl FromStr for Scheduler {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (name, rest) = text.trim().split_once(':').unwrap_or((text.trim(), ""));
+        let (name, rest) = words::named(text);
         let words = || words::split(rest).map_err(texts::no_scheduler);
         match name {
             "" | "local" if rest.is_empty() => Ok(Self::here()),

@@ -1,7 +1,8 @@
 //! Events of this process on their way to the subscriber of its parent, with feature `tracing`.
 //!
 //! Each is sent when it happens: what an entry has said before it crashes is what is wanted most. Where the parent takes none
-//! for a while, as a program that is stopped does, they are lost and counted, and the entry goes on.
+//! for a while, as a program that is stopped does, or one that waits for something else, they are lost and counted, and the
+//! entry goes on. How many goes with the next event, or before the next frame of another kind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use super::reply::{self, complain};
 use crate::link;
 use crate::sys::Adopted;
 use crate::trace::{self, Event};
-use crate::wire::EventHead;
+use crate::wire::{EventHead, Packed};
 
 /// How long an event may wait until the parent takes it. After that none waits, until one is taken.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -22,6 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// The number of the task that runs, in a worker of a pool.
 static TASK: AtomicU64 = AtomicU64::new(NONE);
 const NONE: u64 = u64::MAX;
+
+/// How many events could not be sent since the last one that could.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Notes which task runs from now on, on all threads.
 pub(super) fn now_runs(task: Option<u64>) {
@@ -31,12 +35,8 @@ pub(super) fn now_runs(task: Option<u64>) {
 /// From now on, sends what happens up to this level.
 pub(super) fn send_up_to(level: u8, adopted: &Arc<Adopted>) {
     let Some(level) = trace::level_of(level) else { return };
-    let sends = Sends {
-        level: LevelFilter::from_level(level),
-        adopted: Arc::clone(adopted),
-        lost: AtomicU64::new(0),
-        is_stuck: AtomicBool::new(false),
-    };
+    let sends =
+        Sends { level: LevelFilter::from_level(level), adopted: Arc::clone(adopted), is_stuck: AtomicBool::new(false) };
     if tracing::subscriber::set_global_default(sends).is_err() {
         complain(format_args!(
             "events of this child process are not forwarded: the program has set a subscriber of its own before `main`"
@@ -44,12 +44,31 @@ pub(super) fn send_up_to(level: u8, adopted: &Arc<Adopted>) {
     }
 }
 
+/// Whether any were lost that nobody was told of yet.
+pub(super) fn has_loss() -> bool {
+    LOST.load(Ordering::Relaxed) > 0
+}
+
+/// What says how many were lost that nobody was told of yet, if any were.
+pub(super) fn loss() -> Option<([u8; 8], Packed)> {
+    let lost = LOST.swap(0, Ordering::Relaxed);
+    (lost > 0).then(|| framed(&Event::of_loss(lost)))
+}
+
+/// Head and body of an event's frame.
+fn framed(event: &Event) -> ([u8; 8], Packed) {
+    let task = TASK.load(Ordering::Relaxed);
+    let head = EventHead((task != NONE).then_some(task)).encode();
+    let mut packer = link::packer();
+    // It is plain data and always packs.
+    let packed = packer.value(event).map(|()| packer.finish());
+    (head, packed.unwrap_or_default())
+}
+
 /// The subscriber of a child.
 struct Sends {
     level: LevelFilter,
     adopted: Arc<Adopted>,
-    /// How many could not be sent since the last one that could.
-    lost: AtomicU64,
     is_stuck: AtomicBool,
 }
 
@@ -63,20 +82,13 @@ impl Subscriber for Sends {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        let event = Event::of(event, lost);
-        let mut packer = link::packer();
-        // It is plain data and always packs.
-        if packer.value(&event).is_err() {
-            return;
-        }
-        let task = TASK.load(Ordering::Relaxed);
-        let head = EventHead((task != NONE).then_some(task)).encode();
+        let lost = LOST.swap(0, Ordering::Relaxed);
+        let (head, packed) = framed(&Event::of(event, lost));
         let patience = if self.is_stuck.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
-        let is_sent = reply::event(&head, packer.finish(), &self.adopted, Instant::now() + patience);
+        let is_sent = reply::event(&head, packed, &self.adopted, Instant::now() + patience);
         self.is_stuck.store(!is_sent, Ordering::Relaxed);
         if !is_sent {
-            self.lost.fetch_add(lost + 1, Ordering::Relaxed);
+            LOST.fetch_add(lost + 1, Ordering::Relaxed);
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use super::events;
 use crate::error::Error;
 use crate::link::{self, Outbox};
 use crate::sys::{self, Adopted};
@@ -74,6 +75,7 @@ pub(super) fn answer(kind: Kind, packed: Packed, adopted: &Adopted) -> Delivery 
         ));
         return Delivery::Impossible;
     }
+    tell_loss(adopted);
     if write(kind, &[], packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
 }
 
@@ -88,6 +90,7 @@ pub(super) fn send(kind: Kind, head: &[u8], packed: Packed, adopted: &Adopted) -
         ));
         return Delivery::Impossible;
     }
+    tell_loss(adopted);
     if write(kind, head, packed, adopted) { Delivery::Done } else { Delivery::NobodyListens }
 }
 
@@ -112,6 +115,7 @@ pub(super) fn last_words(error: &Error, adopted: &Adopted) {
     let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
     if *sent == Sent::Nothing && adopted.is_intact() {
         *sent = Sent::LastWords;
+        tell_loss(adopted);
         write(Kind::LastWords, &[], packed, adopted);
     }
 }
@@ -122,6 +126,22 @@ pub(crate) fn pack_error(error: &Error) -> Packed {
     match packer.value(error) {
         Ok(()) => packer.finish(),
         Err(_) => Packed::default(),
+    }
+}
+
+/// Says now that events were lost, if any were.
+pub(super) fn losses(adopted: &Adopted) {
+    if events::has_loss() && adopted.is_ours() && adopted.is_intact() {
+        let _sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+        tell_loss(adopted);
+    }
+}
+
+/// Says that events were lost, before a frame that waits until the parent takes it: no event may come after those. Under the
+/// lock, so that none is lost in between.
+fn tell_loss(adopted: &Adopted) {
+    if let Some((head, packed)) = events::loss() {
+        write(Kind::Event, &head, packed, adopted);
     }
 }
 

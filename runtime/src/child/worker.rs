@@ -163,6 +163,8 @@ impl Worker {
                 Err(name) => Err(invoke::unknown_entry().in_entry(name.clone())),
             };
             flush();
+            // The answer, in shared memory, may be seen before what is written after it.
+            reply::losses(&self.adopted);
             events::now_runs(None);
             self.answer(task, answer);
             if self.unrung > many {

@@ -13,8 +13,10 @@ use crate::error::Error;
 use crate::inherit;
 use crate::launch::{Environment, Launched, Order, StartMethod};
 use crate::link::{self, Outbox};
+use crate::portable::{ArgumentCodec, LentCodec};
 use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, Piped, Stdio};
+use crate::trace::Forwards;
 use crate::wire::{CallHead, CodecError, Fault, Kind, Packed, Packer, Unpacker};
 
 /// A call of a child entry: the arguments are packed, nothing is started.
@@ -67,21 +69,9 @@ struct Plan {
     timeout: Option<Duration>,
     start_method: Option<StartMethod>,
     /// Whether events of the child are to happen here.
-    #[cfg(feature = "tracing")]
-    forwards: bool,
+    forwards: Forwards,
     /// What was set that concerns the process, and not the call.
     altered: Option<&'static str>,
-}
-
-impl Plan {
-    /// Up to which level a child that is started now tells its events; 0 is none.
-    fn events(&self) -> u8 {
-        #[cfg(feature = "tracing")]
-        if self.forwards {
-            return crate::trace::level();
-        }
-        0
-    }
 }
 
 /// A call without a process of its own: what a pool takes.
@@ -109,6 +99,18 @@ impl Arguments {
         Self { entry, packer: link::packer(), fault: None }
     }
 
+    /// Packs the argument `name`.
+    pub fn pack<T>(&mut self, name: &'static str, value: T, codec: &ArgumentCodec<T>) {
+        let done = (codec.pack)(value, &mut self.packer);
+        self.packed(name, done);
+    }
+
+    /// Packs the argument `name`, which is lent.
+    pub fn pack_lent<T: ?Sized>(&mut self, name: &'static str, value: &T, codec: &LentCodec<T>) {
+        let done = (codec.pack)(value, &mut self.packer);
+        self.packed(name, done);
+    }
+
     /// Where the next argument goes.
     #[inline]
     pub fn packer(&mut self) -> &mut Packer {
@@ -127,12 +129,12 @@ impl Arguments {
 
     /// All arguments are packed.
     #[inline]
-    pub fn call<R>(self, unpack: Unpack<R>) -> Call<R> {
+    pub fn call<R>(self, result: &ArgumentCodec<R>) -> Call<R> {
         let packed = match self.fault {
             None => Ok(self.packer.finish()),
             Some(fault) => Err(fault),
         };
-        Call { entry: self.entry, packed, plan: None, unpack }
+        Call { entry: self.entry, packed, plan: None, unpack: result.unpack }
     }
 }
 
@@ -229,7 +231,8 @@ impl<R> Call<R> {
     /// not.
     ///
     /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Some dozens of events wait for this
-    /// process; where it does not look after the child for longer, further ones are lost, and counted, and the entry goes on. On
+    /// process; where it does not look after the child for longer, further ones are lost, and counted, and the entry goes on: a warning says how
+    /// many, but for the last ones of a child that is killed. On
     /// Windows and macOS the entry waits instead, when what waits fills the connection: join such a child.
     /// A subscriber that the entry installs for the whole process is refused, as there is one; one for a scope
     /// (`tracing::subscriber::with_default`) takes the events of that scope.
@@ -250,7 +253,7 @@ impl<R> Call<R> {
     /// ```
     #[cfg(feature = "tracing")]
     pub fn forward_events(mut self, forward: bool) -> Self {
-        self.altered("forward_events").forwards = forward;
+        self.altered("forward_events").forwards = Forwards(forward);
         self
     }
 
@@ -340,7 +343,7 @@ pub(crate) fn may_start() -> Result<Dispatch, Error> {
 
 /// Starts a process for a call. Without the type of its result, so that all code that is not about values exists once.
 fn start(entry: &'static Entry, packed: Result<Packed, Box<Fault>>, plan: Plan) -> Result<(Running, Piped), Error> {
-    let events = plan.events();
+    let events = plan.forwards.level();
     order(entry, packed, plan, events)
         .and_then(|(order, method, timeout)| {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

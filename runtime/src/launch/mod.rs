@@ -99,6 +99,15 @@ pub(crate) struct Order {
     pub(crate) shared: Option<Shared>,
 }
 
+impl Order {
+    /// A process that has this one's surroundings and none of its streams, which whoever waits for their end does not wait for.
+    fn in_background(dispatch: Dispatch, outbox: Outbox) -> Self {
+        let environment = Environment::default();
+        let (stdin, stdout, stderr) = (Stdio::null(), Stdio::null(), Stdio::null());
+        Self { dispatch, environment, stdin, stdout, stderr, outbox, shared: None }
+    }
+}
+
 /// A child process that was started.
 pub(crate) struct Launched {
     pub(crate) peer: Box<dyn Peer>,

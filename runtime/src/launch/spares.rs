@@ -22,7 +22,7 @@ use super::exec::{Executed, Execution, execute};
 use super::{Environment, Launched, Order, Peer};
 use crate::link::Outbox;
 use crate::registry::Dispatch;
-use crate::sys::{self, Inherited, Interest, Stdio, Streams, Waker, Watch};
+use crate::sys::{self, Inherited, Interest, Streams, Waker, Watch};
 use crate::wire::{ALERT, Kind, Packed, READY};
 
 /// How long a spare may take to wake up. One that is stopped never does.
@@ -181,16 +181,7 @@ impl Spare {
     fn start(dispatch: Dispatch) -> io::Result<Self> {
         let origin = Origin::now()?;
         let name = Packed { items: sys::process_name().into_bytes(), ..Packed::default() };
-        let order = Order {
-            dispatch,
-            environment: Environment::default(),
-            // Those of this process would stay open in it, though this process may close them.
-            stdin: Stdio::null(),
-            stdout: Stdio::null(),
-            stderr: Stdio::null(),
-            outbox: Outbox::new(Kind::Spare, &[], name),
-            shared: None,
-        };
+        let order = Order::in_background(dispatch, Outbox::new(Kind::Spare, &[], name));
         let Execution { executed, .. } = execute(order)?;
         let spare = Self { executed: Some(executed), origin, alerts: 0 };
         // What another thread has changed meanwhile, the process may have or not.

@@ -10,7 +10,7 @@ use super::{Environment, Launched, Launcher, Order, Peer, exiting};
 use crate::error::Error;
 use crate::link::{self, Frame, Inbox, Outbox, Progress};
 use crate::registry::Dispatch;
-use crate::sys::{self, Command, Ended, Interest, Piped, Shared, Standing, Started, Stdio, Stream, Surroundings};
+use crate::sys::{self, Command, Ended, Interest, Piped, Shared, Standing, Started, Stream, Surroundings};
 use crate::wire::{CallHead, Kind, Packed};
 
 /// See [`StartMethod::Zygote`](super::StartMethod::Zygote).
@@ -172,16 +172,7 @@ impl Kept {
             current_dir: b"",
             events: 0,
         };
-        // Whoever waits for the end of this process's streams is not to wait for the zygote.
-        let order = Order {
-            dispatch,
-            environment: Environment::default(),
-            stdin: Stdio::null(),
-            stdout: Stdio::null(),
-            stderr: Stdio::null(),
-            outbox: Outbox::new(Kind::Zygote, &head.encode(), Packed::default()),
-            shared: None,
-        };
+        let order = Order::in_background(dispatch, Outbox::new(Kind::Zygote, &head.encode(), Packed::default()));
         let Execution { executed, mut outbox, environment, .. } = execute(order)?;
         let mut peer = Box::new(executed);
         let started = match await_word(&mut *peer, &mut outbox) {

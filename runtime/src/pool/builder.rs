@@ -15,6 +15,7 @@ use crate::launch::{Environment, StartMethod};
 use crate::link;
 use crate::registry::{Dispatch, Entry};
 use crate::sys::Stdio;
+use crate::trace::Forwards;
 use crate::wire::{Arrived, Attachment, Blob, WorkerHead};
 
 /// How long a worker may take until it is ready, unless it is said otherwise.
@@ -62,8 +63,7 @@ pub(super) struct Settings {
     pub(super) current_dir: PathBuf,
     pub(super) confinement: WorkerHead,
     /// Events of the workers happen here as well.
-    #[cfg(feature = "tracing")]
-    pub(super) forwards: bool,
+    pub(super) forwards: Forwards,
     /// Where their events go instead, as they are.
     #[cfg(all(feature = "engines", feature = "tracing"))]
     pub(super) relay: Option<Relay>,
@@ -351,7 +351,7 @@ impl PoolBuilder {
     /// ```
     #[cfg(feature = "tracing")]
     pub fn forward_events(mut self, forward: bool) -> Self {
-        self.settings.forwards = forward;
+        self.settings.forwards = Forwards(forward);
         self
     }
 
@@ -418,8 +418,7 @@ impl Settings {
             name: None,
             current_dir: PathBuf::new(),
             confinement: WorkerHead::default(),
-            #[cfg(feature = "tracing")]
-            forwards: false,
+            forwards: Forwards::default(),
             #[cfg(all(feature = "engines", feature = "tracing"))]
             relay: None,
             #[cfg(feature = "engines")]
@@ -445,11 +444,7 @@ impl Settings {
         if let Some(relay) = &self.relay {
             return relay.level;
         }
-        #[cfg(feature = "tracing")]
-        if self.forwards {
-            return crate::trace::level();
-        }
-        0
+        self.forwards.level()
     }
 }
 

@@ -33,6 +33,10 @@ const FRAMES: usize = 64;
 /// How often answers are looked for in a row before other things are.
 const LOOKS: usize = 4;
 
+/// How often the connection is read in a row for what was told before an answer: so many frames are more than it holds. A worker
+/// may tell without end meanwhile.
+const READS: usize = 64;
+
 /// A worker that has not begun a task for so long, and has no other, does not run: it is stopped, or starved.
 const STUCK: Duration = Duration::from_secs(1);
 
@@ -222,7 +226,13 @@ impl Driver {
     fn look(&mut self, deliveries: &mut Deliveries) -> Result<bool, End> {
         for _ in 0..LOOKS {
             let answers = self.pop()?;
-            let read = self.read(deliveries);
+            let mut read = self.read(deliveries);
+            for _ in 1..READS {
+                if answers.is_end(0) || !matches!(read, Ok(true)) {
+                    break;
+                }
+                read = self.read(deliveries);
+            }
             self.accept_short(answers, deliveries)?;
             // What it has rung for may have come after the answers were taken.
             if !std::mem::take(&mut self.has_rung) {

@@ -47,7 +47,8 @@ pub trait Lendable<T: ?Sized + 'static> {
 pub struct ArgumentCodec<T> {
     /// Packs it in the parent.
     pub pack: fn(T, &mut Packer) -> Result<(), CodecError>,
-    unpack: fn(&mut Unpacker<'_>) -> Result<T, CodecError>,
+    /// Unpacks it in the child; a result, in the parent.
+    pub(crate) unpack: fn(&mut Unpacker<'_>) -> Result<T, CodecError>,
 }
 
 /// How a `&T` travels: the parent packs through the reference, the child owns and lends.
@@ -244,24 +245,18 @@ impl Refused {
     }
 }
 
-impl<T> ArgumentCodec<T> {
-    /// Unpacks the argument `name` in the child.
-    pub fn unpack(&self, name: &'static str, unpacker: &mut Unpacker<'_>) -> Result<T, Fault> {
-        (self.unpack)(unpacker).map_err(|error| Fault::argument(name, error))
-    }
-
-    /// How the parent unpacks a result.
-    #[must_use]
-    pub fn unpacker(self) -> fn(&mut Unpacker<'_>) -> Result<T, CodecError> {
-        self.unpack
-    }
+/// Unpacks the argument `name` in the child.
+pub fn unpack<T>(codec: &ArgumentCodec<T>, name: &'static str, unpacker: &mut Unpacker<'_>) -> Result<T, Fault> {
+    (codec.unpack)(unpacker).map_err(|error| Fault::argument(name, error))
 }
 
-impl<T: ?Sized> LentCodec<T> {
-    /// Unpacks what the argument `name` borrows from, in the child.
-    pub fn unpack(&self, name: &'static str, unpacker: &mut Unpacker<'_>) -> Result<Loan<T>, Fault> {
-        (self.unpack)(unpacker).map_err(|error| Fault::argument(name, error))
-    }
+/// Unpacks what the argument `name` borrows from, in the child.
+pub fn unpack_lent<T: ?Sized>(
+    codec: &LentCodec<T>,
+    name: &'static str,
+    unpacker: &mut Unpacker<'_>,
+) -> Result<Loan<T>, Fault> {
+    (codec.unpack)(unpacker).map_err(|error| Fault::argument(name, error))
 }
 
 /// Packs what an entry has returned.

@@ -16,7 +16,7 @@ mod trust;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use codec::{ArgumentCodec, LentCodec, argument, borrowing, field, lent, pack_result, result};
+pub use codec::{ArgumentCodec, LentCodec, argument, borrowing, field, lent, pack_result, result, unpack, unpack_lent};
 pub use codec::{Lendable, Passable, Value};
 pub use lend::LendSafe;
 pub use trust::{Trusted, Unknown, Vacant, plain_data, trusted, trusted_field, trusted_lent, trusted_slice};

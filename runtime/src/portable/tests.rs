@@ -31,14 +31,14 @@ fn unpack<T>(packed: Packed, unpack: impl FnOnce(&mut Unpacker<'_>) -> T) -> T {
 fn there_and_back<T: SpawnSafe>(value: T) -> T {
     let (codec, mut packer) = (argument::<T>(), packer());
     (codec.pack)(value, &mut packer).unwrap();
-    unpack(packer.finish(), |unpacker| codec.unpack("value", unpacker).unwrap())
+    unpack(packer.finish(), |unpacker| super::unpack(&codec, "value", unpacker).unwrap())
 }
 
 #[track_caller]
 fn is_lent<T: LendSafe + PartialEq + Debug + ?Sized>(value: &T) {
     let (codec, mut packer) = (lent::<T>(), packer());
     (codec.pack)(value, &mut packer).unwrap();
-    let loan = unpack(packer.finish(), |unpacker| codec.unpack("value", unpacker).unwrap());
+    let loan = unpack(packer.finish(), |unpacker| super::unpack_lent(&codec, "value", unpacker).unwrap());
     assert_eq!(loan.lend(), value);
 }
 

@@ -90,6 +90,12 @@ impl Event {
         collects.event
     }
 
+    /// That so many were lost.
+    pub(crate) fn of_loss(lost: u64) -> Self {
+        let text = format!("{lost} events of a child process were lost: nobody took them in time");
+        Self { place: Place::unknown(level_number(Level::WARN)), values: vec![Value::Written(text)], lost: 0 }
+    }
+
     /// Whether one of this crate has sent it.
     pub(crate) fn is_sound(&self) -> bool {
         let Place { level: number, name, target, module, file, line: _, fields } = &self.place;
@@ -111,8 +117,7 @@ impl Event {
 
     fn happen(&self, dispatch: &Dispatch, parent: Option<&span::Id>) {
         if self.lost > 0 {
-            let text = format!("{} events of a child process were lost: nobody took them in time", self.lost);
-            emit(dispatch, parent, &Place::unknown(level_number(Level::WARN)), &[Value::Written(text)]);
+            Self::of_loss(self.lost).happen(dispatch, parent);
         }
         if !emit(dispatch, parent, &self.place, &self.values) {
             emit(dispatch, parent, &Place::unknown(self.place.level), &[Value::Written(self.in_words())]);

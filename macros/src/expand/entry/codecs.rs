@@ -1,7 +1,7 @@
 //! How arguments and the result travel: the only code that demands something of their types.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{Ident, ReturnType, Type};
 
 use super::Entry;
@@ -11,7 +11,7 @@ use crate::model::{Parameter, Passing};
 use crate::report::located_at;
 
 pub(in crate::expand) fn codec_ident(index: usize) -> Ident {
-    format_ident!("__spawnsafe_argument_{}", index)
+    format_ident!("__SPAWNSAFE_ARGUMENT_{}", index)
 }
 
 /// The codec of an argument, as a type and as what makes it.
@@ -41,7 +41,7 @@ pub(in crate::expand) fn codec(parameter: &Parameter, private: &TokenStream, spa
 }
 
 impl Entry<'_> {
-    /// What gives the codec of each argument and of the result.
+    /// The codec of each argument and of the result.
     pub(super) fn codecs(&self) -> TokenStream {
         self.codecs_of(|_| true, |_| true)
     }
@@ -52,7 +52,7 @@ impl Entry<'_> {
         self.codecs_of(check::is_right_parameter, check::is_right_result)
     }
 
-    /// One function for each argument and for the result, each at the type that the user wrote. They are the only
+    /// One constant for each argument and for the result, each at the type that the user wrote. They are the only
     /// places that demand something of that type, so it is at fault once. Where the type depends on the instance, it
     /// is the instance that can be at fault.
     fn codecs_of(&self, is_argument: impl Fn(&Parameter) -> bool, is_result: impl Fn(&Type) -> bool) -> TokenStream {
@@ -70,7 +70,7 @@ impl Entry<'_> {
             });
             quote_spanned! {span=>
                 #(#cfgs)*
-                const fn #ident() -> #private::#codec { #private::#made }
+                const #ident: #private::#codec = #private::#made;
                 #trusted
             }
         });
@@ -84,28 +84,28 @@ impl Entry<'_> {
                 TokenStream::new()
             }
             _ => quote_spanned! {span=>
-                const fn __spawnsafe_result() -> #private::ArgumentCodec<#result> { #private::result::<#result>() }
+                const __SPAWNSAFE_RESULT: #private::ArgumentCodec<#result> = #private::result::<#result>();
             },
         };
         quote!(#(#arguments)* #result_codec)
     }
 
-    /// What gives the codec of an argument.
+    /// The codec of an argument.
     pub(super) fn argument_codec(&self, index: usize) -> TokenStream {
         let ident = codec_ident(index);
         match &self.generic {
             Some(generic) if generic.is_in(&self.parameters[index].ty) => generic.codec(&self.ty, &ident),
-            _ => quote!(#ident()),
+            _ => ident.into_token_stream(),
         }
     }
 
-    /// What gives the codec of the result.
+    /// The codec of the result.
     pub(super) fn result_codec(&self) -> TokenStream {
         match (&self.generic, &self.result) {
             (Some(generic), Some(ty)) if generic.is_in(ty) => {
-                generic.codec(&self.ty, &Ident::new("__spawnsafe_result", Span::mixed_site()))
+                generic.codec(&self.ty, &Ident::new("__SPAWNSAFE_RESULT", Span::mixed_site()))
             }
-            _ => quote!(__spawnsafe_result()),
+            _ => quote!(__SPAWNSAFE_RESULT),
         }
     }
 }

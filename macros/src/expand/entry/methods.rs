@@ -17,14 +17,23 @@ impl Entry<'_> {
         let given: Vec<_> =
             self.parameters.iter().map(|Parameter { ident, cfgs, .. }| quote!(#(#cfgs)* #ident)).collect();
         let (arguments, done) = (local("arguments"), local("done"));
-        let pack = self.parameters.iter().enumerate().map(|(index, Parameter { ident, label, cfgs, borrows, .. })| {
-            let codec = self.argument_codec(index);
-            let packed = match borrows {
-                false => quote!((#codec.pack)(#ident, #arguments.packer())),
-                true => quote!(#private::borrowing(&#ident).pack(#arguments.packer())),
-            };
-            quote!(#(#cfgs)* { let #done = #packed; #arguments.packed(#label, #done); })
-        });
+        let pack = self.parameters.iter().enumerate().map(
+            |(index, Parameter { ident, label, cfgs, passing, borrows, .. })| {
+                let codec = self.argument_codec(index);
+                match borrows {
+                    false => {
+                        let pack = if passing.is_lent() { quote!(pack_lent) } else { quote!(pack) };
+                        quote!(#(#cfgs)* #private::Arguments::#pack(&mut #arguments, #label, #ident, &#codec);)
+                    }
+                    true => quote! {
+                        #(#cfgs)* {
+                            let #done = #private::borrowing(&#ident).pack(#arguments.packer());
+                            #arguments.packed(#label, #done);
+                        }
+                    },
+                }
+            },
+        );
         let result_codec = self.result_codec();
         let entry = match &self.generic {
             Some(generic) => generic.entry(&self.ty),
@@ -33,13 +42,19 @@ impl Entry<'_> {
         let call = quote! {
             let mut #arguments = #private::Arguments::new(#entry);
             #(#pack)*
-            #arguments.call(#result_codec.unpacker())
+            #private::Arguments::call(#arguments, &#result_codec)
         };
         let (spawn, run) = match &self.generic {
-            None => (quote!(Self::call(#(#given),*).spawn()), quote!(Self::call(#(#given),*).run())),
+            None => (
+                quote!(__spawnsafe::Call::spawn(Self::call(#(#given),*))),
+                quote!(__spawnsafe::Call::run(Self::call(#(#given),*))),
+            ),
             Some(generic) => {
                 let names = generic.names();
-                (quote!(Self::call::<#names>(#(#given),*).spawn()), quote!(Self::call::<#names>(#(#given),*).run()))
+                (
+                    quote!(__spawnsafe::Call::spawn(Self::call::<#names>(#(#given),*))),
+                    quote!(__spawnsafe::Call::run(Self::call::<#names>(#(#given),*))),
+                )
             }
         };
         let declared = self.parameters.iter().map(|Parameter { ident, ty, cfgs, .. }| quote!(#(#cfgs)* #ident: #ty));

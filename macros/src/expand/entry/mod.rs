@@ -45,20 +45,8 @@ pub(super) fn stub(original: &ItemFn, options: &Options, errors: &TokenStream) -
 /// The type beside a function with faults. The types that are not among them are checked all the same.
 pub(super) fn stub_type(function: &ItemFn, options: &Options) -> TokenStream {
     let entry = Entry::new(function, options);
-    let (import, methods, allowed) = (import(options), entry.stub_methods(), allowed(&function.attrs));
-    let codecs = entry.codecs_of_right_types();
-    type_with(
-        function,
-        options,
-        &quote! {
-            #(#allowed)*
-            const _: () = {
-                #import
-                #codecs
-                #methods
-            };
-        },
-    )
+    let (codecs, methods) = (entry.codecs_of_right_types(), entry.stub_methods());
+    type_with(function, options, &quote!(#codecs #methods))
 }
 
 /// `unchanged` is the function as the user wrote it, if that is still what it is: a body that nothing was added to need
@@ -71,21 +59,8 @@ pub(super) fn expand(function: &ItemFn, unchanged: Option<TokenStream>, options:
          does not, [`call`]({0}::call) lets the process be set up first.",
         function.sig.ident.unraw()
     );
-    let (import, codecs, allowed) = (import(options), entry.codecs(), allowed(&function.attrs));
-    let (methods, registration) = (entry.real_methods(), entry.registration());
-    let ty = type_with(
-        function,
-        options,
-        &quote! {
-            #(#allowed)*
-            const _: () = {
-                #import
-                #codecs
-                #methods
-                #registration
-            };
-        },
-    );
+    let (codecs, methods, registration) = (entry.codecs(), entry.real_methods(), entry.registration());
+    let ty = type_with(function, options, &quote!(#codecs #methods #registration));
     let function = match unchanged {
         _ if entry.parameters.iter().any(|parameter| parameter.trusted) => {
             model::without_trust(function).into_token_stream()
@@ -102,10 +77,18 @@ pub(super) fn expand(function: &ItemFn, unchanged: Option<TokenStream>, options:
     }
 }
 
-/// The type, and the attribute that puts some items beside it. They are not written there right away because the
+/// The type, and the attribute that puts these items beside it, where nobody sees them. They are not written there right away because the
 /// function may stand where no type can: that is one error only if all that is generated goes with the type.
 fn type_with(function: &ItemFn, options: &Options, items: &TokenStream) -> TokenStream {
     let (vis, ty, krate) = (&function.vis, type_ident(function), options.crate_path());
+    let (import, allowed) = (import(options), allowed(&function.attrs));
+    let items = quote! {
+        #(#allowed)*
+        const _: () = {
+            #import
+            #items
+        };
+    };
     let beside = quote_spanned!(located_at(&krate)=> #[#krate::__private::beside(#items)]);
     quote!(#beside #vis enum #ty {})
 }

@@ -27,12 +27,19 @@ impl Entry<'_> {
     fn shim(&self) -> TokenStream {
         let private = &self.private;
         let function = &self.function.sig.ident;
-        let (unpacker, packer) = (local("unpacker"), local("packer"));
+        let [unpacker, packer, fault] = ["unpacker", "packer", "fault"].map(local);
         let locals: Vec<_> = (0..self.parameters.len()).map(|index| local(&format!("argument_{index}"))).collect();
         let unpack = self.parameters.iter().zip(&locals).enumerate().map(|(index, (parameter, local))| {
-            let Parameter { label, cfgs, .. } = parameter;
+            let Parameter { label, cfgs, passing, borrows, .. } = parameter;
+            let unpack = if passing.is_lent() && !borrows { quote!(unpack_lent) } else { quote!(unpack) };
             let codec = self.argument_codec(index);
-            quote!(#(#cfgs)* let #local = #codec.unpack(#label, #unpacker)?;)
+            quote! {
+                #(#cfgs)*
+                let #local = match #private::#unpack(&#codec, #label, #unpacker) {
+                    #private::Ok(#local) => #local,
+                    #private::Err(#fault) => return #private::Err(#fault),
+                };
+            }
         });
         let arguments =
             self.parameters.iter().zip(&locals).map(
@@ -57,8 +64,10 @@ impl Entry<'_> {
                 #unpacker: &mut #private::Unpacker<'_>,
             ) -> #private::core::result::Result<#private::Packed, #private::Fault> #where_clause {
                 #(#unpack)*
-                let #packer = #private::arguments_done(#unpacker)?;
-                #private::pack_result(&#result_codec, #called, #packer)
+                match #private::arguments_done(#unpacker) {
+                    #private::Ok(#packer) => #private::pack_result(&#result_codec, #called, #packer),
+                    #private::Err(#fault) => #private::Err(#fault),
+                }
             }
         }
     }

@@ -124,10 +124,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Spawn`](crate::ErrorKind::Spawn) if it says nothing that there is.
     pub fn from_env() -> Result<Self, Error> {
-        match std::env::var_os(VARIABLE) {
-            None => Ok(Self::local()),
-            Some(text) => text.to_str().ok_or_else(|| texts::no_engine("it is no text"))?.parse(),
-        }
+        words::from_variable(VARIABLE, |why| texts::no_engine(why))
     }
 
     /// On how many nodes the program is started. By default on each host for ssh, on each node of the allocation for Slurm,
@@ -218,7 +215,7 @@ impl FromStr for Engine {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (name, rest) = text.trim().split_once(':').unwrap_or((text.trim(), ""));
+        let (name, rest) = words::named(text);
         let words = || words::split(rest).map_err(texts::no_engine);
         match name {
             "" | "local" if rest.is_empty() => Ok(Self::local()),

@@ -1,6 +1,21 @@
-//! A line of words, as a shell splits it and as it must be written for one.
+//! A line that names an engine or a scheduler, and its words, as a shell splits them and as they must be written for one.
 
 use std::ffi::OsString;
+use std::str::FromStr;
+
+use crate::error::Error;
+
+/// What an environment variable says, as if it said nothing where there is none.
+pub(crate) fn from_variable<T: FromStr<Err = Error>>(name: &str, refused: fn(&str) -> Error) -> Result<T, Error> {
+    let text = std::env::var_os(name).unwrap_or_default();
+    text.to_str().ok_or_else(|| refused("it is no text"))?.parse()
+}
+
+/// The name at the start of a line, and what is behind its colon.
+pub(crate) fn named(line: &str) -> (&str, &str) {
+    let line = line.trim();
+    line.split_once(':').unwrap_or((line, ""))
+}
 
 /// The words of a line: separated by blanks, unless those are in single or double quotes or behind a backslash.
 pub(crate) fn split(line: &str) -> Result<Vec<String>, &'static str> {
