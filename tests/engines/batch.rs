@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -16,14 +17,14 @@ use tempfile::TempDir;
 use super::{begins_and_waits, begins_and_waits_again, signal, square, written_ids};
 
 /// Runs each element as a process in the background, as a scheduler would somewhere.
-const SHELL: &str = "i=0; while [ $i -le {last} ]; do sh \"$0\" $i >>\"$1\"/$i.log 2>&1 & i=$((i + 1)); done";
+const SHELL: &str = "i=0; while [ $i -le {last} ]; do sh \"$0\" $i >/dev/null 2>&1 & i=$((i + 1)); done";
 
 /// How long an element may be silent that is to be found lost. Longer than a busy machine keeps a thread waiting, and short
 /// enough to wait for.
 const SILENCE: Duration = Duration::from_secs(8);
 
 fn shell() -> Scheduler {
-    Scheduler::command(["sh", "-c", SHELL, "{script}", "{logs}"]).elements(4)
+    Scheduler::command(["sh", "-c", SHELL, "{script}"]).elements(4)
 }
 
 /// A scheduler that takes everything and starts nothing.
@@ -85,7 +86,7 @@ fn values_by_this_machine_and_by_a_command() {
         assert_eq!((batch.len(), batch.status().unwrap().waiting), (30, 30));
         let submitted = batch.submit(&scheduler).unwrap();
         assert_eq!(submitted.tasks, 30);
-        assert!(submitted.name.starts_with("spawnsafe-") && submitted.name.ends_with("-1"), "{submitted:?}");
+        assert!(submitted.name.starts_with("spawn") && submitted.name.ends_with("-1"), "{submitted:?}");
         squares(&batch);
         let again = Batch::<u64>::open(place.batch()).unwrap();
         squares(&again);
@@ -147,7 +148,7 @@ fn every_end_is_an_answer() {
     let status = batch.status().unwrap();
     assert_eq!((status.done, status.failed, status.lost), (2, 4, 0));
     assert_eq!(batch.resubmit(&shell()).unwrap().tasks, 0, "an answer is never run twice");
-    let printed = fs::read_to_string(place.batch().join("logs/0.log")).unwrap();
+    let printed = fs::read_to_string(place.batch().join("logs/1-0.log")).unwrap();
     assert!(printed.contains("this is task 0") && printed.contains("this is task 2"), "{printed}");
 }
 
@@ -513,6 +514,197 @@ fn a_damaged_call_is_not_run() {
     assert!(error.kind() == ErrorKind::Protocol && error.to_string().contains("one of its calls"), "{error}");
 }
 
+/// Of paths nothing is believed but that they are paths.
+#[test]
+fn any_directory() {
+    let places = [tempfile::tempdir_in("/dev/shm").unwrap(), tempfile::tempdir_in(".").unwrap()];
+    let long = "long".repeat(50);
+    for name in ["it's \"a\" $HOME `b`", "{name} {last} {script}", "50%a %% \\", " ; & | <>*?#~!ü\t", "-x", &long] {
+        let [memory, here] = &places;
+        let relative = Path::new(here.path().file_name().unwrap()).join(name);
+        for (path, scheduler) in [
+            (memory.path().join(name), shell()),
+            (relative, shell()),
+            (memory.path().join("local ".to_owned() + name), Scheduler::local(2)),
+        ] {
+            let batch = Batch::create(&path, (0..5).map(square::call)).unwrap();
+            batch.submit(&scheduler).unwrap();
+            squares(&batch);
+            assert!(batch.path().is_absolute());
+            assert_eq!(Batch::<u64>::open(&path).unwrap().status().unwrap().done, 5);
+        }
+    }
+    let bytes: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"no \xff text");
+    let batch = Batch::create(places[0].path().join(bytes), (0..5).map(square::call)).unwrap();
+    batch.submit(&shell()).unwrap();
+    squares(&batch);
+}
+
+/// A scheduler that gives no number, or a job that is in no array.
+#[test]
+fn an_element_without_a_number_says_so() {
+    for number in ["", "SGE_TASK_ID=undefined LSB_JOBINDEX=0 "] {
+        let place = Place::new();
+        let batch = place.create([square::call(1)]);
+        batch.submit(&Scheduler::command(["sh", "-c", &format!("{number} sh \"$0\"; exit 0"), "{script}"])).unwrap();
+        let error = batch.wait(DEADLINE).unwrap_err();
+        assert!(error.to_string().contains("no number of its element"), "{error}");
+        let printed = fs::read_to_string(place.batch().join("logs/1-.log")).unwrap();
+        assert!(printed.contains("no number of its element"), "{printed}");
+    }
+}
+
+/// What a job is told must not get to the job that it submits, as some schedulers pass the environment on.
+#[test]
+fn a_job_may_submit_others() {
+    let place = Place::new();
+    let mut outer = program(&["batch-run".as_ref(), &place.batch()]);
+    for name in ["HQ_TASK_ID", "SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "PBS_ARRAYID", "SLURM_RESTART_COUNT"] {
+        outer.env(name, "3");
+    }
+    let inner = "i=1; while [ $i -le {count} ]; do LSB_JOBINDEX=$i sh \"$0\" & i=$((i + 1)); done";
+    outer.env("SPAWNSAFE_SCHEDULER", format!("command:sh -c '{inner}' {{script}}"));
+    assert_eq!(said(&mut outer), "140\n");
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The line of the guide for this scheduler.
+pub(crate) fn documented(scheduler: &str) -> &'static str {
+    let guide = include_str!("../../runtime/src/docs/clusters.md");
+    let mut lines = guide.lines().skip_while(|line| *line != format!("# {scheduler}"));
+    lines.nth(1).unwrap()
+}
+
+/// The lines of the guide, with scripts in the place of schedulers. Those take what the manuals say, and nothing else.
+#[test]
+fn the_lines_of_the_guide_are_what_schedulers_take() {
+    let place = Place::new();
+    let bin = place.file("bin");
+    fs::create_dir(&bin).unwrap();
+    let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("engines/grid/fake");
+    let schedulers = [
+        ("Grid Engine", "grid"),
+        ("PBS Pro, OpenPBS", "pbs"),
+        ("Torque", "torque"),
+        ("LSF", "lsf"),
+        ("HyperQueue", "hq"),
+    ];
+    for (name, kind) in schedulers {
+        for command in ["qsub", "qstat", "qselect", "bsub", "bjobs", "hq"] {
+            fs::write(bin.join(command), format!("#!/bin/sh\nexec '{}' {kind} {command} \"$@\"\n", fake.display()))
+                .unwrap();
+            fs::set_permissions(bin.join(command), PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let queue = place.file(kind);
+        fs::create_dir(&queue).unwrap();
+        for count in ["1", "8"] {
+            let dir = place.file(format!("it's {kind} \"{count}\""));
+            let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+            let mut run = program(&["batch-run".as_ref(), &dir, count.as_ref()]);
+            run.env("SPAWNSAFE_SCHEDULER", documented(name)).env("PATH", path).env("FAKE_QUEUE", &queue);
+            let sum = if count == "1" { 0 } else { 140 };
+            assert_eq!(said(&mut run), format!("{sum}\n"), "{name}");
+        }
+    }
+}
+
+/// As schedulers end a job: one process after another, and the element is not the first.
+#[test]
+fn a_task_that_is_killed_with_its_element_is_lost_and_has_no_answer() {
+    for may_run_again in [false, true] {
+        let place = Place::new();
+        let Begun { batch, element, task, _processes } = begun(&place, may_run_again);
+        signal(task, libc::SIGKILL);
+        std::thread::sleep(Duration::from_millis(200));
+        signal(element, libc::SIGKILL);
+        eventually("it is found out", || (batch.status().unwrap().running == 0).then_some(()));
+        let status = batch.status().unwrap();
+        assert_eq!(
+            (status.failed, status.lost, status.waiting),
+            (0, usize::from(!may_run_again), 1 + usize::from(may_run_again))
+        );
+        // Nor has it begun again.
+        let claims: Vec<_> =
+            fs::read_dir(place.batch().join("claims")).unwrap().map(|claim| claim.unwrap().file_name()).collect();
+        assert_eq!(claims, ["0.1"]);
+    }
+}
+
+/// Its process dies where the task was believed to be lost, while it runs once more elsewhere.
+#[test]
+fn what_runs_again_is_not_spoiled_by_who_ran_it_before() {
+    let place = Place::new();
+    let Begun { batch, element, task, _processes } = begun(&place, false);
+    signal(element, libc::SIGSTOP);
+    eventually("it counts as lost", || (batch.status().unwrap().lost == 1).then_some(()));
+    fs::remove_file(place.file(0)).unwrap();
+    assert_eq!(batch.resubmit(&shell()).unwrap().tasks, 2);
+    written_ids(&place.file(0));
+    written_ids(&place.file(1));
+    signal(task, libc::SIGKILL);
+    signal(element, libc::SIGCONT);
+    eventually("the first element ends", || (!is_running(element)).then_some(()));
+    let status = batch.status().unwrap();
+    assert_eq!((status.running, status.failed), (2, 0), "{status}");
+    fs::write(place.file("go on"), "").unwrap();
+    assert!(finished(&batch).into_iter().all(|result| result.is_ok()));
+}
+
+/// Whoever removes a directory and makes another batch there gets nothing of what still runs for the first one.
+#[test]
+fn an_element_does_not_go_on_in_another_batch() {
+    let place = Place::new();
+    let Begun { batch, task, element, _processes } = begun(&place, false);
+    let script = place.file("script");
+    fs::copy(place.batch().join("submissions/1.sh"), &script).unwrap();
+    let dir = batch.path();
+    signal(element, libc::SIGSTOP);
+    fs::remove_dir_all(dir).unwrap();
+    let other = Batch::create(dir, (0..2).map(square::call)).unwrap();
+    other.submit(&forgetful()).unwrap();
+    // So that the old one finds its own file's name.
+    fs::write(dir.join("elements/1.0.1"), "spawnsafe element\nbatch 1\n").unwrap();
+    fs::write(place.file("go on"), "").unwrap();
+    signal(element, libc::SIGCONT);
+    eventually("it ends", || (!is_running(task) && !is_running(element)).then_some(()));
+    fs::remove_file(dir.join("elements/1.0.1")).unwrap();
+    // The same for one that waited in a queue.
+    let late = Command::new("sh").arg(&script).arg("0").output().unwrap();
+    assert_eq!(late.status.code(), Some(1));
+    let status = other.status().unwrap();
+    assert_eq!((status.waiting, status.refused), (2, None));
+    assert_eq!(fs::read_dir(dir.join("answers")).unwrap().count(), 0);
+    other.resubmit(&shell()).unwrap();
+    squares(&other);
+}
+
+/// A queue that is slow, a submitter that is not patient, and an element that was only believed to be lost.
+#[test]
+fn a_late_element_and_the_one_that_took_its_place() {
+    let place = Place::new();
+    let Begun { batch, element, task: _, _processes } = begun(&place, true);
+    signal(element, libc::SIGSTOP);
+    eventually("it counts as lost", || (batch.status().unwrap().running == 0).then_some(()));
+    let first = written_ids(&place.file(0));
+    fs::remove_file(place.file(0)).unwrap();
+    assert_eq!(batch.submit(&shell().queue(["false"])).unwrap().tasks, 2);
+    let second = written_ids(&place.file(0));
+    assert_ne!(first, second);
+    // Now both run it.
+    signal(element, libc::SIGCONT);
+    fs::write(place.file("go on"), "").unwrap();
+    let results: Vec<(u32, u32)> = finished(&batch).into_iter().collect::<Result<_, _>>().unwrap();
+    assert!(results[0] == first || results[0] == second);
+    eventually("the late one ends", || (!is_running(element)).then_some(()));
+    let again: Vec<(u32, u32)> = finished(&batch).into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(again, results, "an answer stays");
+}
+
 fn program(arguments: &[&Path]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clusters"));
     command.args(arguments).env_remove("SPAWNSAFE_SCHEDULER");
@@ -523,7 +715,7 @@ fn program(arguments: &[&Path]) -> Command {
 #[test]
 fn tasks_outlive_the_program_that_has_submitted_them() {
     let place = Place::new();
-    for scheduler in ["local:2".to_owned(), format!("command:sh -c '{SHELL}' {{script}} {{logs}}")] {
+    for scheduler in ["local:2".to_owned(), format!("command:sh -c '{SHELL}' {{script}}")] {
         let dir = place.batch();
         let mut start = program(&["batch-start".as_ref(), &dir]);
         let mut submitter = start.env("SPAWNSAFE_SCHEDULER", scheduler).spawn().unwrap();
@@ -548,7 +740,7 @@ fn nothing_is_left_behind() {
 
 #[test]
 fn a_variable_that_makes_no_sense_is_refused() {
-    for value in ["", "main", "main;1;;n;/tmp", "main;1;2;n;relative"] {
+    for value in ["", "main", "main;1;x;2;n;/tmp", "main;1;1;2;n;relative"] {
         let output = program(&["batch-collect".as_ref()]).env("SPAWNSAFE_BATCH", value).output().unwrap();
         assert_eq!(output.status.code(), Some(64), "{value}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("remove it to run the program"), "{output:?}");

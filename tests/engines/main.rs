@@ -7,6 +7,7 @@
 mod batch;
 mod common;
 mod faults;
+mod grid;
 #[cfg(feature = "nats")]
 mod nats;
 mod network;

@@ -34,6 +34,7 @@ fn main() {
         Some("collects") => collects(),
         Some("slow-link") => slow_link(),
         Some("batch-start") => batch_start(&path()),
+        Some("batch-run") => batch_run(&path()),
         Some("batch-collect") => batch_collect(&path()),
         Some("batch-leaks") => batch_leaks(&path()),
         Some("batch-full-disk") => batch_full_disk(&path()),
@@ -189,6 +190,17 @@ fn batch_start(dir: &Path) {
     let batch = Batch::create(dir, (0..12).map(half_slowly::call)).unwrap();
     batch.submit(&Scheduler::from_env().unwrap()).unwrap();
     std::thread::sleep(DEADLINE);
+}
+
+/// Submits as many tasks as are asked for, waits for them, and prints what they give together.
+fn batch_run(dir: &Path) {
+    let count = std::env::args().nth(3).map_or(8, |text| text.parse().unwrap());
+    let batch = Batch::create(dir, (0..count).map(square::call)).unwrap();
+    let scheduler = Scheduler::from_env().unwrap();
+    assert_eq!(batch.submit(&scheduler).unwrap().tasks, count as usize);
+    assert!(batch.submit(&scheduler).unwrap().tasks == 0, "they are there");
+    assert!(batch.wait(DEADLINE).unwrap().is_finished());
+    println!("{}", batch.results().unwrap().map(|(_, result)| result.unwrap()).sum::<u64>());
 }
 
 /// Waits for what another one has submitted.

@@ -33,10 +33,13 @@ const EXIT_REFUSED: i32 = 70;
 /// The exit status of an element one of whose tasks has no value, or whose directory is gone.
 const EXIT_FAILED: i32 = 1;
 
+/// By which variable a scheduler tells that it has started an element again.
+pub(super) const RESTARTS: [&str; 3] = ["SLURM_RESTART_COUNT", "RESTARTED", "HQ_INSTANCE_ID"];
+
 /// In the place of a number: all elements, in one process.
 pub(super) const ALL: &str = "all";
 
-/// How long is waited until an answer is tried to be written once more.
+/// How long is waited until an answer is tried to be written once more, and until a death by a signal is an answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The part of `main` that makes the process an element. Returns in all others.
@@ -56,30 +59,29 @@ fn before_main() {
 #[derive(Debug, PartialEq, Eq)]
 struct Told {
     is_before_main: bool,
+    batch: u64,
     submission: u32,
-    /// As the scheduler numbers them; `None` for all.
-    element: Option<u32>,
+    /// As the scheduler numbers them, or what it has said instead; or [`ALL`].
+    element: String,
     node: String,
     root: PathBuf,
 }
 
 impl Told {
     fn read(value: &OsStr) -> Option<Self> {
-        let mut parts = value.as_encoded_bytes().splitn(5, |&byte| byte == b';');
+        let mut parts = value.as_encoded_bytes().splitn(6, |&byte| byte == b';');
         let mut text = || std::str::from_utf8(parts.next()?).ok();
         let is_before_main = match text()? {
             TOKEN_MAIN => false,
             TOKEN_BEFORE_MAIN => true,
             _ => return None,
         };
+        let batch = u64::from_str_radix(text()?, 16).ok()?;
         let submission = text()?.parse().ok()?;
-        let element = match text()? {
-            ALL => None,
-            number => Some(number.parse().ok()?),
-        };
+        let element = text()?.to_owned();
         let node = text()?.to_owned();
         let root = PathBuf::from(sys::os_string(parts.next()?));
-        root.is_absolute().then_some(Self { is_before_main, submission, element, node, root })
+        root.is_absolute().then_some(Self { is_before_main, batch, submission, element, node, root })
     }
 }
 
@@ -89,7 +91,7 @@ fn serve(value: &OsStr) -> ! {
             Err("it runs with raised privileges and does not take orders from its environment")
         }
         Some(told) => Ok(told),
-        None => Err("it is malformed; did the scheduler give the script a number?"),
+        None => Err("it is malformed"),
     };
     let told = told.unwrap_or_else(|reason| {
         complain(format_args!(
@@ -106,7 +108,13 @@ fn serve(value: &OsStr) -> ! {
         exit(EXIT_REFUSED)
     });
     let submission = told.submission;
-    let array = Array::open(folder.clone(), told).unwrap_or_else(|error| refuse(&folder, submission, &error));
+    let calls = Calls::open(&folder.calls()).unwrap_or_else(|error| refuse(&folder, submission, &error));
+    if calls.id() != told.batch {
+        // Nobody waits for this one, and the other one has nothing to do with it.
+        complain(format_args!("an element of a batch ends: there is another batch in {:?} now", told.root));
+        exit(EXIT_FAILED)
+    }
+    let array = Array::open(folder.clone(), calls, told).unwrap_or_else(|error| refuse(&folder, submission, &error));
     match array.run() {
         Ok(true) => exit(0),
         Ok(false) => exit(EXIT_FAILED),
@@ -146,28 +154,29 @@ struct Array {
 }
 
 impl Array {
-    fn open(folder: Folder, told: Told) -> Result<Self, Error> {
+    fn open(folder: Folder, calls: Calls, told: Told) -> Result<Self, Error> {
         let path = folder.submission(told.submission, "");
         let frame = soon(|| read_frame_of(&path).transpose());
         let frame =
             frame.unwrap_or_else(|| Err("it is not there".into())).map_err(|why| texts::damaged(&path, &why))?;
         let decoded = SubmissionHead::decode(&frame.items).filter(|_| frame.kind == Kind::Tasks);
         let (head, tasks) = decoded.ok_or_else(|| texts::damaged(&path, "it is no submission"))?;
-        let calls = Calls::open(&folder.calls())?;
         if calls.id() != head.batch {
             return Err(texts::damaged(&path, "it is of another batch"));
         }
         handle::may_start()?;
         launch::set_arguments(calls.arguments().iter().map(|argument| sys::os_string(argument)).collect());
-        let elements = match told.element {
-            None => (0..head.elements).collect(),
-            Some(number) => {
+        let elements = match told.element.as_str() {
+            ALL => (0..head.elements).collect(),
+            text => {
+                let number: u32 = text.parse().map_err(|_| texts::no_number(text))?;
                 let element = number.checked_sub(head.first).filter(|&element| element < head.elements);
                 vec![element.ok_or_else(|| texts::no_such_element(number, head.first, head.elements))?]
             }
         };
         let about = About {
-            restarts: std::env::var("SLURM_RESTART_COUNT").ok().and_then(|text| text.parse().ok()).unwrap_or(0),
+            batch: calls.id(),
+            restarts: restarts(),
             // Whatever somebody has written there, it is no reason to write all the time.
             silence: Duration::from_millis(head.silence.max(100)),
             process: std::process::id(),
@@ -206,15 +215,15 @@ impl Array {
         loop {
             std::thread::sleep(self.about.silence / 4);
             for (_, presence) in self.presences().iter_mut() {
-                match presence.beat() {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                        complain(format_args!("an element of a batch ends: its directory is gone"));
-                        exit(EXIT_FAILED)
-                    }
-                    // It may come back.
-                    Ok(()) | Err(_) => {}
-                }
+                stay(presence.beat());
             }
+        }
+    }
+
+    /// Returns if the directory is this batch's still: nothing may be written into another one's.
+    fn check(&self, element: u32) {
+        for (_, presence) in self.presences().iter().filter(|&&(other, _)| other == element) {
+            stay(presence.check());
         }
     }
 
@@ -242,6 +251,10 @@ impl Array {
             // The scheduler has started it before, and knows that it has ended, or has forgotten that it has.
             while let Some((about, Life::Alive)) = presence::look(&self.folder, id, self.folder.now())? {
                 if self.about.restarts > about.restarts {
+                    if about.batch == self.about.batch {
+                        // Nobody else need wait to find that out.
+                        presence::has_ended(&self.folder, id, &about);
+                    }
                     break;
                 }
                 std::thread::sleep(self.about.silence / 8);
@@ -258,10 +271,15 @@ impl Array {
         let unwritten = |error| texts::not_written(self.folder.root(), error);
         let retries = self.calls.retries(task)?;
         loop {
-            if self.folder.answer(task).exists() {
+            self.check(id.element);
+            if self.folder.has_answer(task) {
                 return Ok(true);
             }
             if presence::claim(&self.folder, task, attempt, id).map_err(unwritten)? {
+                // Somebody who was believed to be lost may have come to the end of an earlier attempt in between.
+                if self.folder.has_answer(task) {
+                    return Ok(true);
+                }
                 let answer = match self.calls.call(task).and_then(handle::Stored::run) {
                     Ok(answer) => answer,
                     Err(error) => {
@@ -269,8 +287,19 @@ impl Array {
                         return Err(error);
                     }
                 };
+                if matches!(&answer, Err(error) if error.kind() == ErrorKind::Signaled) {
+                    // Schedulers that end a job kill its processes one after another. If that is why, this one is next, and
+                    // the task is lost with it, which is neither its answer nor an attempt more.
+                    std::thread::sleep(PAUSE);
+                }
+                self.check(id.element);
                 match answer {
                     Err(error) if is_loss(&error) && attempt <= retries => {}
+                    // This element was believed to be lost, and who has taken its place may have more luck.
+                    Err(error) if is_loss(&error) && self.folder.has_begun(task, attempt.saturating_add(1)) => {
+                        complain(format_args!("task {task} of a batch, which runs elsewhere as well: {error}"));
+                        return Ok(false);
+                    }
                     answer => return Ok(self.write(task, attempt, answer)),
                 }
             } else {
@@ -332,6 +361,21 @@ fn write_answer(path: &Path, frame: impl Fn() -> Outbox) -> std::io::Result<()> 
     })
 }
 
+/// Ends this process if its directory is gone. What else is wrong with that may come back.
+fn stay(seen: std::io::Result<()>) {
+    if matches!(seen, Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+        complain(format_args!("an element of a batch ends: its directory is gone"));
+        exit(EXIT_FAILED)
+    }
+}
+
+/// How often the scheduler says that it has started this element again: Slurm and HyperQueue count that, Grid Engine says
+/// whether it has. All others are waited for until they are silent.
+fn restarts() -> u32 {
+    let told = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    RESTARTS.into_iter().filter_map(told).max().unwrap_or(0)
+}
+
 /// Whether the process of the task has vanished, so that nobody knows how far it came.
 fn is_loss(error: &Error) -> bool {
     // The kinds of what a task has answered are others.
@@ -350,18 +394,16 @@ mod tests {
             value.push(&root);
             value
         };
-        let told = Told::read(&value("main;3;17;n1;")).unwrap();
-        assert_eq!((told.submission, told.element, told.node.as_str()), (3, Some(17), "n1"));
+        let told = Told::read(&value("main;fe;3;17;n1;")).unwrap();
+        assert_eq!((told.batch, told.submission, &*told.element, &*told.node), (0xfe, 3, "17", "n1"));
         assert!(!told.is_before_main && told.root == root);
-        let told = Told::read(&value("before-main;0;all;;")).unwrap();
-        assert!(told.is_before_main && told.element.is_none() && told.node.is_empty());
-        for front in
-            ["", "main", "main;", "main;1;2;", "main;1;;n;", "main;1;undefined;n;", "main;-1;2;n;", "other;1;2;n;"]
-        {
+        let told = Told::read(&value("before-main;0;0;all;;")).unwrap();
+        assert!(told.is_before_main && told.element == ALL && told.node.is_empty());
+        for front in ["", "main", "main;", "main;1;1;2;", "main;1;-1;2;n;", "main;x;1;2;n;", "other;1;1;2;n;"] {
             assert_eq!(Told::read(&value(front)), None, "{front}");
         }
-        assert_eq!(Told::read(OsStr::new("main;1;2;n;relative")), None);
-        let mut with = value("main;1;2;n;");
+        assert_eq!(Told::read(OsStr::new("main;1;1;2;n;relative")), None);
+        let mut with = value("main;1;1;2;n;");
         with.push(";x");
         assert!(Told::read(&with).unwrap().root.to_str().unwrap().ends_with(";x"));
     }

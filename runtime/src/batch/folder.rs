@@ -70,6 +70,15 @@ impl Folder {
         self.root.join(format!("answers/{task}"))
     }
 
+    pub(super) fn has_answer(&self, task: u32) -> bool {
+        is_there(&self.answer(task))
+    }
+
+    /// Whether somebody has begun a task for the so manieth time.
+    pub(super) fn has_begun(&self, task: u32, attempt: u32) -> bool {
+        is_there(&self.claim(task, attempt))
+    }
+
     pub(super) fn answers(&self) -> PathBuf {
         self.root.join("answers")
     }
@@ -146,6 +155,13 @@ impl Drop for Made<'_> {
     }
 }
 
+/// Whether there is such a file, also if it has come this moment. Clients of NFS believe for up to a minute that what was not there is
+/// not there, unless they notice that its directory has changed, and they look for that when it is opened.
+fn is_there(path: &Path) -> bool {
+    let _ = path.parent().map(fs::read_dir);
+    path.exists()
+}
+
 /// A name for a file that is to become this one.
 fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
@@ -174,6 +190,10 @@ pub(super) fn write_once(path: &Path, write: impl FnOnce(&mut File) -> io::Resul
     });
     // With a rename it is gone.
     let _ = fs::remove_file(&new);
+    if let (Ok(true), Some(directory)) = (&put, path.parent()) {
+        // Its name is to stay as well. Where directories cannot be opened, or file systems do not take that, they do it by themselves.
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    }
     put
 }
 

@@ -306,7 +306,7 @@ impl<R: SpawnSafe> Batch<R> {
     }
 
     fn name(&self, submission: u32) -> String {
-        format!("spawnsafe-{:016x}-{submission}", self.calls.id())
+        name(self.calls.id(), submission)
     }
 
     fn hand_over(&self, scheduler: &Scheduler, which: Which) -> Result<Submitted, Error> {
@@ -324,6 +324,10 @@ impl<R: SpawnSafe> Batch<R> {
         for task in self.to_come(scheduler, which, &missing)? {
             missing.remove(&task);
         }
+        // An element that has ended meanwhile has left answers.
+        for [task] in numbered(&self.folder.answers()).map_err(|error| self.not_read(error))? {
+            missing.remove(&task);
+        }
         let mut tasks: Vec<Assigned> = missing.into_iter().map(|(task, (attempt, _))| (task, attempt)).collect();
         tasks.sort_unstable();
         if tasks.is_empty() {
@@ -332,7 +336,8 @@ impl<R: SpawnSafe> Batch<R> {
         let (submission, elements) = self.write_submission(scheduler, &tasks)?;
         let name = self.name(submission);
         // If that fails the files stay, as it may have failed too late.
-        let said = scheduler.start(&Order { folder: &self.folder, name: &name, submission, elements })?;
+        let order = Order { folder: &self.folder, batch: self.calls.id(), name: &name, submission, elements };
+        let said = scheduler.start(&order)?;
         Ok(Submitted { tasks: tasks.len(), elements: elements as usize, name, said })
     }
 
@@ -411,11 +416,36 @@ impl<R: SpawnSafe> Batch<R> {
     }
 }
 
+/// The name of a submission's array. Torque, and PBS in its older versions, take fifteen signs, and Grid Engine none that begins with
+/// a digit: so it is a letter first, and six digits to the base of 36 of the batch's number. The first thousand
+/// submissions fit.
+fn name(batch: u64, submission: u32) -> String {
+    let digit = |place: u32| char::from_digit((batch / 36_u64.pow(place) % 36) as u32, 36).unwrap_or('0');
+    let batch: String = (0..6).map(digit).collect();
+    format!("spawn{batch}-{submission}")
+}
+
 impl<R> fmt::Debug for Batch<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("path", &self.folder.root())
             .field("tasks", &self.calls.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_what_every_scheduler_takes() {
+        assert_eq!(super::name(0, 1), "spawn000000-1");
+        for batch in [0, 1, 36, u64::MAX, 0x0123_4567_89ab_cdef] {
+            let name = super::name(batch, 999);
+            assert_eq!(name.len(), 15);
+            assert!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+        }
+        assert_ne!(super::name(1, 1), super::name(2, 1));
+        assert_ne!(super::name(1, 1), super::name(1, 2));
     }
 }

@@ -44,6 +44,8 @@ impl ElementId {
 /// What a process says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct About {
+    /// Of which batch it is: somebody may have removed one, and made another of the same path.
+    pub(super) batch: u64,
     /// How often the scheduler says that it has started the element again.
     pub(super) restarts: u32,
     /// How long it may be silent.
@@ -55,12 +57,13 @@ pub(super) struct About {
 
 impl About {
     fn encode(&self, beat: &str) -> String {
-        let Self { restarts, silence, process, node } = self;
+        let Self { batch, restarts, silence, process, node } = self;
         // A line is a line.
         let node: String = node.chars().filter(|c| !c.is_control()).take(NAME_LEN).collect();
         let silence = silence.as_millis();
         format!(
-            "{TITLE}\nrestarts {restarts}\nsilence {silence}\nprocess {process}\nnode {node}\nbeat {beat:>BEAT_LEN$}\n"
+            "{TITLE}\nbatch {batch:016x}\nrestarts {restarts}\nsilence {silence}\nprocess {process}\nnode {node}\n\
+             beat {beat:>BEAT_LEN$}\n"
         )
     }
 
@@ -69,9 +72,11 @@ impl About {
         let mut lines = text.lines();
         lines.next().filter(|&title| title == TITLE)?;
         let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-        let (restarts, silence, process) = (field("restarts")?, field("silence")?, field("process")?);
+        let (batch, restarts) = (field("batch")?, field("restarts")?);
+        let (silence, process) = (field("silence")?, field("process")?);
         let (node, beat) = (field("node")?, field("beat")?);
         let about = Self {
+            batch: u64::from_str_radix(batch, 16).ok()?,
             restarts: restarts.parse().ok()?,
             silence: Duration::from_millis(silence.parse().ok()?),
             process: process.parse().ok()?,
@@ -95,8 +100,8 @@ pub(super) enum Life {
 #[derive(Debug)]
 pub(super) struct Presence {
     path: PathBuf,
-    /// Where the number is.
-    at: u64,
+    /// What is in front of the number.
+    front: String,
     beats: u64,
 }
 
@@ -109,15 +114,17 @@ impl Presence {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
         };
-        let text = about.encode("0");
+        let mut text = about.encode("0");
         if let Err(error) = file.write_all(text.as_bytes()) {
             let _ = fs::remove_file(&path);
             return Err(error);
         }
-        Ok(Some(Self { path, at: (text.len() - BEAT_LEN - 1) as u64, beats: 0 }))
+        text.truncate(text.len() - BEAT_LEN - 1);
+        Ok(Some(Self { path, front: text, beats: 0 }))
     }
 
-    /// Says that this process lives. [`NotFound`](io::ErrorKind::NotFound) if somebody has removed the directory.
+    /// Says that this process lives. [`NotFound`](io::ErrorKind::NotFound) if somebody has removed the directory, or has made
+    /// another batch there.
     pub(super) fn beat(&mut self) -> io::Result<()> {
         self.beats += 1;
         self.write(&self.beats.to_string())
@@ -129,12 +136,32 @@ impl Presence {
         let _ = self.write(ENDED);
     }
 
+    /// Whether the file is still there, and nobody else's. Errors as of [`beat`](Self::beat).
+    pub(super) fn check(&self) -> io::Result<()> {
+        File::open(&self.path).and_then(|file| self.check_file(&file))
+    }
+
+    fn check_file(&self, file: &File) -> io::Result<()> {
+        match read_start(file, self.front.len() as u64)? == self.front.as_bytes() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Opens the file anew each time: only what is closed is surely seen on other machines.
     fn write(&self, beat: &str) -> io::Result<()> {
-        let mut file = File::options().write(true).open(&self.path)?;
-        file.seek(SeekFrom::Start(self.at))?;
+        let mut file = File::options().read(true).write(true).open(&self.path)?;
+        self.check_file(&file)?;
+        file.seek(SeekFrom::Start(self.front.len() as u64))?;
         file.write_all(format!("{beat:>BEAT_LEN$}").as_bytes())
     }
+}
+
+/// Says for a process that it has ended, as the scheduler tells who has taken its place. If it has not, it says so with its next beat.
+pub(super) fn has_ended(folder: &Folder, id: ElementId, about: &About) {
+    // Then it is found out later.
+    let file = File::options().write(true).open(id.path(folder));
+    let _ = file.and_then(|mut file| file.write_all(about.encode(ENDED).as_bytes()));
 }
 
 /// What is known of a process that was an element, at a moment of the file system's clock. `None` if there was none.
@@ -216,7 +243,8 @@ mod tests {
 
     #[test]
     fn what_is_said_is_read_and_what_is_damaged_is_nothing() {
-        let about = About { restarts: 1, silence: Duration::from_millis(1500), process: 7, node: "n 1".to_owned() };
+        let silence = Duration::from_millis(1500);
+        let about = About { batch: 0xfe, restarts: 1, silence, process: 7, node: "n 1".to_owned() };
         let text = about.encode("12");
         assert_eq!(About::decode(&text), Some((about.clone(), false)));
         assert_eq!(About::decode(&about.encode(ENDED)), Some((about.clone(), true)));
@@ -241,6 +269,21 @@ mod tests {
         let life = |now| look(&folder, id, now).unwrap().unwrap().1;
         assert_eq!(life(folder.now()), Life::Alive);
         assert_eq!(life(folder.now() + Duration::from_secs(3600)), Life::Silent);
+        // Another batch was made in the place of this one.
+        let other = About { batch: 1, ..about.clone() };
+        let path = id.path(&folder);
+        fs::rename(&path, root.join("kept")).unwrap();
+        Presence::announce(&folder, id, &other).unwrap().unwrap();
+        assert_eq!(presence.check().unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(presence.beat().unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(fs::read_to_string(&path).unwrap(), other.encode("0"));
+        fs::rename(root.join("kept"), &path).unwrap();
+        presence.check().unwrap();
+
+        has_ended(&folder, id, &about);
+        assert_eq!(life(folder.now()), Life::Ended);
+        presence.beat().unwrap();
+        assert_eq!(life(folder.now()), Life::Alive);
         presence.end();
         assert_eq!(life(folder.now()), Life::Ended);
 
@@ -258,7 +301,7 @@ mod tests {
         assert_eq!(life(folder.now()), Life::Alive);
         assert_eq!(life(folder.now() + 2 * SILENCE), Life::Silent);
         fs::remove_dir_all(&root).unwrap();
-        let mut gone = Presence { path: id.path(&folder), at: 0, beats: 0 };
+        let mut gone = Presence { path: id.path(&folder), front: String::new(), beats: 0 };
         assert_eq!(gone.beat().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -29,9 +29,10 @@ const ELEMENTS: u32 = 1000;
 /// # #[spawnsafe::process_main]
 /// # fn main() -> Result<(), spawnsafe::Error> {
 /// let slurm = Scheduler::slurm(["--time=10:00", "--mem=2G"]).at_once(50);
-/// let pbs = Scheduler::command(["qsub", "-N", "{name}", "-J", "0-{last}", "-o", "{logs}", "{script}"])
+/// let pbs = Scheduler::command(["qsub", "-N", "{name}", "-J", "{range}", "-S", "/bin/sh", "-o", "/dev/null", "-j", "oe", "{script}"])
 ///     .queue(["qselect", "-N", "{name}"]);
-/// let grid_engine: Scheduler = "command:qsub -N {name} -t 1-{count} -o {logs} -j y {script}".parse()?;
+/// let grid_engine: Scheduler =
+///     "command:qsub -N {name} -t 1-{count} -S /bin/sh -o /dev/null -j y {script} ; qstat -j {name}".parse()?;
 /// let here = Scheduler::local(4);
 /// # Ok(()) }
 /// ```
@@ -76,18 +77,22 @@ impl Scheduler {
     /// |---|---|
     /// | `{script}` | the path of the script, a file that a shell runs; without it the path is put behind the command |
     /// | `{last}`, `{count}` | the range of elements: write `0-{last}`, or `1-{count}` where they begin with 1 |
-    /// | `{name}` | a name that no other submission has |
-    /// | `{logs}` | a directory for what the tasks print |
+    /// | `{range}` | `0-{last}` for PBS, which takes no range of one: it has a step beyond its end then, `0-1:2` |
+    /// | `{name}` | a name that no other submission has, of letters and digits and one `-`, and fifteen signs long at most |
+    /// | `{logs}` | the directory for what the tasks print |
     ///
-    /// The script finds the number of its element in its first argument, or in the variable by which Slurm, PBS, Torque, Grid
-    /// Engine, LSF or HyperQueue tell it.
+    /// The script finds the number of its element in its first argument, or in the variable by which HyperQueue, Slurm, PBS, Torque,
+    /// Grid Engine or LSF tell it. It puts what is printed into the directory for that by itself, so a scheduler's own
+    /// files may go to `/dev/null`. It is for a POSIX shell, which some schedulers must be told (`-S /bin/sh`). A command that is
+    /// run by a shell (`sh -c`) takes paths as words of their own, as they may have blanks in them: `sh -c 'bsub <"$0"' {script}`.
     pub fn command<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> Self {
         Self::of(Kind::Command { words: words.into_iter().map(Into::into).collect(), queue: None })
     }
 
     /// For a [`command`](Scheduler::command): another one, which succeeds and prints something as long as the submission `{name}`
     /// is in the queue. Without it what was submitted and has not begun is believed to be there for ever, and only
-    /// [`Batch::resubmit`](crate::Batch::resubmit) hands it over again.
+    /// [`Batch::resubmit`](crate::Batch::resubmit) hands it over again. A command that fails says that it is not there, as
+    /// that of Grid Engine does: what is handed over twice for that still runs once.
     #[must_use]
     pub fn queue<W: Into<OsString>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         if let Kind::Command { queue, .. } = &mut self.kind {
@@ -169,8 +174,8 @@ impl Default for Scheduler {
     }
 }
 
-/// Reads `local`, `local:PROCESSES`, `slurm`, `slurm:ARGUMENTS` or `command:COMMAND`. Arguments are words as a shell has them, in
-/// quotes where they contain blanks.
+/// Reads `local`, `local:PROCESSES`, `slurm`, `slurm:ARGUMENTS`, `command:COMMAND`, or `command:COMMAND ; COMMAND` with that of
+/// [`queue`](Scheduler::queue) behind the first one. Arguments are words as a shell has them, in quotes where they contain blanks.
 impl FromStr for Scheduler {
     type Err = Error;
 
@@ -184,10 +189,19 @@ impl FromStr for Scheduler {
                 _ => Err(texts::no_scheduler("`local:` needs a number of processes")),
             },
             "slurm" => words().map(Self::slurm),
-            "command" => match words()? {
-                words if words.is_empty() => Err(texts::no_scheduler("`command:` needs a command")),
-                words => Ok(Self::command(words)),
-            },
+            "command" => {
+                let words = words()?;
+                let commands: Vec<_> = words.split(|word| word == ";").collect();
+                match commands[..] {
+                    [command] if !command.is_empty() => Ok(Self::command(command)),
+                    [command, queue] if !command.is_empty() && !queue.is_empty() => {
+                        Ok(Self::command(command).queue(queue))
+                    }
+                    _ => Err(texts::no_scheduler(
+                        "`command:` needs a command, and may have `;` and another one behind it",
+                    )),
+                }
+            }
             _ => Err(texts::no_scheduler("there is none of this name")),
         }
     }
@@ -200,7 +214,11 @@ impl fmt::Display for Scheduler {
             Kind::Local { processes } => write!(f, "local:{processes}"),
             Kind::Slurm { arguments } if arguments.is_empty() => f.write_str("slurm"),
             Kind::Slurm { arguments } => write!(f, "slurm:{}", words::join(arguments, "")),
-            Kind::Command { words, .. } => write!(f, "command:{}", words::join(words, "")),
+            Kind::Command { words, queue } => {
+                let queue = queue.as_deref().unwrap_or_default();
+                write!(f, "command:{}", words::join(words, if queue.is_empty() { "" } else { " ; " }))?;
+                f.write_str(&words::join(queue, ""))
+            }
         }
     }
 }
@@ -211,13 +229,17 @@ mod tests {
 
     #[test]
     fn schedulers_are_read_and_written() {
-        for text in ["local:3", "slurm", "slurm:-N 3 '--comment=a b'", "command:qsub -t '1-{count}' '{script}'"] {
+        let command = "command:qsub -t '1-{count}' '{script}'";
+        let with_queue = &format!("{command} ; qstat -j {{name}}");
+        for text in ["local:3", "slurm", "slurm:-N 3 '--comment=a b'", command, with_queue] {
             let scheduler: Scheduler = text.parse().unwrap();
             let again: Scheduler = scheduler.to_string().parse().unwrap();
             assert_eq!(again.kind, scheduler.kind, "{text}");
         }
         assert!(matches!("".parse::<Scheduler>().unwrap().kind, Kind::Local { .. }));
-        for text in ["slrum", "local:0", "local:x", "command:", "command:'"] {
+        for text in
+            ["slrum", "local:0", "local:x", "command:", "command:'", "command:;", "command:a ;", "command:a ; b ; c"]
+        {
             let error = text.parse::<Scheduler>().unwrap_err().to_string();
             assert!(error.contains(VARIABLE) && error.contains("command:"), "{error}");
         }

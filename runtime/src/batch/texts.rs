@@ -157,6 +157,18 @@ pub(super) fn lost(task: u32, node: &str, attempt: u32, silence: Option<Duration
     )
 }
 
+/// What the script was told, or was not.
+pub(super) fn no_number(told: &str) -> Error {
+    let told = if told.is_empty() { "nothing".to_owned() } else { format!("`{told}`") };
+    Error::new(
+        ErrorKind::Spawn,
+        format!(
+            "the scheduler has told the script no number of its element, but {told}; let its command start an array, or give the \
+             script the number as its first argument: `sh {{script}} NUMBER`"
+        ),
+    )
+}
+
 pub(super) fn no_such_element(number: u32, first: u32, elements: u32) -> Error {
     Error::new(
         ErrorKind::Spawn,
