@@ -87,11 +87,12 @@ enum Whom {
     },
 }
 
-/// Where others ask for sockets.
+/// Where somebody asks for sockets, once.
 struct Desk {
     pipe: OwnedHandle,
     watching: Operation,
     working: Operation,
+    has_served: bool,
 }
 
 /// What the thread is to take over, and how to tell it; `None` as long as there is none.
@@ -166,7 +167,7 @@ fn keep_all(waker: &Waker) {
     let mut offers = Vec::new();
     loop {
         offers.extend(keeper().iter_mut().flat_map(|keeper| keeper.new.drain(..)));
-        offers.retain(Offer::is_open);
+        offers.retain_mut(Offer::is_open);
         if offers.is_empty() {
             let mut keeper = keeper();
             if keeper.as_ref().is_none_or(|keeper| keeper.new.is_empty()) {
@@ -188,12 +189,12 @@ fn keep_all(waker: &Waker) {
 impl Offer {
     /// Whether somebody may still have need of the handles; then one of the events says when that has changed, or there is
     /// something to do. Whatever cannot be watched cannot be kept.
-    fn is_open(&self) -> bool {
-        match &self.whom {
+    fn is_open(&mut self) -> bool {
+        match &mut self.whom {
             Whom::Holder(desk) => desk.serve(&self.handles).is_ok(),
             Whom::Receiver { taken, pipe, watching, desk } => {
                 let is_watched = || watching.watch_messages(pipe).is_ok();
-                let serves = || desk.as_ref().is_none_or(|(desk, _)| desk.serve(&self.handles).is_ok());
+                let mut serves = || desk.as_mut().is_none_or(|(desk, _)| desk.serve(&self.handles).is_ok());
                 // Nothing comes from a receiver of this library; what comes all the same would be found again and again.
                 let may_come = || matches!(pipe::available(pipe), Ok(Some(0)));
                 !is_signalled(&**taken) && is_watched() && may_come() && serves()
@@ -226,29 +227,32 @@ impl Desk {
     /// With the end for whoever asks.
     fn new() -> io::Result<(Self, OwnedHandle)> {
         let (theirs, ours) = pipe::pair(Purpose::Watched)?;
-        Ok((Self { pipe: ours, watching: Operation::new()?, working: Operation::new()? }, theirs))
+        Ok((Self { pipe: ours, watching: Operation::new()?, working: Operation::new()?, has_served: false }, theirs))
     }
 
     /// Describes the sockets for whoever has asked. An error if nobody can ask any more, or need.
-    fn serve(&self, handles: &[AnyHandle]) -> io::Result<()> {
-        loop {
-            match pipe::available(&self.pipe)? {
-                Some(0) => break,
-                Some(REQUEST) => {}
-                // It has what it has asked for, or does not wait any more.
-                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
-            }
-            let mut request = [0; REQUEST];
-            self.working.read_now(&self.pipe, &mut request)?;
-            let asks = asking(request);
-            let process = asks.open();
-            for socket in handles.iter().filter_map(AnyHandle::socket) {
-                let described = process.as_ref().and_then(|_| socket::describe(socket, asks.id).ok());
-                self.working.write_now(&self.pipe, described.as_deref().unwrap_or(NONE))?;
-            }
-            self.working.write_now(&self.pipe, NONE)?;
+    fn serve(&mut self, handles: &[AnyHandle]) -> io::Result<()> {
+        match pipe::available(&self.pipe)? {
+            Some(0) => {}
+            Some(REQUEST) if !self.has_served => self.answer(handles)?,
+            // It has what it has asked for, or does not wait any more. Or it asks again: nobody of this library does, and each
+            // time would be this thread's work, and open sockets elsewhere.
+            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
         self.watching.watch_messages(&self.pipe)
+    }
+
+    fn answer(&mut self, handles: &[AnyHandle]) -> io::Result<()> {
+        self.has_served = true;
+        let mut request = [0; REQUEST];
+        self.working.read_now(&self.pipe, &mut request)?;
+        let asks = asking(request);
+        let process = asks.open();
+        for socket in handles.iter().filter_map(AnyHandle::socket) {
+            let described = process.as_ref().and_then(|_| socket::describe(socket, asks.id).ok());
+            self.working.write_now(&self.pipe, described.as_deref().unwrap_or(NONE))?;
+        }
+        self.working.write_now(&self.pipe, NONE).map(drop)
     }
 }
 
@@ -301,8 +305,14 @@ fn fetch_all(process: &OwnedHandle, mut numbers: &[u32]) -> Option<Vec<AnyHandle
     fetched.collect()
 }
 
+/// Asks for so many sockets at this pipe, which may take long if nobody answers. Gives those that come.
+pub(super) fn ask(pipe: OwnedHandle, count: usize) -> Vec<OwnedSocket> {
+    let Some(asking) = Asking::at(pipe) else { return Vec::new() };
+    (0..count).map_while(|_| asking.next()).collect()
+}
+
 /// Whoever waits for sockets that are offered.
-pub(super) struct Asking {
+struct Asking {
     pipe: OwnedHandle,
     watching: Operation,
     reading: Operation,
@@ -311,7 +321,7 @@ pub(super) struct Asking {
 
 impl Asking {
     /// `None` if this is no such pipe, or the process cannot be asked any more.
-    pub(super) fn at(pipe: OwnedHandle) -> Option<Self> {
+    fn at(pipe: OwnedHandle) -> Option<Self> {
         pipe::room_for_messages(&pipe, true)?;
         let (watching, reading) = (Operation::new().ok()?, Operation::new().ok()?);
         reading.write_now(&pipe, &request(Owner::this().ok()?)).ok()?;
@@ -319,7 +329,7 @@ impl Asking {
     }
 
     /// The next of them; `None` if it cannot be had.
-    pub(super) fn next(&self) -> Option<OwnedSocket> {
+    fn next(&self) -> Option<OwnedSocket> {
         while pipe::available(&self.pipe).ok()?? == 0 {
             if Instant::now() >= self.until {
                 return None;
@@ -432,14 +442,15 @@ mod tests {
     #[test]
     fn whoever_asks_as_another_process_gets_no_socket() {
         let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-        let one = udp();
-        let offered = offer(&[Arc::clone(&one)], &Arc::new(pipe)).unwrap();
+        let pipe = Arc::new(pipe);
         let this = Owner::this().unwrap();
-        let desk = copy(&this.open().unwrap(), offered.numbers[1]).unwrap();
         let asking = Operation::new().unwrap();
         for wrong in
             [request(Owner { began: this.began + 1, ..this }), request(Owner { id: 1, ..this }), [0xff; REQUEST]]
         {
+            let one = udp();
+            let offered = offer(&[Arc::clone(&one)], &pipe).unwrap();
+            let desk = copy(&this.open().unwrap(), offered.numbers[1]).unwrap();
             asking.write_now(&desk, &wrong).unwrap();
             let limit = Instant::now() + Duration::from_secs(60);
             while pipe::available(&desk).unwrap() == Some(0) {
@@ -451,9 +462,22 @@ mod tests {
                 assert_eq!(asking.read_now(&desk, &mut [0; socket::DESCRIPTION]).unwrap(), 1);
                 assert_eq!(answer, 1);
             }
+            assert_eq!(times_kept(&one), 1);
+            // Who asks again gets no answer, whoever it is.
+            assert!(fetch(this, &offered.numbers).is_none());
+            is_given_up(&one);
         }
-        assert_eq!(fetch(this, &offered.numbers).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn whoever_asks_again_gets_no_answer() {
+        let one = udp();
+        let theirs = to_one(one.socket().cloned().into_iter().collect()).unwrap();
+        let asking = Asking::at(theirs).unwrap();
+        assert!(asking.next().is_some() && asking.next().is_none());
+        asking.reading.write_now(&asking.pipe, &request(Owner::this().unwrap())).unwrap();
         is_given_up(&one);
+        assert!(asking.next().is_none());
     }
 
     #[test]

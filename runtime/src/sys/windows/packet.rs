@@ -26,7 +26,6 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::System::Performance::QueryPerformanceCounter;
 
-use super::AnyHandle;
 use super::handle::check;
 use super::message::{self, Message};
 use super::mutex::SharedMutex;
@@ -35,10 +34,14 @@ use super::operation::Operation;
 use super::pipe::{self, Purpose};
 use super::stored::{self, Leaving};
 use super::wait::wait_for_any;
+use super::{AnyHandle, aside};
 use crate::sys::{Packet, Patience, time_left};
 
 /// The least room of a queue, and the most, in bytes.
 const ROOM: std::ops::RangeInclusive<usize> = 4608..=1 << 30;
+
+/// How long it may take to find out what the pipes of an end are that comes from another process. For ours it takes no time.
+const ADOPTION: Duration = Duration::from_secs(10);
 
 /// How long whoever waits for room with a limit sleeps before it looks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(2);
@@ -97,9 +100,13 @@ impl PacketEnd {
         let receives = handles.len() == 4;
         let handles: Vec<_> = handles.into_iter().map(AnyHandle::into_handle).collect::<io::Result<_>>().ok()?;
         let mut handles = handles.into_iter();
-        let (packets, beside) = (handles.next()?, handles.next()?);
-        let room = pipe::room_for_messages(&packets, receives)?;
-        pipe::room_for_messages(&beside, receives)?;
+        let pipes = (handles.next()?, handles.next()?);
+        let (packets, beside, room) = aside::within(Instant::now() + ADOPTION, move || {
+            let (packets, beside) = pipes;
+            let room = pipe::room_for_messages(&packets, receives)?;
+            pipe::room_for_messages(&beside, receives)?;
+            Some((packets, beside, room))
+        })??;
         let sending = SharedMutex::from_handle(handles.next()?)?;
         let receiving = match handles.next() {
             Some(mutex) => Some(Receiving::new(SharedMutex::from_handle(mutex)?).ok()?),
