@@ -305,6 +305,11 @@ fn fetch_all(process: &OwnedHandle, mut numbers: &[u32]) -> Option<Vec<AnyHandle
     fetched.collect()
 }
 
+/// When whoever has others ask or [fetch](fetch) stops waiting: later than they do, if they can.
+pub(super) fn limit() -> Instant {
+    Instant::now() + PATIENCE + Duration::from_secs(5)
+}
+
 /// Asks for so many sockets at this pipe, which may take long if nobody answers. Gives those that come.
 pub(super) fn ask(pipe: OwnedHandle, count: usize) -> Vec<OwnedSocket> {
     let Some(asking) = Asking::at(pipe) else { return Vec::new() };

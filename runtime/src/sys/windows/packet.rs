@@ -20,13 +20,14 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, BorrowedHandle, OwnedHandle};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::System::Performance::QueryPerformanceCounter;
 
-use super::handle::check;
+use super::aside::{self, Aside};
+use super::handle::{check, wait_for_one_of};
 use super::message::{self, Message};
 use super::mutex::SharedMutex;
 use super::offers::{self, Owner};
@@ -34,7 +35,7 @@ use super::operation::Operation;
 use super::pipe::{self, Purpose};
 use super::stored::{self, Leaving};
 use super::wait::wait_for_any;
-use super::{AnyHandle, aside};
+use super::{AnyHandle, socket};
 use crate::sys::{Packet, Patience, time_left};
 
 /// The least room of a queue, and the most, in bytes.
@@ -42,6 +43,12 @@ const ROOM: std::ops::RangeInclusive<usize> = 4608..=1 << 30;
 
 /// How long it may take to find out what the pipes of an end are that comes from another process. For ours it takes no time.
 const ADOPTION: Duration = Duration::from_secs(10);
+
+/// How long a sender may take between a packet and what was stored for it: it copies up to 4 GiB, and may be stopped.
+const STORING: Duration = Duration::from_secs(30);
+
+/// How long whoever has taken a packet with sockets waits for them, even if it does not wait for packets.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// How long whoever waits for room with a limit sleeps before it looks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(2);
@@ -72,6 +79,16 @@ struct Receiving {
     watching: Operation,
     /// A place for one packet, which is used again.
     scratch: Mutex<Vec<u8>>,
+    /// What was taken, and has sockets that are not here yet: the next packet, whoever receives. It is lost with this process,
+    /// as is whatever a process has taken that ends.
+    coming: Mutex<Option<Coming>>,
+}
+
+#[derive(Debug)]
+struct Coming {
+    packet: Packet,
+    bytes: Vec<u8>,
+    handles: Aside<Option<Vec<AnyHandle>>>,
 }
 
 impl PacketEnd {
@@ -139,26 +156,22 @@ impl PacketEnd {
     /// `WouldBlock` if there is none yet. What cannot be had of its handles is lost, and the rest as well.
     pub(crate) fn receive(&self, buffer: &mut [u8], patience: Patience) -> io::Result<Option<Packet>> {
         loop {
-            let taken = {
-                let receiving = self.0.receiving()?;
-                let held = receiving.mutex.lock()?;
-                let taken = self.0.take(receiving, buffer);
-                drop(held);
-                taken
-            };
-            match taken {
+            match self.0.receive(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience == Patience::Wait => {
                     wait_to_receive(&[self], None)?;
                 }
-                Ok(taken) => return Ok(taken.map(Taken::fetch)),
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
     }
 
     /// Whether there is a packet; `false` if nobody is left who could send one, and `WouldBlock` if there is none yet.
     pub(crate) fn has_packet(&self) -> io::Result<bool> {
-        match pipe::available(&self.0.packets)? {
+        let available = match &*self.0.receiving()?.coming() {
+            Some(coming) => Some(usize::from(coming.handles.is_over())),
+            None => pipe::available(&self.0.packets)?,
+        };
+        match available {
             None => Ok(false),
             Some(0) => Err(io::ErrorKind::WouldBlock.into()),
             Some(_) => Ok(true),
@@ -167,15 +180,23 @@ impl PacketEnd {
 
     /// The event that is set when there may be a packet, or nobody is left who could send one. It is reset by the next call.
     pub(super) fn watch(&self) -> io::Result<BorrowedHandle<'_>> {
-        let watching = &self.0.receiving()?.watching;
-        watching.watch_messages(&self.0.packets)?;
-        Ok(watching.event())
+        let receiving = self.0.receiving()?;
+        let coming = receiving.coming();
+        // Its handles set the same event when they are here.
+        if coming.is_none() {
+            receiving.watching.watch_messages(&self.0.packets)?;
+        }
+        Ok(receiving.watching.event())
     }
 }
 
 impl Receiving {
     fn new(mutex: SharedMutex) -> io::Result<Self> {
-        Ok(Self { mutex, watching: Operation::new()?, scratch: Mutex::default() })
+        Ok(Self { mutex, watching: Operation::new()?, scratch: Mutex::default(), coming: Mutex::default() })
+    }
+
+    fn coming(&self) -> MutexGuard<'_, Option<Coming>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -192,18 +213,15 @@ impl Taken {
         let packet = Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut };
         Self { packet, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() }
     }
+}
 
-    /// Fetches what is offered. Others may receive meanwhile, as the sender may have to be waited for.
-    fn fetch(self) -> Packet {
-        let Self { mut packet, owner, numbers } = self;
-        if !numbers.is_empty() {
-            match offers::fetch(owner, &numbers) {
-                Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
-                _ => packet.lacks_handles = true,
-            }
-        }
-        packet
+/// The packet with what was fetched.
+fn complete(mut packet: Packet, fetched: Option<Vec<AnyHandle>>) -> Packet {
+    match fetched {
+        Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
+        _ => packet.lacks_handles = true,
     }
+    packet
 }
 
 impl Inner {
@@ -268,6 +286,45 @@ impl Inner {
         self.write(&self.beside, stored.message(id), Patience::Wait)
     }
 
+    /// As [`PacketEnd::receive`], without waiting. The sender of sockets has to describe them, and may be stopped, or
+    /// pleased to wait: it is given a moment, as it hardly ever takes longer, and then the packet is as one that has not come
+    /// yet. Others of this process do not receive meanwhile, so that packets stay in their order.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
+        let receiving = self.receiving()?;
+        let mut coming = receiving.coming();
+        if coming.is_none() {
+            let taken = {
+                let held = receiving.mutex.lock()?;
+                let taken = self.take(receiving, buffer);
+                drop(held);
+                taken?
+            };
+            let Some(Taken { packet, owner, numbers }) = taken else { return Ok(None) };
+            if numbers.is_empty() {
+                return Ok(Some(packet));
+            }
+            if !numbers.contains(&socket::NO_NUMBER) {
+                return Ok(Some(complete(packet, offers::fetch(owner, &numbers))));
+            }
+            // From now on it is set by whoever fetches, and not by what is in the pipe.
+            receiving.watching.cancel(&self.packets);
+            let bell = receiving.watching.event();
+            let fetch = move || offers::fetch(owner, &numbers);
+            let handles = bell.try_clone_to_owned().and_then(|bell| Aside::begin(bell, offers::limit(), fetch));
+            // This process may have no more threads.
+            let Ok(handles) = handles else { return Ok(Some(complete(packet, None))) };
+            *coming = Some(Coming { bytes: buffer[..packet.len].to_vec(), packet, handles });
+            wait_for_one_of(&[bell], Some(Instant::now() + MOMENT))?;
+        }
+        let fetched = coming.as_ref().and_then(|coming| coming.handles.take()).ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(coming.take().map(|Coming { mut packet, bytes, .. }| {
+            packet.len = bytes.len().min(buffer.len());
+            packet.is_cut |= packet.len < bytes.len();
+            buffer[..packet.len].copy_from_slice(&bytes[..packet.len]);
+            complete(packet, fetched.flatten())
+        }))
+    }
+
     /// Takes a packet, and what goes with it. No other receiver reads meanwhile.
     fn take(&self, receiving: &Receiving, buffer: &mut [u8]) -> io::Result<Option<Taken>> {
         let mut scratch = receiving.scratch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -297,7 +354,7 @@ impl Inner {
             let is_cut = len < message.packet.len();
             let mut packet = Packet { len, handles: Vec::new(), lacks_handles: false, is_cut };
             if message.stored != 0 {
-                match self.take_stored(message.stored) {
+                match self.take_stored(message.stored, Instant::now() + STORING) {
                     Ok(Some(stored)) => packet.handles.push(stored),
                     // It was never sent.
                     Ok(None) => continue,
@@ -308,13 +365,17 @@ impl Inner {
         }
     }
 
-    /// What goes with the packet that was taken last; `None` if its sender was killed before it had sent that.
-    fn take_stored(&self, id: u64) -> io::Result<Option<AnyHandle>> {
+    /// What goes with the packet that was taken last; `None` if its sender was killed before it had sent that. An error if
+    /// somebody is still about to at the deadline.
+    fn take_stored(&self, id: u64, deadline: Instant) -> io::Result<Option<AnyHandle>> {
         let mut is_over = false;
         loop {
             let Some(1..) = pipe::available(&self.beside)? else {
                 if is_over {
                     return Ok(None);
+                }
+                if Instant::now() >= deadline {
+                    return Err(io::ErrorKind::TimedOut.into());
                 }
                 // What nobody is about to send is there or will not come.
                 is_over = self.sending.lock_within(10)?.is_some();
@@ -381,7 +442,10 @@ pub(crate) fn wait_to_receive(ends: &[&PacketEnd], deadline: Option<Instant>) ->
     loop {
         // First, so that nothing comes unseen.
         let mut events = ends.iter().map(|end| end.watch()).collect::<io::Result<Vec<_>>>()?;
-        let ready = ends.iter().map(|end| pipe::available(&end.0.packets).map(|count| count != Some(0)));
+        let ready = ends.iter().map(|end| match end.has_packet() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            found => found.map(|_| true),
+        });
         let ready = ready.collect::<io::Result<Vec<_>>>()?;
         if ready.contains(&true) || time_left(deadline) == Some(Duration::ZERO) {
             return Ok(ready);
@@ -395,6 +459,7 @@ pub(crate) fn wait_to_receive(ends: &[&PacketEnd], deadline: Option<Instant>) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::handle::{event, is_signalled};
     use super::super::stored::{Stored, store};
     use super::*;
 
@@ -433,6 +498,47 @@ mod tests {
         assert_eq!(next(&receiver), Some((7, Some(7))));
         assert_eq!(next(&receiver), Some((4, None)));
         assert_eq!(next(&receiver), None);
+    }
+
+    #[test]
+    fn a_sender_that_does_not_describe_its_sockets_holds_up_nobody_who_does_not_wait() {
+        let (sender, receiver) = PacketEnd::pair(100_000).unwrap();
+        // What a sender would offer whose thread does not answer.
+        let (theirs, ours) = pipe::pair(Purpose::Watched).unwrap();
+        let taken = event().unwrap();
+        let number = |handle: &OwnedHandle| handle.as_raw_handle().addr() as u32;
+        let numbers = vec![number(&taken), number(&theirs), socket::NO_NUMBER];
+        let message = Message { owner: Owner::this().unwrap(), numbers, ..Message::new(b"one") };
+        sender.0.write(&sender.0.packets, &message.encode(), Patience::Now).unwrap();
+        sender.send(b"second", &[], Patience::Now).unwrap();
+        assert!(receiver.has_packet().unwrap());
+        let receive = || receiver.receive(&mut [0; 1000], Patience::Now);
+        let begun = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(receive().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(receiver.has_packet().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(wait_to_receive(&[&receiver], Some(Instant::now())).unwrap(), [false]);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20) && !is_signalled(&taken));
+        drop((ours, theirs));
+        assert_eq!(wait_to_receive(&[&receiver], None).unwrap(), [true]);
+        let packet = receive().unwrap().unwrap();
+        assert!(packet.len == 3 && packet.lacks_handles && packet.handles.is_empty());
+        assert!(is_signalled(&taken));
+        assert_eq!(next(&receiver), Some((6, None)));
+        drop(sender);
+        assert_eq!(next(&receiver), None);
+    }
+
+    #[test]
+    fn a_sender_that_is_always_about_to_send_is_not_waited_for_for_ever() {
+        let (sender, receiver) = PacketEnd::pair(100_000).unwrap();
+        let held = sender.0.sending.lock().unwrap();
+        let soon = Instant::now() + Duration::from_millis(30);
+        let waits = || receiver.0.take_stored(now().unwrap(), soon).unwrap_err();
+        assert_eq!(thread::scope(|scope| scope.spawn(waits).join().unwrap()).kind(), io::ErrorKind::TimedOut);
+        drop(held);
+        assert!(receiver.0.take_stored(now().unwrap(), Instant::now() + STORING).unwrap().is_none());
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Arriving {
             if let Some((_, sockets)) = &self.fetching {
                 let sockets = sockets.take().ok_or(io::ErrorKind::WouldBlock)?;
                 let places = self.fetching.take().map(|(places, _)| places);
-                self.fill(places.into_iter().flatten(), sockets);
+                self.fill(places.into_iter().flatten(), sockets.unwrap_or_default());
             } else if !self.block.is_empty() {
                 let mut bytes = vec![0; self.missing()?];
                 let count = read(&mut bytes)?;
@@ -254,7 +254,7 @@ impl Arriving {
         let wanted = places.iter().filter(|place| matches!(place, Place::Socket)).count();
         match (desk, passing) {
             (Some(desk), Passing::Child(_)) if wanted > 0 => {
-                match bell().and_then(|bell| Aside::begin(bell, move || offers::ask(desk, wanted))) {
+                match bell().and_then(|bell| Aside::begin(bell, offers::limit(), move || offers::ask(desk, wanted))) {
                     Ok(sockets) => self.fetching = Some((places, sockets)),
                     // This process has no more threads.
                     Err(_) => self.lost = true,
