@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use spawnsafe::{ErrorKind, Pool, child_entry};
+use spawnsafe::{ErrorKind, Pool, Sender, channel, child_entry};
 use spawnsafe_tests::{Collects, DEADLINE, eventually, tells_much};
 
 #[child_entry]
@@ -45,6 +45,25 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     let run = || tells_much::call(COUNT).forward_events(true).run().unwrap();
     assert_eq!(tracing::subscriber::with_default(collects.clone(), run), COUNT);
     collects.has_heard(COUNT);
+}
+
+#[child_entry]
+fn tells_and_says_when(count: u64, done: Sender<u64>) {
+    done.send(tells_much(count)).unwrap();
+}
+
+#[test]
+fn a_child_that_nobody_listens_to_goes_on() {
+    const COUNT: u64 = 5000;
+    let collects = Collects::default();
+    tracing::subscriber::with_default(collects.clone(), || {
+        let (sender, receiver) = channel().unwrap();
+        let child = tells_and_says_when::call(COUNT, sender).forward_events(true).spawn().unwrap();
+        assert_eq!(receiver.recv_timeout(DEADLINE).unwrap(), Some(COUNT));
+        child.join().unwrap();
+    });
+    collects.has_heard_of(COUNT, 2);
+    assert!(collects.events.lock().unwrap().len() < COUNT as usize);
 }
 
 #[test]

@@ -33,11 +33,20 @@ impl Collects {
     /// If it is otherwise.
     #[track_caller]
     pub fn has_heard(&self, count: u64) {
+        self.has_heard_of(count, 100);
+    }
+
+    /// The same where nobody listens while it is told: more than so many have come.
+    ///
+    /// # Panics
+    /// If it is otherwise.
+    #[track_caller]
+    pub fn has_heard_of(&self, count: u64, least: usize) {
         let (numbers, lost) = self.numbers_and_lost();
         assert!(numbers.is_sorted());
         // Those at the very end may be lost without an event after them that says so.
         let all = numbers.len() as u64 + lost;
-        assert!(all <= count && numbers.len() > 100, "{} and {lost}", numbers.len());
+        assert!(all <= count && numbers.len() > least, "{} and {lost}", numbers.len());
         assert!(all == count || numbers.last() < Some(&(count - 1)), "{} and {lost}", numbers.len());
     }
 

@@ -116,10 +116,20 @@ impl Stream {
         }
     }
 
-    /// Whether what is short can be written without waiting. A pipe does not tell: whoever writes waits for the reader.
+    /// Whether something can be [told](Self::tell) without waiting; waits for that until the deadline. A pipe does not tell
+    /// whether it has room: there is some when it has taken what it was told before.
     #[cfg(feature = "tracing")]
-    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
-        true
+    pub(crate) fn has_room(&self, deadline: std::time::Instant) -> bool {
+        self.writing.is_idle_by(&self.pipe, deadline)
+    }
+
+    /// Writes all of it, which is short, without waiting for the other side: what the pipe does not take yet goes before
+    /// whatever is written next. Of a child only, and without waiting only if it [has room](Self::has_room).
+    #[cfg(feature = "tracing")]
+    pub(crate) fn tell(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let count = bytes.len();
+        self.writing.write_behind(&self.pipe, bytes).map(|()| count)
     }
 
     /// Whether something has come to be read, or does so within this time. Nothing here depends on it.
@@ -270,5 +280,38 @@ mod tests {
         wait_for_one_of(&parent.events(Interest::Read).unwrap().unwrap(), None).unwrap();
         assert_eq!(receive().unwrap().count, 4);
         assert!(handles.is_empty());
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn what_is_told_waits_for_nobody_and_stays_in_order() {
+        let (parent, handover) = connection().unwrap();
+        let child = Stream::blocking(handover.pipe).unwrap();
+        let mut told = Vec::new();
+        // As much as the pipe holds, and one more time.
+        while child.has_room(Instant::now()) {
+            let next = vec![told.len() as u8; 60_000];
+            assert_eq!(child.tell(&[IoSlice::new(&next), IoSlice::new(b"end")]).unwrap(), 60_003);
+            told.extend(next);
+            told.extend_from_slice(b"end");
+            assert!(told.len() < 10 << 20, "it takes everything");
+        }
+        assert!(!child.has_room(Instant::now() + Duration::from_millis(30)));
+        let (answer, mut read) = (vec![7; 100_000], Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(child.write(&[IoSlice::new(&answer)], &[]).unwrap(), answer.len()));
+            while read.len() < told.len() + answer.len() {
+                let mut buf = [0; 10_000];
+                match (&parent).read(&mut buf) {
+                    Ok(count) => read.extend_from_slice(&buf[..count]),
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+                }
+            }
+        });
+        assert!(read[..told.len()] == told && read[told.len()..] == answer);
+        assert!(child.has_room(Instant::now()));
+        drop(parent);
+        // Writing tells.
+        assert!(child.has_room(Instant::now()) && child.tell(&[IoSlice::new(b"x")]).is_err());
     }
 }
