@@ -14,7 +14,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-#[cfg(feature = "tracing")]
 use rustix::io::Errno;
 #[cfg(feature = "tracing")]
 use rustix::net::SendFlags;
@@ -169,17 +168,25 @@ impl Read for &Stream {
 impl Receive for &Stream {
     fn receive(&mut self, _: bool, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let message = rustix::net::recvmsg(&self.fd, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(fds) = message {
-                handles.extend(fds);
+        let mut receive = |space| {
+            let mut ancillary = RecvAncillaryBuffer::new(space);
+            let message = rustix::net::recvmsg(&self.fd, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
+            for message in ancillary.drain() {
+                if let RecvAncillaryMessage::ScmRights(fds) = message {
+                    handles.extend(fds);
+                }
             }
-        }
+            Ok((message.bytes, message.flags))
+        };
+        // Where there is no room for all of them in this process's table, Linux gives some and closes the others. macOS closes
+        // all, and that is an error of the call; the bytes stay.
+        let (received, lost_all) = match receive(&mut space) {
+            Err(Errno::MSGSIZE) => (receive(&mut [])?, true),
+            received => (received?, false),
+        };
         protect(handles)?;
-        // The system had no room for some in this process's table, and has closed them.
-        let lost_handles = message.flags.contains(ReturnFlags::CTRUNC);
-        Ok(Received { count: message.bytes, lost_handles })
+        let lost_handles = lost_all || received.1.contains(ReturnFlags::CTRUNC);
+        Ok(Received { count: received.0, lost_handles })
     }
 }
 
