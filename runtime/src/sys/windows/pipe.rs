@@ -19,6 +19,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES,
     FlushFileBuffers, OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
+    SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Pipes::{
@@ -109,6 +110,8 @@ fn try_pair(purpose: Purpose, name: &str) -> io::Result<(OwnedHandle, OwnedHandl
     };
     // SAFETY: the handle was just made.
     let server = unsafe { opened(server)? };
+    // Whoever gets the other end may know who has opened this one, and may not act as that one.
+    let flags = flags | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
     // SAFETY: as above; there is no template.
     let client = unsafe { CreateFileW(name.as_ptr(), theirs, 0, ptr::null(), OPEN_EXISTING, flags, ptr::null_mut()) };
     // SAFETY: the handle was just made.
