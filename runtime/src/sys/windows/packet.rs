@@ -79,8 +79,8 @@ struct Receiving {
     watching: Operation,
     /// A place for one packet, which is used again.
     scratch: Mutex<Vec<u8>>,
-    /// What was taken, and has sockets that are not here yet: the next packet, whoever receives. It is lost with this process,
-    /// as is whatever a process has taken that ends.
+    /// What was taken, and has sockets that are not here yet: the next packet, whoever receives. It is lost with this end,
+    /// as is whatever somebody has taken who ends.
     coming: Mutex<Option<Coming>>,
 }
 
