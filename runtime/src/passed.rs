@@ -56,9 +56,10 @@ use crate::wire::{CodecError, Packer};
 /// On Windows the parent is the one that has rights over the other process: it puts handles into its child and fetches
 /// them from there. What is sent to a child that never reads it stays open there until the child ends. A socket is open in
 /// both processes only once the receiver has asked the sender for it, whose thread for that answers at once. If that process
-/// has ended, or is stopped for longer than 30 seconds, it is lost, which is an error of its value (so it is where it has no right to give handles to the receiver, as a child with a restricted token may not
-/// have over its parent); and
-/// [`detach`](crate::Child::detach) waits until the child has the sockets that it was sent.
+/// has ended, or is stopped for longer than 30 seconds, it is lost, which is an error of its value (so it is where it has no
+/// right to give handles to the receiver, as a child with a restricted token may not have over its parent). Until then the
+/// value has not come yet, to whoever does not wait or not for so long. And [`detach`](crate::Child::detach) waits until the
+/// child has the sockets that it was sent.
 ///
 /// On Windows the description of a socket is believed: a process that is sent sockets trusts whoever sends them. Do not
 /// take sockets from untrusted code there.

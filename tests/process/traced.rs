@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-#[cfg(target_os = "linux")]
-use spawnsafe::{Error, Sender, Stdio};
-use spawnsafe::{ErrorKind, Pool, child_entry};
+use spawnsafe::{Error, ErrorKind, Pool, Sender, Stdio, child_entry};
 use spawnsafe_tests::{Collects, DEADLINE, eventually, tells_much};
 
 #[child_entry]
@@ -49,7 +47,6 @@ fn many_events_are_in_order_and_none_is_lost_unnoticed() {
     collects.has_heard(COUNT);
 }
 
-#[cfg(target_os = "linux")]
 #[child_entry]
 fn tells_and_sends(count: u64, to: Sender<u64>, dies: bool) -> Result<(), Error> {
     tells_much(count);
@@ -68,8 +65,6 @@ fn tells_and_sends(count: u64, to: Sender<u64>, dies: bool) -> Result<(), Error>
     Ok(())
 }
 
-/// On other systems the child waits to be joined.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_child_that_nobody_joins_goes_on_and_says_what_was_lost() {
     const COUNT: u64 = 5000;

@@ -103,7 +103,8 @@ pub(super) fn event(head: &[u8], packed: Packed, adopted: &Adopted, deadline: st
     }
     let sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
     let may_send = *sent != Sent::Answer && adopted.is_intact() && adopted.stream.has_room(std::time::Instant::now());
-    may_send && write(Kind::Event, head, packed, adopted)
+    let mut outbox = Outbox::new(Kind::Event, head, packed);
+    may_send && outbox.pump(|pieces, _| adopted.stream.tell(pieces)).is_ok()
 }
 
 /// Sends what is about to be lost, once, unless the answer is on its way or there.

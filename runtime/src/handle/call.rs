@@ -231,10 +231,9 @@ impl<R> Call<R> {
     /// not.
     ///
     /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Some dozens of events wait for this
-    /// process; where it does not look after the child for longer, further ones are lost, and counted, and the entry goes on: a warning says how
-    /// many, but for the last ones of a child that is killed, exits or crashes. On
-    /// Windows and macOS the entry waits instead, when what waits fills the connection: join such a child.
-    /// A subscriber that the entry installs for the whole process is refused, as there is one; one for a scope
+    /// process (some kilobytes on macOS); where it does not look after the child for longer, further ones are lost, and counted,
+    /// and the entry goes on: a warning says how many, but for the last ones of a child that is killed, exits or crashes. A
+    /// subscriber that the entry installs for the whole process is refused, as there is one; one for a scope
     /// (`tracing::subscriber::with_default`) takes the events of that scope.
     ///
     /// ```

@@ -74,7 +74,11 @@ impl Queue {
         // SAFETY: kevent(2) reads one change, which is borrowed for the call, and has no room for events; an error of
         // the change is then the result.
         let done = unsafe { libc::kevent(self.0.as_raw_fd(), &raw const change, 1, ptr::null_mut(), 0, ptr::null()) };
-        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        match io::Error::last_os_error() {
+            // A signal came, and the change is made all the same: kevent(2).
+            error if done < 0 && error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// What has happened, at most `count` things; waits for one, or until the deadline has passed.

@@ -209,8 +209,9 @@ impl Inner {
             if found != PollFlags::IN {
                 return Ok(!found.is_empty());
             }
-            // That is none of ours.
+            // That is none of ours; or the system tells the end as something to be read.
             match rustix::io::read(&*self.lifeline, &mut [0; 64]) {
+                Ok(0) => return Ok(true),
                 Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -7,13 +7,16 @@ use std::borrow::Cow;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+#[cfg(feature = "tracing")]
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 #[cfg(feature = "tracing")]
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-#[cfg(feature = "tracing")]
 use rustix::io::Errno;
+#[cfg(feature = "tracing")]
+use rustix::net::SendFlags;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SocketType,
@@ -29,6 +32,9 @@ pub(crate) struct Stream {
     fd: OwnedFd,
     /// Open as long as that: see `anchor`.
     _anchor: Option<OwnedFd>,
+    /// What was [told](Self::tell) and is still to be written, before anything else.
+    #[cfg(feature = "tracing")]
+    behind: Mutex<Vec<u8>>,
 }
 
 /// The end that a child is going to have.
@@ -54,17 +60,24 @@ pub(crate) fn connection() -> io::Result<(Stream, Handover)> {
     rustix::io::ioctl_fionbio(&parent, true)?;
     let anchors = if ANCHORED { Some(anchors(&parent, &child)?) } else { None };
     let (of_parent, of_child) = anchors.unzip();
-    Ok((Stream { fd: parent, _anchor: of_parent }, Handover { fd: child, anchor: of_child }))
+    Ok((Stream::new(parent, of_parent), Handover { fd: child, anchor: of_child }))
 }
 
 impl Stream {
     pub(in crate::sys) fn new(fd: OwnedFd, anchor: Option<OwnedFd>) -> Self {
-        Self { fd, _anchor: anchor }
+        Self {
+            fd,
+            _anchor: anchor,
+            #[cfg(feature = "tracing")]
+            behind: Mutex::default(),
+        }
     }
 
     /// Writes what the connection takes, and sends copies of the handles, at most 253, with the first of these bytes. A
     /// closed connection is an error, never a signal.
     pub(crate) fn write(&self, pieces: &[IoSlice<'_>], handles: &[&OwnedFd]) -> io::Result<usize> {
+        #[cfg(feature = "tracing")]
+        self.catch_up(&mut self.behind(), SEND_FLAGS)?;
         let pieces = &at_most(AT_ONCE, pieces);
         if handles.is_empty() {
             let mut nothing = SendAncillaryBuffer::default();
@@ -79,18 +92,53 @@ impl Stream {
         Ok(rustix::net::sendmsg(&self.fd, pieces, &mut ancillary, SEND_FLAGS)?)
     }
 
-    /// Whether what is short can be written without waiting; waits for that until the deadline.
+    /// Whether something can be [told](Self::tell) without waiting; waits for that until the deadline.
     #[cfg(feature = "tracing")]
     pub(crate) fn has_room(&self, deadline: Instant) -> bool {
         let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match rustix::event::poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
-                Err(Errno::INTR) => {}
-                // A connection that is closed has room as well: writing tells.
-                count => return count.is_ok_and(|count| count > 0),
+                Err(Errno::INTR) => continue,
+                Ok(1..) => {}
+                _ => return false,
+            }
+            // A connection that is closed has room as well: writing tells.
+            match self.catch_up(&mut self.behind(), SEND_FLAGS | SendFlags::DONTWAIT) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return true,
             }
         }
+    }
+
+    /// Writes all of it, which is short, without waiting for the other side: what the connection does not take yet goes before
+    /// whatever is written next. Of a child only. A system may take less than what there [is room](Self::has_room) for.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn tell(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut behind = self.behind();
+        pieces.iter().for_each(|piece| behind.extend_from_slice(piece));
+        match self.catch_up(&mut behind, SEND_FLAGS | SendFlags::DONTWAIT) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(pieces.iter().map(|piece| piece.len()).sum()),
+        }
+    }
+
+    /// Writes what was told and is not written yet.
+    #[cfg(feature = "tracing")]
+    fn catch_up(&self, behind: &mut Vec<u8>, flags: SendFlags) -> io::Result<()> {
+        while !behind.is_empty() {
+            match rustix::net::send(&self.fd, behind, flags) {
+                Ok(count) => drop(behind.drain(..count)),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "tracing")]
+    fn behind(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether something has come to be read, or does so within this time.
@@ -120,17 +168,25 @@ impl Read for &Stream {
 impl Receive for &Stream {
     fn receive(&mut self, _: bool, buf: &mut [u8], handles: &mut Vec<OwnedFd>) -> io::Result<Received> {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_SPACE];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let message = rustix::net::recvmsg(&self.fd, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(fds) = message {
-                handles.extend(fds);
+        let mut receive = |space| {
+            let mut ancillary = RecvAncillaryBuffer::new(space);
+            let message = rustix::net::recvmsg(&self.fd, &mut [IoSliceMut::new(buf)], &mut ancillary, RECEIVE_FLAGS)?;
+            for message in ancillary.drain() {
+                if let RecvAncillaryMessage::ScmRights(fds) = message {
+                    handles.extend(fds);
+                }
             }
-        }
+            Ok((message.bytes, message.flags))
+        };
+        // Where there is no room for all of them in this process's table, Linux gives some and closes the others. macOS closes
+        // all, and that is an error of the call; the bytes stay.
+        let (received, lost_all) = match receive(&mut space) {
+            Err(Errno::MSGSIZE) => (receive(&mut [])?, true),
+            received => (received?, false),
+        };
         protect(handles)?;
-        // The system had no room for some in this process's table, and has closed them.
-        let lost_handles = message.flags.contains(ReturnFlags::CTRUNC);
-        Ok(Received { count: message.bytes, lost_handles })
+        let lost_handles = lost_all || received.1.contains(ReturnFlags::CTRUNC);
+        Ok(Received { count: received.0, lost_handles })
     }
 }
 
@@ -167,5 +223,40 @@ mod tests {
             let offered: Vec<u8> = at_most(limit, &pieces).iter().flat_map(|piece| piece.to_vec()).collect();
             assert_eq!(offered, b"abcdef"[..limit.min(6)]);
         }
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn what_is_told_waits_for_nobody_and_stays_in_order() {
+        let (parent, handover) = connection().unwrap();
+        let child = Stream::new(handover.fd, handover.anchor);
+        // macOS has a small one.
+        rustix::net::sockopt::set_socket_send_buffer_size(&child.fd, 8192).unwrap();
+        let mut told = Vec::new();
+        while child.has_room(Instant::now()) {
+            let next = vec![told.len() as u8; 60_000];
+            assert_eq!(child.tell(&[IoSlice::new(&next), IoSlice::new(b"end")]).unwrap(), 60_003);
+            told.extend(next);
+            told.extend_from_slice(b"end");
+            assert!(told.len() < 10 << 20, "it takes everything");
+        }
+        assert!(!child.has_room(Instant::now() + Duration::from_millis(30)));
+        assert!(!child.behind().is_empty());
+        let (answer, mut read) = (vec![7; 1000], Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(child.write(&[IoSlice::new(&answer)], &[]).unwrap(), answer.len()));
+            while read.len() < told.len() + answer.len() {
+                let mut buf = [0; 10_000];
+                match (&parent).read(&mut buf) {
+                    Ok(count) => read.extend_from_slice(&buf[..count]),
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+                }
+            }
+        });
+        assert!(read[..told.len()] == told && read[told.len()..] == answer);
+        assert!(child.has_room(Instant::now()));
+        drop(parent);
+        // Writing tells.
+        assert!(child.has_room(Instant::now()) && child.tell(&[IoSlice::new(b"x")]).is_err());
     }
 }

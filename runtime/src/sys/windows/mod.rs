@@ -3,6 +3,7 @@
 
 mod adopt;
 mod any_handle;
+mod aside;
 mod build;
 mod confine;
 mod handle;

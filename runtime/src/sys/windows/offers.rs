@@ -87,11 +87,12 @@ enum Whom {
     },
 }
 
-/// Where others ask for sockets.
+/// Where somebody asks for sockets, once.
 struct Desk {
     pipe: OwnedHandle,
     watching: Operation,
     working: Operation,
+    has_served: bool,
 }
 
 /// What the thread is to take over, and how to tell it; `None` as long as there is none.
@@ -166,7 +167,7 @@ fn keep_all(waker: &Waker) {
     let mut offers = Vec::new();
     loop {
         offers.extend(keeper().iter_mut().flat_map(|keeper| keeper.new.drain(..)));
-        offers.retain(Offer::is_open);
+        offers.retain_mut(Offer::is_open);
         if offers.is_empty() {
             let mut keeper = keeper();
             if keeper.as_ref().is_none_or(|keeper| keeper.new.is_empty()) {
@@ -188,12 +189,12 @@ fn keep_all(waker: &Waker) {
 impl Offer {
     /// Whether somebody may still have need of the handles; then one of the events says when that has changed, or there is
     /// something to do. Whatever cannot be watched cannot be kept.
-    fn is_open(&self) -> bool {
-        match &self.whom {
+    fn is_open(&mut self) -> bool {
+        match &mut self.whom {
             Whom::Holder(desk) => desk.serve(&self.handles).is_ok(),
             Whom::Receiver { taken, pipe, watching, desk } => {
                 let is_watched = || watching.watch_messages(pipe).is_ok();
-                let serves = || desk.as_ref().is_none_or(|(desk, _)| desk.serve(&self.handles).is_ok());
+                let mut serves = || desk.as_mut().is_none_or(|(desk, _)| desk.serve(&self.handles).is_ok());
                 // Nothing comes from a receiver of this library; what comes all the same would be found again and again.
                 let may_come = || matches!(pipe::available(pipe), Ok(Some(0)));
                 !is_signalled(&**taken) && is_watched() && may_come() && serves()
@@ -226,29 +227,32 @@ impl Desk {
     /// With the end for whoever asks.
     fn new() -> io::Result<(Self, OwnedHandle)> {
         let (theirs, ours) = pipe::pair(Purpose::Watched)?;
-        Ok((Self { pipe: ours, watching: Operation::new()?, working: Operation::new()? }, theirs))
+        Ok((Self { pipe: ours, watching: Operation::new()?, working: Operation::new()?, has_served: false }, theirs))
     }
 
     /// Describes the sockets for whoever has asked. An error if nobody can ask any more, or need.
-    fn serve(&self, handles: &[AnyHandle]) -> io::Result<()> {
-        loop {
-            match pipe::available(&self.pipe)? {
-                Some(0) => break,
-                Some(REQUEST) => {}
-                // It has what it has asked for, or does not wait any more.
-                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
-            }
-            let mut request = [0; REQUEST];
-            self.working.read_now(&self.pipe, &mut request)?;
-            let asks = asking(request);
-            let process = asks.open();
-            for socket in handles.iter().filter_map(AnyHandle::socket) {
-                let described = process.as_ref().and_then(|_| socket::describe(socket, asks.id).ok());
-                self.working.write_now(&self.pipe, described.as_deref().unwrap_or(NONE))?;
-            }
-            self.working.write_now(&self.pipe, NONE)?;
+    fn serve(&mut self, handles: &[AnyHandle]) -> io::Result<()> {
+        match pipe::available(&self.pipe)? {
+            Some(0) => {}
+            Some(REQUEST) if !self.has_served => self.answer(handles)?,
+            // It has what it has asked for, or does not wait any more. Or it asks again: nobody of this library does, and each
+            // time would be this thread's work, and open sockets elsewhere.
+            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
         self.watching.watch_messages(&self.pipe)
+    }
+
+    fn answer(&mut self, handles: &[AnyHandle]) -> io::Result<()> {
+        self.has_served = true;
+        let mut request = [0; REQUEST];
+        self.working.read_now(&self.pipe, &mut request)?;
+        let asks = asking(request);
+        let process = asks.open();
+        for socket in handles.iter().filter_map(AnyHandle::socket) {
+            let described = process.as_ref().and_then(|_| socket::describe(socket, asks.id).ok());
+            self.working.write_now(&self.pipe, described.as_deref().unwrap_or(NONE))?;
+        }
+        self.working.write_now(&self.pipe, NONE).map(drop)
     }
 }
 
@@ -301,8 +305,19 @@ fn fetch_all(process: &OwnedHandle, mut numbers: &[u32]) -> Option<Vec<AnyHandle
     fetched.collect()
 }
 
+/// When whoever has others ask or [fetch](fetch) stops waiting: later than they do, if they can.
+pub(super) fn limit() -> Instant {
+    Instant::now() + PATIENCE + Duration::from_secs(5)
+}
+
+/// Asks for so many sockets at this pipe, which may take long if nobody answers. Gives those that come.
+pub(super) fn ask(pipe: OwnedHandle, count: usize) -> Vec<OwnedSocket> {
+    let Some(asking) = Asking::at(pipe) else { return Vec::new() };
+    (0..count).map_while(|_| asking.next()).collect()
+}
+
 /// Whoever waits for sockets that are offered.
-pub(super) struct Asking {
+struct Asking {
     pipe: OwnedHandle,
     watching: Operation,
     reading: Operation,
@@ -311,7 +326,7 @@ pub(super) struct Asking {
 
 impl Asking {
     /// `None` if this is no such pipe, or the process cannot be asked any more.
-    pub(super) fn at(pipe: OwnedHandle) -> Option<Self> {
+    fn at(pipe: OwnedHandle) -> Option<Self> {
         pipe::room_for_messages(&pipe, true)?;
         let (watching, reading) = (Operation::new().ok()?, Operation::new().ok()?);
         reading.write_now(&pipe, &request(Owner::this().ok()?)).ok()?;
@@ -319,7 +334,7 @@ impl Asking {
     }
 
     /// The next of them; `None` if it cannot be had.
-    pub(super) fn next(&self) -> Option<OwnedSocket> {
+    fn next(&self) -> Option<OwnedSocket> {
         while pipe::available(&self.pipe).ok()?? == 0 {
             if Instant::now() >= self.until {
                 return None;
@@ -358,141 +373,4 @@ fn copy(process: &OwnedHandle, number: u32) -> Option<OwnedHandle> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-    use std::net::UdpSocket;
-
-    use super::*;
-
-    fn file() -> Arc<AnyHandle> {
-        Arc::new(File::open(std::env::current_exe().unwrap()).unwrap().into())
-    }
-
-    fn udp() -> Arc<AnyHandle> {
-        Arc::new(OwnedSocket::from(UdpSocket::bind("127.0.0.1:0").unwrap()).into())
-    }
-
-    /// How often it is kept.
-    fn times_kept(handle: &AnyHandle) -> usize {
-        let count = match handle {
-            AnyHandle::Handle(handle) => Arc::strong_count(handle),
-            AnyHandle::Socket(socket) => Arc::strong_count(socket),
-        };
-        count - 1
-    }
-
-    /// That nobody but the test has it any more.
-    fn is_given_up(handle: &AnyHandle) {
-        let limit = Instant::now() + Duration::from_secs(60);
-        while times_kept(handle) > 0 {
-            assert!(Instant::now() < limit, "it is still kept");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    #[test]
-    fn what_is_fetched_or_taken_back_or_for_nobody_is_not_kept() {
-        for one in [file(), udp()] {
-            let (receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-            let pipe = Arc::new(pipe);
-            let offered = || offer(&[Arc::clone(&one), Arc::clone(&one)], &pipe).unwrap();
-            let numbers = offered().numbers;
-            thread::sleep(Duration::from_millis(20));
-            assert_eq!(times_kept(&one), 2);
-            assert_eq!(fetch(Owner::this().unwrap(), &numbers).unwrap().len(), 2);
-            is_given_up(&one);
-            offered().take_back();
-            is_given_up(&one);
-            let kept = [offered(), offered()];
-            assert_eq!(times_kept(&one), 4);
-            drop(receiver);
-            is_given_up(&one);
-            drop(kept);
-            offered();
-            is_given_up(&one);
-        }
-    }
-
-    #[test]
-    fn sockets_are_fetched_among_handles() {
-        let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-        let pipe = Arc::new(pipe);
-        let all: Vec<_> = (0..250).map(|at| if at % 3 == 0 { udp() } else { file() }).collect();
-        // Several at once, as several receivers would.
-        let fetching = |numbers: Vec<u32>| thread::spawn(move || fetch(Owner::this().unwrap(), &numbers).unwrap());
-        let fetching: Vec<_> = (0..3).map(|_| fetching(offer(&all, &pipe).unwrap().numbers)).collect();
-        for fetched in fetching {
-            let fetched = fetched.join().unwrap();
-            let are_sockets = |handle: &AnyHandle| handle.socket().is_some();
-            assert!(fetched.iter().map(are_sockets).eq((0..250).map(|at| at % 3 == 0)));
-        }
-        all.iter().for_each(|one| is_given_up(one));
-    }
-
-    #[test]
-    fn whoever_asks_as_another_process_gets_no_socket() {
-        let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-        let one = udp();
-        let offered = offer(&[Arc::clone(&one)], &Arc::new(pipe)).unwrap();
-        let this = Owner::this().unwrap();
-        let desk = copy(&this.open().unwrap(), offered.numbers[1]).unwrap();
-        let asking = Operation::new().unwrap();
-        for wrong in
-            [request(Owner { began: this.began + 1, ..this }), request(Owner { id: 1, ..this }), [0xff; REQUEST]]
-        {
-            asking.write_now(&desk, &wrong).unwrap();
-            let limit = Instant::now() + Duration::from_secs(60);
-            while pipe::available(&desk).unwrap() == Some(0) {
-                assert!(Instant::now() < limit, "there is no answer");
-                thread::sleep(Duration::from_millis(1));
-            }
-            for _ in 0..2 {
-                let answer = pipe::message_len(&desk).unwrap();
-                assert_eq!(asking.read_now(&desk, &mut [0; socket::DESCRIPTION]).unwrap(), 1);
-                assert_eq!(answer, 1);
-            }
-        }
-        assert_eq!(fetch(this, &offered.numbers).unwrap().len(), 1);
-        is_given_up(&one);
-    }
-
-    #[test]
-    fn what_is_for_one_process_is_kept_until_it_has_it_or_cannot_ask() {
-        let one = udp();
-        let socket = || one.socket().cloned();
-        let offered = || to_one(socket().into_iter().chain(socket()).collect()).unwrap();
-        let theirs = offered();
-        thread::sleep(Duration::from_millis(20));
-        assert_eq!(times_kept(&one), 2);
-        // As a process would that has inherited it.
-        let inherited = theirs.try_clone().unwrap();
-        let asking = Asking::at(theirs).unwrap();
-        assert!(asking.next().is_some() && asking.next().is_some());
-        assert!(asking.next().is_none() && times_kept(&one) == 2);
-        drop(asking);
-        is_given_up(&one);
-        assert!(Asking::at(inherited).is_none());
-        drop(offered());
-        is_given_up(&one);
-    }
-
-    #[test]
-    fn what_nobody_offers_is_not_there() {
-        let (_receiver, pipe) = pipe::pair(Purpose::Watched).unwrap();
-        let pipe = Arc::new(pipe);
-        let this = Owner::this().unwrap();
-        for one in [file(), udp()] {
-            let offered = offer(&[one], &pipe).unwrap();
-            assert!(fetch(Owner { began: this.began + 1, ..this }, &offered.numbers).is_none());
-            assert!(fetch(Owner { id: 1, ..this }, &offered.numbers).is_none());
-            for wrong in [0, 3, 0x7FFF_FFFC, u32::MAX, u32::MAX - 3] {
-                assert!(fetch(this, &[wrong]).is_none());
-                assert!(fetch(this, &[offered.numbers[0], wrong]).is_none());
-                assert!(fetch(this, &[offered.numbers[0], wrong, 0]).is_none());
-            }
-            // The event is no place to ask for sockets.
-            assert!(fetch(this, &[offered.numbers[0], offered.numbers[0], 0]).is_none());
-        }
-        assert!(fetch(this, &[]).is_none());
-    }
-}
+mod tests;

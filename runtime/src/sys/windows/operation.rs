@@ -5,7 +5,11 @@
 use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::NonNull;
+#[cfg(feature = "tracing")]
+use std::sync::TryLockError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tracing")]
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
     ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, HANDLE, STATUS_PENDING,
@@ -15,6 +19,8 @@ use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED
 use windows_sys::Win32::System::Threading::{ResetEvent, SetEvent};
 use windows_sys::core::BOOL;
 
+#[cfg(feature = "tracing")]
+use super::handle::wait_for_one_of;
 use super::handle::{check, event};
 use super::pipe::{is_closed, is_part};
 
@@ -79,10 +85,11 @@ impl Operation {
         state.result_now(pipe)
     }
 
-    /// Writes some of the bytes, and waits as long as the pipe takes none.
+    /// Writes some of the bytes, and waits as long as the pipe takes none. What is still being written is first.
     pub(super) fn write(&self, pipe: &OwnedHandle, from: &[u8]) -> io::Result<usize> {
         let len = u32::try_from(from.len()).unwrap_or(u32::MAX);
         let mut state = self.lock();
+        state.finish_before(pipe);
         state.start(&self.event, |overlapped| {
             // SAFETY: the handle is open. The bytes are valid for that length, and borrowed until `finish` below has
             // returned, when the operation is over.
@@ -150,6 +157,46 @@ impl Operation {
         state.result(pipe, false).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
+    /// Writes the bytes without waiting: if the pipe takes them later, they are on their way until then. Waits only if others
+    /// are, see [`is_idle_by`](Self::is_idle_by).
+    #[cfg(feature = "tracing")]
+    pub(super) fn write_behind(&self, pipe: &OwnedHandle, from: Vec<u8>) -> io::Result<()> {
+        let mut state = self.lock();
+        state.finish_before(pipe);
+        state.buffer = from;
+        let (bytes, len) = (state.buffer.as_ptr(), u32::try_from(state.buffer.len()).unwrap_or(u32::MAX));
+        state.start(&self.event, |overlapped| {
+            // SAFETY: the handle is open. The bytes are those of the buffer, which stays as it is while the operation is
+            // pending: it is changed only where none is, and freed after `cancel` only.
+            unsafe { WriteFile(pipe.as_raw_handle(), bytes, len, std::ptr::null_mut(), overlapped) }
+        })
+    }
+
+    /// Whether nothing is on its way any more; waits for that until the deadline.
+    #[cfg(feature = "tracing")]
+    pub(super) fn is_idle_by(&self, pipe: &OwnedHandle, deadline: Instant) -> bool {
+        loop {
+            let state = match self.state.try_lock() {
+                Ok(state) => Some(state),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                // Whoever holds it is writing, and waits.
+                Err(TryLockError::WouldBlock) => None,
+            };
+            let is_held = state.is_none();
+            if state.is_some_and(|mut state| !state.pending || state.result(pipe, false).is_some()) {
+                return true;
+            }
+            if is_held {
+                std::thread::sleep(Duration::from_millis(1));
+            } else if wait_for_one_of(&[self.event()], Some(deadline)).is_err() {
+                return false;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+        }
+    }
+
     /// Ends the operation, if it is not over. Its event is not signalled afterwards, for whoever has a duplicate.
     pub(super) fn cancel(&self, pipe: &OwnedHandle) {
         let mut state = self.lock();
@@ -184,6 +231,13 @@ impl State {
         // Also if it is over already: its result is taken in one place.
         self.pending = true;
         Ok(())
+    }
+
+    /// Waits until the operation before the next one is over. How it has ended is seen by the next one as well.
+    fn finish_before(&mut self, pipe: &OwnedHandle) {
+        if self.pending {
+            let _ = self.result(pipe, true);
+        }
     }
 
     /// Waits until the operation is over.

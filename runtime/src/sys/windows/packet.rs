@@ -20,14 +20,14 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, BorrowedHandle, OwnedHandle};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::System::Performance::QueryPerformanceCounter;
 
-use super::AnyHandle;
-use super::handle::check;
+use super::aside::{self, Aside};
+use super::handle::{check, wait_for_one_of};
 use super::message::{self, Message};
 use super::mutex::SharedMutex;
 use super::offers::{self, Owner};
@@ -35,10 +35,20 @@ use super::operation::Operation;
 use super::pipe::{self, Purpose};
 use super::stored::{self, Leaving};
 use super::wait::wait_for_any;
+use super::{AnyHandle, socket};
 use crate::sys::{Packet, Patience, time_left};
 
 /// The least room of a queue, and the most, in bytes.
 const ROOM: std::ops::RangeInclusive<usize> = 4608..=1 << 30;
+
+/// How long it may take to find out what the pipes of an end are that comes from another process. For ours it takes no time.
+const ADOPTION: Duration = Duration::from_secs(10);
+
+/// How long a sender may take between a packet and what was stored for it: it copies up to 4 GiB, and may be stopped.
+const STORING: Duration = Duration::from_secs(30);
+
+/// How long whoever has taken a packet with sockets waits for them, even if it does not wait for packets.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// How long whoever waits for room with a limit sleeps before it looks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(2);
@@ -69,6 +79,16 @@ struct Receiving {
     watching: Operation,
     /// A place for one packet, which is used again.
     scratch: Mutex<Vec<u8>>,
+    /// What was taken, and has sockets that are not here yet: the next packet, whoever receives. It is lost with this end,
+    /// as is whatever somebody has taken who ends.
+    coming: Mutex<Option<Coming>>,
+}
+
+#[derive(Debug)]
+struct Coming {
+    packet: Packet,
+    bytes: Vec<u8>,
+    handles: Aside<Option<Vec<AnyHandle>>>,
 }
 
 impl PacketEnd {
@@ -97,9 +117,13 @@ impl PacketEnd {
         let receives = handles.len() == 4;
         let handles: Vec<_> = handles.into_iter().map(AnyHandle::into_handle).collect::<io::Result<_>>().ok()?;
         let mut handles = handles.into_iter();
-        let (packets, beside) = (handles.next()?, handles.next()?);
-        let room = pipe::room_for_messages(&packets, receives)?;
-        pipe::room_for_messages(&beside, receives)?;
+        let pipes = (handles.next()?, handles.next()?);
+        let (packets, beside, room) = aside::within(Instant::now() + ADOPTION, move || {
+            let (packets, beside) = pipes;
+            let room = pipe::room_for_messages(&packets, receives)?;
+            pipe::room_for_messages(&beside, receives)?;
+            Some((packets, beside, room))
+        })??;
         let sending = SharedMutex::from_handle(handles.next()?)?;
         let receiving = match handles.next() {
             Some(mutex) => Some(Receiving::new(SharedMutex::from_handle(mutex)?).ok()?),
@@ -132,26 +156,22 @@ impl PacketEnd {
     /// `WouldBlock` if there is none yet. What cannot be had of its handles is lost, and the rest as well.
     pub(crate) fn receive(&self, buffer: &mut [u8], patience: Patience) -> io::Result<Option<Packet>> {
         loop {
-            let taken = {
-                let receiving = self.0.receiving()?;
-                let held = receiving.mutex.lock()?;
-                let taken = self.0.take(receiving, buffer);
-                drop(held);
-                taken
-            };
-            match taken {
+            match self.0.receive(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience == Patience::Wait => {
                     wait_to_receive(&[self], None)?;
                 }
-                Ok(taken) => return Ok(taken.map(Taken::fetch)),
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
     }
 
     /// Whether there is a packet; `false` if nobody is left who could send one, and `WouldBlock` if there is none yet.
     pub(crate) fn has_packet(&self) -> io::Result<bool> {
-        match pipe::available(&self.0.packets)? {
+        let available = match &*self.0.receiving()?.coming() {
+            Some(coming) => Some(usize::from(coming.handles.is_over())),
+            None => pipe::available(&self.0.packets)?,
+        };
+        match available {
             None => Ok(false),
             Some(0) => Err(io::ErrorKind::WouldBlock.into()),
             Some(_) => Ok(true),
@@ -160,15 +180,23 @@ impl PacketEnd {
 
     /// The event that is set when there may be a packet, or nobody is left who could send one. It is reset by the next call.
     pub(super) fn watch(&self) -> io::Result<BorrowedHandle<'_>> {
-        let watching = &self.0.receiving()?.watching;
-        watching.watch_messages(&self.0.packets)?;
-        Ok(watching.event())
+        let receiving = self.0.receiving()?;
+        let coming = receiving.coming();
+        // Its handles set the same event when they are here.
+        if coming.is_none() {
+            receiving.watching.watch_messages(&self.0.packets)?;
+        }
+        Ok(receiving.watching.event())
     }
 }
 
 impl Receiving {
     fn new(mutex: SharedMutex) -> io::Result<Self> {
-        Ok(Self { mutex, watching: Operation::new()?, scratch: Mutex::default() })
+        Ok(Self { mutex, watching: Operation::new()?, scratch: Mutex::default(), coming: Mutex::default() })
+    }
+
+    fn coming(&self) -> MutexGuard<'_, Option<Coming>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,18 +213,15 @@ impl Taken {
         let packet = Packet { len: 0, handles: Vec::new(), lacks_handles: false, is_cut };
         Self { packet, owner: Owner { id: 0, began: 0 }, numbers: Vec::new() }
     }
+}
 
-    /// Fetches what is offered. Others may receive meanwhile, as the sender may have to be waited for.
-    fn fetch(self) -> Packet {
-        let Self { mut packet, owner, numbers } = self;
-        if !numbers.is_empty() {
-            match offers::fetch(owner, &numbers) {
-                Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
-                _ => packet.lacks_handles = true,
-            }
-        }
-        packet
+/// The packet with what was fetched.
+fn complete(mut packet: Packet, fetched: Option<Vec<AnyHandle>>) -> Packet {
+    match fetched {
+        Some(handles) if !packet.lacks_handles => packet.handles.extend(handles),
+        _ => packet.lacks_handles = true,
     }
+    packet
 }
 
 impl Inner {
@@ -261,6 +286,45 @@ impl Inner {
         self.write(&self.beside, stored.message(id), Patience::Wait)
     }
 
+    /// As [`PacketEnd::receive`], without waiting. The sender of sockets has to describe them, and may be stopped, or
+    /// pleased to wait: it is given a moment, as it hardly ever takes longer, and then the packet is as one that has not come
+    /// yet. Others of this process do not receive meanwhile, so that packets stay in their order.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Packet>> {
+        let receiving = self.receiving()?;
+        let mut coming = receiving.coming();
+        if coming.is_none() {
+            let taken = {
+                let held = receiving.mutex.lock()?;
+                let taken = self.take(receiving, buffer);
+                drop(held);
+                taken?
+            };
+            let Some(Taken { packet, owner, numbers }) = taken else { return Ok(None) };
+            if numbers.is_empty() {
+                return Ok(Some(packet));
+            }
+            if !numbers.contains(&socket::NO_NUMBER) {
+                return Ok(Some(complete(packet, offers::fetch(owner, &numbers))));
+            }
+            // From now on it is set by whoever fetches, and not by what is in the pipe.
+            receiving.watching.cancel(&self.packets);
+            let bell = receiving.watching.event();
+            let fetch = move || offers::fetch(owner, &numbers);
+            let handles = bell.try_clone_to_owned().and_then(|bell| Aside::begin(bell, offers::limit(), fetch));
+            // This process may have no more threads.
+            let Ok(handles) = handles else { return Ok(Some(complete(packet, None))) };
+            *coming = Some(Coming { bytes: buffer[..packet.len].to_vec(), packet, handles });
+            wait_for_one_of(&[bell], Some(Instant::now() + MOMENT))?;
+        }
+        let fetched = coming.as_ref().and_then(|coming| coming.handles.take()).ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(coming.take().map(|Coming { mut packet, bytes, .. }| {
+            packet.len = bytes.len().min(buffer.len());
+            packet.is_cut |= packet.len < bytes.len();
+            buffer[..packet.len].copy_from_slice(&bytes[..packet.len]);
+            complete(packet, fetched.flatten())
+        }))
+    }
+
     /// Takes a packet, and what goes with it. No other receiver reads meanwhile.
     fn take(&self, receiving: &Receiving, buffer: &mut [u8]) -> io::Result<Option<Taken>> {
         let mut scratch = receiving.scratch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -290,7 +354,7 @@ impl Inner {
             let is_cut = len < message.packet.len();
             let mut packet = Packet { len, handles: Vec::new(), lacks_handles: false, is_cut };
             if message.stored != 0 {
-                match self.take_stored(message.stored) {
+                match self.take_stored(message.stored, Instant::now() + STORING) {
                     Ok(Some(stored)) => packet.handles.push(stored),
                     // It was never sent.
                     Ok(None) => continue,
@@ -301,13 +365,17 @@ impl Inner {
         }
     }
 
-    /// What goes with the packet that was taken last; `None` if its sender was killed before it had sent that.
-    fn take_stored(&self, id: u64) -> io::Result<Option<AnyHandle>> {
+    /// What goes with the packet that was taken last; `None` if its sender was killed before it had sent that. An error if
+    /// somebody is still about to at the deadline.
+    fn take_stored(&self, id: u64, deadline: Instant) -> io::Result<Option<AnyHandle>> {
         let mut is_over = false;
         loop {
             let Some(1..) = pipe::available(&self.beside)? else {
                 if is_over {
                     return Ok(None);
+                }
+                if Instant::now() >= deadline {
+                    return Err(io::ErrorKind::TimedOut.into());
                 }
                 // What nobody is about to send is there or will not come.
                 is_over = self.sending.lock_within(10)?.is_some();
@@ -374,7 +442,10 @@ pub(crate) fn wait_to_receive(ends: &[&PacketEnd], deadline: Option<Instant>) ->
     loop {
         // First, so that nothing comes unseen.
         let mut events = ends.iter().map(|end| end.watch()).collect::<io::Result<Vec<_>>>()?;
-        let ready = ends.iter().map(|end| pipe::available(&end.0.packets).map(|count| count != Some(0)));
+        let ready = ends.iter().map(|end| match end.has_packet() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            found => found.map(|_| true),
+        });
         let ready = ready.collect::<io::Result<Vec<_>>>()?;
         if ready.contains(&true) || time_left(deadline) == Some(Duration::ZERO) {
             return Ok(ready);
@@ -387,77 +458,4 @@ pub(crate) fn wait_to_receive(ends: &[&PacketEnd], deadline: Option<Instant>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::stored::{Stored, store};
-    use super::*;
-
-    fn lost(id: u64) -> Vec<u8> {
-        Message { stored: id, ..Message::new(b"lost") }.encode()
-    }
-
-    fn memory(len: usize) -> Vec<Arc<AnyHandle>> {
-        vec![Arc::new(store([&vec![7; len][..]].into_iter()).unwrap())]
-    }
-
-    /// The length of the packet that is there, and of what goes with it.
-    fn next(end: &PacketEnd) -> Option<(usize, Option<u64>)> {
-        let packet = end.receive(&mut [0; 1000], Patience::Wait).unwrap()?;
-        assert!(!packet.is_cut && !packet.lacks_handles);
-        Some((packet.len, packet.handles.into_iter().next().map(|stored| Stored::open(stored).unwrap().len())))
-    }
-
-    #[test]
-    fn whoever_was_killed_between_two_writes_costs_nobody_else_a_packet() {
-        let (sender, receiver) = PacketEnd::pair(100_000).unwrap();
-        let (inner, wait) = (&sender.0, Patience::Wait);
-        let id = now().unwrap();
-        sender.send(b"one", &memory(1 << 20), wait).unwrap();
-        // A receiver was killed: this one's packet is gone.
-        inner.write(&inner.beside, &[&id.to_le_bytes()[..], &[1; 100_000]].concat(), wait).unwrap();
-        sender.send(b"three", &memory(3), wait).unwrap();
-        // A sender was killed, in the middle and at the end.
-        inner.write(&inner.packets, &lost(now().unwrap()), wait).unwrap();
-        sender.send(b"seven..", &memory(7), wait).unwrap();
-        sender.send(b"none", &[], wait).unwrap();
-        inner.write(&inner.packets, &lost(now().unwrap()), wait).unwrap();
-        drop(sender);
-        assert_eq!(next(&receiver), Some((3, Some(1 << 20))));
-        assert_eq!(next(&receiver), Some((5, Some(3))));
-        assert_eq!(next(&receiver), Some((7, Some(7))));
-        assert_eq!(next(&receiver), Some((4, None)));
-        assert_eq!(next(&receiver), None);
-    }
-
-    #[test]
-    fn what_is_no_message_is_a_packet_that_is_none() {
-        let (sender, receiver) = PacketEnd::pair(100_000).unwrap();
-        for message in [&b"x"[..], &[0; 256], &[0; 5000], &[&b"spq\x01"[..], &[0xff; 300]].concat()] {
-            sender.0.write(&sender.0.packets, message, Patience::Now).unwrap();
-            let packet = receiver.receive(&mut [0; 1000], Patience::Now).unwrap().unwrap();
-            assert!(packet.len == 0 && packet.handles.is_empty());
-        }
-        // Which takes up no room: whether it is seen at all is the system's business.
-        sender.0.write(&sender.0.packets, &[], Patience::Now).unwrap();
-        sender.send(b"x", &[], Patience::Now).unwrap();
-        let next_but_empty = || next(&receiver).filter(|&packet| packet != (0, None)).or_else(|| next(&receiver));
-        assert_eq!(next_but_empty(), Some((1, None)));
-    }
-
-    #[test]
-    fn ends_are_made_of_their_handles_and_of_nothing_else() {
-        let (sender, receiver) = PacketEnd::pair(1 << 20).unwrap();
-        let copies = |end: &PacketEnd| end.handles().iter().map(|one| one.try_clone().unwrap()).collect::<Vec<_>>();
-        let others =
-            [PacketEnd::from_handles(copies(&sender)).unwrap(), PacketEnd::from_handles(copies(&receiver)).unwrap()];
-        assert_eq!((others[0].0.room, others[1].0.room), (2 << 20, 2 << 20));
-        drop((sender, receiver));
-        let [sender, receiver] = others;
-        sender.send(b"x", &[], Patience::Now).unwrap();
-        assert_eq!(next(&receiver), Some((1, None)));
-        let (mut short, mut long) = (copies(&receiver), copies(&sender));
-        long.extend(short.pop());
-        for wrong in [short, long, Vec::new()] {
-            assert!(PacketEnd::from_handles(wrong).is_none());
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,9 @@
 //! bytes that the handles go with. A socket has no number that the other side could use. It asks for the sockets at a pipe
 //! that is handed over instead, like any handle, and at whose other end somebody waits (`offers`).
 //!
+//! A child waits for the answer: its end blocks, and it has no choice but to trust its parent. A parent does not, as the
+//! pipe is whatever its child says: another thread asks, and meanwhile nothing is there to be read (`aside`).
+//!
 //! ```text
 //! offset 0   1 byte   0xFE, which no frame begins with
 //!        1   1 byte   1 if another block follows behind one byte
@@ -18,7 +21,7 @@
 
 use std::io;
 use std::os::windows::io::{
-    AsHandle as _, AsRawHandle as _, BorrowedHandle, FromRawHandle as _, IntoRawHandle as _, OwnedHandle,
+    AsHandle as _, AsRawHandle as _, BorrowedHandle, FromRawHandle as _, IntoRawHandle as _, OwnedHandle, OwnedSocket,
 };
 use std::ptr;
 
@@ -28,8 +31,9 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
+use super::aside::Aside;
 use super::handle::{check, duplicate, opened};
-use super::offers::{self, Asking};
+use super::offers;
 use super::{AnyHandle, socket};
 
 /// Who is at the other end.
@@ -151,6 +155,17 @@ pub(super) struct Arriving {
     expected: bool,
     handles: Vec<AnyHandle>,
     lost: bool,
+    /// What has come in the last block, and its sockets, which are on their way.
+    fetching: Option<(Vec<Place>, Aside<Vec<OwnedSocket>>)>,
+}
+
+/// What is at one place of a block.
+#[derive(Debug)]
+enum Place {
+    Here(AnyHandle),
+    /// The next of the sockets.
+    Socket,
+    Lost,
 }
 
 /// What has come.
@@ -163,16 +178,22 @@ pub(super) struct Arrived {
 
 impl Arriving {
     /// Reads bytes, and the handles that go with them. `first` if these would be the first of a frame. What `read` has
-    /// given before it fails is kept for the next time.
+    /// given before it fails is kept for the next time. `bell` gives an event that is set when it is worth another try,
+    /// where it is not `read` that would block.
     pub(super) fn receive(
         &mut self,
         first: bool,
         buf: &mut [u8],
         passing: &Passing,
         mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+        mut bell: impl FnMut() -> io::Result<OwnedHandle>,
     ) -> io::Result<Arrived> {
         loop {
-            if !self.block.is_empty() {
+            if let Some((_, sockets)) = &self.fetching {
+                let sockets = sockets.take().ok_or(io::ErrorKind::WouldBlock)?;
+                let places = self.fetching.take().map(|(places, _)| places);
+                self.fill(places.into_iter().flatten(), sockets.unwrap_or_default());
+            } else if !self.block.is_empty() {
                 let mut bytes = vec![0; self.missing()?];
                 let count = read(&mut bytes)?;
                 if count == 0 && !bytes.is_empty() {
@@ -180,7 +201,7 @@ impl Arriving {
                 }
                 self.block.extend_from_slice(&bytes[..count]);
                 if self.missing()? == 0 {
-                    self.take_over(passing);
+                    self.take_over(passing, &mut bell);
                 }
             } else if !self.taken && (first || self.expected) {
                 let len = buf.len().min(SHORTEST);
@@ -213,23 +234,50 @@ impl Arriving {
         }
     }
 
+    /// Whether something is being fetched: until that is over, nothing is read.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.fetching.is_some()
+    }
+
     /// Takes what the block says, which is complete.
-    fn take_over(&mut self, passing: &Passing) {
+    fn take_over(&mut self, passing: &Passing, bell: impl FnOnce() -> io::Result<OwnedHandle>) {
         let block = std::mem::take(&mut self.block);
+        (self.taken, self.alone) = (true, block[1] != 0);
         let count = usize::from(block[2]);
         let number = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let asking = passing.take(number(&block[4..HEAD])).and_then(Asking::at);
-        for bytes in block[HEAD..].chunks_exact(4).take(count) {
-            let handle = match number(bytes) {
-                socket::NO_NUMBER => asking.as_ref().and_then(Asking::next).map(AnyHandle::from),
-                number => passing.take(number).map(AnyHandle::from),
-            };
-            match handle {
-                Some(handle) => self.handles.push(handle),
-                None => self.lost = true,
+        let desk = passing.take(number(&block[4..HEAD]));
+        let places = block[HEAD..].chunks_exact(4).take(count).map(|bytes| match number(bytes) {
+            socket::NO_NUMBER => Place::Socket,
+            number => passing.take(number).map_or(Place::Lost, |handle| Place::Here(handle.into())),
+        });
+        let places: Vec<_> = places.collect();
+        let wanted = places.iter().filter(|place| matches!(place, Place::Socket)).count();
+        match (desk, passing) {
+            (Some(desk), Passing::Child(_)) if wanted > 0 => {
+                match bell().and_then(|bell| Aside::begin(bell, offers::limit(), move || offers::ask(desk, wanted))) {
+                    Ok(sockets) => self.fetching = Some((places, sockets)),
+                    // This process has no more threads.
+                    Err(_) => self.lost = true,
+                }
+            }
+            (Some(desk), _) if wanted > 0 => self.fill(places.into_iter(), offers::ask(desk, wanted)),
+            _ => self.fill(places.into_iter(), Vec::new()),
+        }
+    }
+
+    /// Puts what has come in its order.
+    fn fill(&mut self, places: impl Iterator<Item = Place>, sockets: Vec<OwnedSocket>) {
+        let mut sockets = sockets.into_iter().map(AnyHandle::from);
+        for place in places {
+            match place {
+                Place::Here(handle) => self.handles.push(handle),
+                Place::Socket => match sockets.next() {
+                    Some(socket) => self.handles.push(socket),
+                    None => self.lost = true,
+                },
+                Place::Lost => self.lost = true,
             }
         }
-        (self.taken, self.alone) = (true, block[1] != 0);
     }
 
     fn deliver(&mut self, count: usize) -> Arrived {
@@ -243,12 +291,15 @@ impl Arriving {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::io::Read as _;
     use std::net::UdpSocket;
     use std::os::windows::io::OwnedSocket;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use super::super::handle::this_process;
+    use super::super::handle::{event, is_signalled, this_process, wait_for_one_of};
+    use super::super::operation::Operation;
+    use super::super::pipe::{self, Purpose};
     use super::super::rehearsal::canary;
     use super::*;
 
@@ -275,16 +326,22 @@ mod tests {
         let (mut data, mut handles, mut lost, mut blocked) = (Vec::new(), 0, false, false);
         loop {
             let mut buf = [0; 16];
-            let arrived = arriving.receive(data.is_empty(), &mut buf, passing, |buf| {
-                blocked = !blocked;
-                if blocked {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                let count = rest.len().min(buf.len()).min(step);
-                buf[..count].copy_from_slice(&rest[..count]);
-                rest = &rest[count..];
-                Ok(count)
-            });
+            let arrived = arriving.receive(
+                data.is_empty(),
+                &mut buf,
+                passing,
+                |buf| {
+                    blocked = !blocked;
+                    if blocked {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    let count = rest.len().min(buf.len()).min(step);
+                    buf[..count].copy_from_slice(&rest[..count]);
+                    rest = &rest[count..];
+                    Ok(count)
+                },
+                event,
+            );
             match arrived {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 arrived => {
@@ -375,6 +432,45 @@ mod tests {
             }
         }
         assert_eq!(inherited.len(), 9);
+    }
+
+    #[test]
+    fn a_parent_does_not_wait_for_a_child_that_does_not_describe_its_sockets() {
+        let handle = file();
+        let number = |handle: &OwnedHandle| number(handle.try_clone().unwrap().into_raw_handle());
+        for answers in [false, true] {
+            let (theirs, ours) = pipe::pair(Purpose::Watched).unwrap();
+            let mut block = vec![MARK, 0, 2, 0];
+            let numbers = [number(&theirs), number(handle.handle().unwrap()), socket::NO_NUMBER];
+            numbers.iter().for_each(|number| block.extend_from_slice(&number.to_le_bytes()));
+            drop(theirs);
+            let bell = event().unwrap();
+            let (mut arriving, mut rest) = (Arriving::default(), &[&block[..], b"x"].concat()[..]);
+            let mut buf = [0; 16];
+            let mut receive = || {
+                let read = |buf: &mut [u8]| rest.read(buf);
+                arriving.receive(true, &mut buf, &Passing::Child(this_process()), read, || bell.try_clone())
+            };
+            let begun = Instant::now();
+            for _ in 0..10 {
+                assert_eq!(receive().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20) && !is_signalled(&bell));
+            if answers {
+                let request = Operation::new().unwrap();
+                while pipe::available(&ours).unwrap() == Some(0) {
+                    std::thread::yield_now();
+                }
+                request.read_now(&ours, &mut [0; 100]).unwrap();
+                let described = socket::describe(udp().socket().unwrap(), std::process::id()).unwrap();
+                request.write_now(&ours, &described).unwrap();
+            }
+            drop(ours);
+            wait_for_one_of(&[bell.as_handle()], Some(Instant::now() + Duration::from_secs(60))).unwrap();
+            let arrived = receive().unwrap();
+            let count = if answers { 2 } else { 0 };
+            assert_eq!((arrived.count, arrived.handles.len(), arrived.lost), (1, count, !answers));
+        }
     }
 
     #[test]

@@ -8,6 +8,10 @@ use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_MODE_INFORMATION, FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT, FileModeInformation,
+    NtQueryInformationFile,
+};
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_PIPE_BUSY, ERROR_PIPE_NOT_CONNECTED,
     GENERIC_READ, GENERIC_WRITE,
@@ -15,7 +19,9 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES,
     FlushFileBuffers, OPEN_EXISTING, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND,
+    SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
 };
+use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, GetNamedPipeInfo, PIPE_READMODE_BYTE, PIPE_READMODE_MESSAGE, PIPE_REJECT_REMOTE_CLIENTS,
     PIPE_SERVER_END, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PeekNamedPipe,
@@ -104,6 +110,8 @@ fn try_pair(purpose: Purpose, name: &str) -> io::Result<(OwnedHandle, OwnedHandl
     };
     // SAFETY: the handle was just made.
     let server = unsafe { opened(server)? };
+    // Whoever gets the other end may know who has opened this one, and may not act as that one.
+    let flags = flags | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
     // SAFETY: as above; there is no template.
     let client = unsafe { CreateFileW(name.as_ptr(), theirs, 0, ptr::null(), OPEN_EXISTING, flags, ptr::null_mut()) };
     // SAFETY: the handle was just made.
@@ -145,8 +153,12 @@ pub(super) fn look(pipe: &OwnedHandle, into: &mut [u8]) -> io::Result<usize> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(count as usize) }
 }
 
-/// How many bytes of messages a pipe holds that was made for them; `None` for anything else, also if it is the other end.
+/// How many bytes of messages a pipe holds that was made for them; `None` for anything else, also if it is the other end, or
+/// would have whoever uses it wait. Of one that comes from another process this must be asked [aside](super::aside).
 pub(super) fn room_for_messages(pipe: &OwnedHandle, reads: bool) -> Option<u32> {
+    if !is_overlapped(pipe) {
+        return None;
+    }
     let (mut flags, mut room) = (0, 0);
     // SAFETY: the handle is open, and of one that is no pipe the call says so. It writes to `flags` and `room`.
     let done = unsafe {
@@ -154,6 +166,18 @@ pub(super) fn room_for_messages(pipe: &OwnedHandle, reads: bool) -> Option<u32> 
     };
     let keeps_messages = done != 0 && flags & PIPE_TYPE_MESSAGE != 0;
     (keeps_messages && (flags & PIPE_SERVER_END != 0) == reads).then_some(room)
+}
+
+/// Whether no call on it waits for what others do with it.
+fn is_overlapped(file: &OwnedHandle) -> bool {
+    let (mut status, mut info) = (IO_STATUS_BLOCK::default(), FILE_MODE_INFORMATION::default());
+    // SAFETY: the handle is open, and of one that is no file the call says so. It writes to the two structures, of which the
+    // second is the one of this class of information, of the size that is given.
+    let result = unsafe {
+        let (into, len) = ((&raw mut info).cast(), size_of_val(&info) as u32);
+        NtQueryInformationFile(file.as_raw_handle(), &raw mut status, into, len, FileModeInformation)
+    };
+    result >= 0 && info.Mode & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT) == 0
 }
 
 /// Waits until the other end has read everything, or is closed.
@@ -176,4 +200,20 @@ pub(super) fn is_part(error: &io::Error) -> bool {
 /// The other end is closed, and nothing is left to be read.
 pub(super) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(ERROR_BROKEN_PIPE as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_makes_nobody_wait_is_a_queue() {
+        let (ours, theirs) = pair(Purpose::ChildReads).unwrap();
+        assert!(is_overlapped(&ours) && !is_overlapped(&theirs));
+        let (ours, theirs) = pair(Purpose::Messages(5000)).unwrap();
+        assert_eq!((room_for_messages(&ours, true), room_for_messages(&theirs, false)), (Some(5000), Some(5000)));
+        assert_eq!((room_for_messages(&ours, false), room_for_messages(&theirs, true)), (None, None));
+        assert!(!is_overlapped(&super::super::handle::event().unwrap()));
+        assert!(!is_overlapped(&std::fs::File::open(std::env::current_exe().unwrap()).unwrap().into()));
+    }
 }

@@ -5,16 +5,23 @@
 use std::io;
 use std::os::windows::io::{AsHandle as _, AsRawHandle as _, BorrowedHandle, OwnedHandle};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use windows_sys::Win32::Foundation::{
+    EXCEPTION_BREAKPOINT, EXCEPTION_DATATYPE_MISALIGNMENT, EXCEPTION_GUARD_PAGE, EXCEPTION_SINGLE_STEP, NTSTATUS,
+};
 use windows_sys::Win32::System::Threading::{GetExitCodeProcess, TerminateProcess};
 
-use super::handle::{check, is_signalled};
+use super::handle::{check, is_signalled, wait_for_one_of};
 use super::{Stream, job};
 use crate::error::ExitStatus;
 use crate::sys::Ended;
 
 /// The exit code of a process that was killed. Windows has none of its own for that; this is how shells report SIGKILL.
 const KILLED: u32 = 137;
+
+/// How long a process may take to end that does so already.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// A process that this one has started.
 #[derive(Debug)]
@@ -88,8 +95,11 @@ impl Watch {
     pub(crate) fn kill(&self) -> io::Result<()> {
         // SAFETY: the handle is open.
         let done = check(unsafe { TerminateProcess(self.handle().as_raw_handle(), KILLED) });
-        // The system refuses that for a process that has ended.
-        done.or_else(|error| if is_signalled(self.handle()) { Ok(()) } else { Err(error) })
+        // The system refuses that for a process that has ended, or is just about to.
+        done.or_else(|error| {
+            wait_for_one_of(&[self.handle()], Some(Instant::now() + ENDING))?;
+            if is_signalled(self.handle()) { Ok(()) } else { Err(error) }
+        })
     }
 
     pub(super) fn handle(&self) -> BorrowedHandle<'_> {
@@ -104,10 +114,15 @@ pub(crate) fn is_kill(status: ExitStatus) -> bool {
 
 /// Exit codes are numbers of 32 bits, and so are the status codes of which the system makes them when a process ends
 /// by an exception. Those of errors begin with the bits 1100: two of severity, one that is set for codes of
-/// programs, one that is never set.
+/// programs, one that is never set. Four exceptions of processors are only warnings.
 fn status(code: u32) -> ExitStatus {
-    if code >> 28 == 0xC { ExitStatus::from_exception(code) } else { ExitStatus::from_code(code as i32) }
+    let is_exception = code >> 28 == 0xC || WARNINGS.contains(&(code as NTSTATUS));
+    if is_exception { ExitStatus::from_exception(code) } else { ExitStatus::from_code(code as i32) }
 }
+
+/// Those that end a process which does not handle them.
+const WARNINGS: [NTSTATUS; 4] =
+    [EXCEPTION_GUARD_PAGE, EXCEPTION_DATATYPE_MISALIGNMENT, EXCEPTION_BREAKPOINT, EXCEPTION_SINGLE_STEP];
 
 #[cfg(test)]
 mod tests {
@@ -115,11 +130,11 @@ mod tests {
 
     #[test]
     fn exit_codes_and_exceptions_are_told_apart() {
-        for code in [0, 1, 101, 137, 259, 0x7fff_ffff, 0x8000_0000, 0xE000_0001, u32::MAX] {
+        for code in [0, 1, 101, 137, 259, 0x7fff_ffff, 0x8000_0000, 0x8000_0005, 0xE000_0001, u32::MAX] {
             assert_eq!(status(code).code(), Some(code as i32));
             assert_eq!(status(code).exception(), None);
         }
-        for code in [0xC000_0005, 0xC000_0409, 0xC000_00FD, 0xC000_013A] {
+        for code in [0x8000_0003, 0xC000_0005, 0xC000_0409, 0xC000_00FD, 0xC000_013A] {
             assert_eq!((status(code).code(), status(code).exception()), (None, Some(code)));
         }
         assert!(is_kill(status(KILLED)) && !is_kill(status(1)));

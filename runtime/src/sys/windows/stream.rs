@@ -116,10 +116,20 @@ impl Stream {
         }
     }
 
-    /// Whether what is short can be written without waiting. A pipe does not tell: whoever writes waits for the reader.
+    /// Whether something can be [told](Self::tell) without waiting; waits for that until the deadline. A pipe does not tell
+    /// whether it has room: there is some when it has taken what it was told before.
     #[cfg(feature = "tracing")]
-    pub(crate) fn has_room(&self, _: std::time::Instant) -> bool {
-        true
+    pub(crate) fn has_room(&self, deadline: std::time::Instant) -> bool {
+        self.writing.is_idle_by(&self.pipe, deadline)
+    }
+
+    /// Writes all of it, which is short, without waiting for the other side: what the pipe does not take yet goes before
+    /// whatever is written next. Of a child only, and without waiting only if it [has room](Self::has_room).
+    #[cfg(feature = "tracing")]
+    pub(crate) fn tell(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let count = bytes.len();
+        self.writing.write_behind(&self.pipe, bytes).map(|()| count)
     }
 
     /// Whether something has come to be read, or does so within this time. Nothing here depends on it.
@@ -133,11 +143,16 @@ impl Stream {
     /// The events of which one is set when the connection is as wished; `None` if it already is.
     pub(super) fn events(&self, interest: Interest) -> io::Result<Option<Vec<BorrowedHandle<'_>>>> {
         let Some(watching) = &self.watching else { return Ok(None) };
-        match watching.watch(&self.pipe) {
-            Ok(()) => {}
-            Err(error) if pipe::is_closed(&error) => return Ok(None),
-            Err(error) => return Err(error),
+        let arriving = lock(&self.arriving);
+        // What has to be fetched first sets the same event, and whatever is in the pipe does not.
+        if !arriving.is_fetching() {
+            match watching.watch(&self.pipe) {
+                Ok(()) => {}
+                Err(error) if pipe::is_closed(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
+        drop(arriving);
         let mut events = vec![watching.event()];
         if interest == Interest::ReadOrWrite {
             if !self.writing.is_pending() {
@@ -150,6 +165,13 @@ impl Stream {
 
     pub(super) fn handle(&self) -> BorrowedHandle<'_> {
         self.pipe.as_handle()
+    }
+
+    /// The event that tells of the connection, for somebody else to set: what is in the pipe does not do so from now on.
+    fn bell(&self) -> io::Result<OwnedHandle> {
+        let watching = self.watching.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+        watching.cancel(&self.pipe);
+        watching.event().try_clone_to_owned()
     }
 
     fn read_if_ready(&self, watching: &Operation, buf: &mut [u8]) -> io::Result<usize> {
@@ -208,7 +230,7 @@ impl Receive for &Stream {
     fn receive(&mut self, first: bool, buf: &mut [u8], handles: &mut Vec<AnyHandle>) -> io::Result<Received> {
         let mut stream: &Stream = self;
         let mut arriving = lock(&self.arriving);
-        let arrived = arriving.receive(first, buf, &lock(&self.passing), |buf| stream.read(buf))?;
+        let arrived = arriving.receive(first, buf, &lock(&self.passing), |buf| stream.read(buf), || self.bell())?;
         handles.extend(arrived.handles);
         Ok(Received { count: arrived.count, lost_handles: arrived.lost })
     }
@@ -219,5 +241,77 @@ impl Drop for Stream {
         // Before the memory goes that the system reads from and writes to.
         self.writing.cancel(&self.pipe);
         self.watching.iter().for_each(|watching| watching.cancel(&self.pipe));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::windows::io::IntoRawHandle as _;
+    use std::time::{Duration, Instant};
+
+    use super::super::handle::{is_signalled, this_process, wait_for_one_of};
+    use super::*;
+
+    #[test]
+    fn a_child_that_does_not_describe_its_sockets_holds_nobody_up() {
+        let (parent, handover) = connection().unwrap();
+        *handover.passing.lock().unwrap() = Passing::Child(this_process());
+        let (theirs, ours) = pipe::pair(Purpose::Watched).unwrap();
+        let desk = theirs.into_raw_handle().addr() as u32;
+        // One socket, to be asked for there; and what it goes with.
+        let block = [&[0xFE, 0, 1, 0][..], &desk.to_le_bytes(), &[0; 8], b"xyz"].concat();
+        let child = Operation::new().unwrap();
+        child.write(&handover.pipe, &block).unwrap();
+        let (mut buf, mut handles) = ([0; 100], Vec::new());
+        let mut receive = || (&parent).receive(true, &mut buf, &mut handles);
+        let is_ready = || parent.events(Interest::Read).unwrap().is_none_or(|events| events.iter().any(is_signalled));
+        for _ in 0..3 {
+            assert_eq!(receive().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            // Although there is something in the pipe.
+            assert!(!is_ready());
+        }
+        let events = parent.events(Interest::Read).unwrap().unwrap();
+        drop(ours);
+        wait_for_one_of(&events, Some(Instant::now() + Duration::from_secs(60))).unwrap();
+        assert!(is_ready());
+        assert_eq!(receive().unwrap(), Received { count: 3, lost_handles: true });
+        assert!(!is_ready());
+        child.write(&handover.pipe, b"more").unwrap();
+        wait_for_one_of(&parent.events(Interest::Read).unwrap().unwrap(), None).unwrap();
+        assert_eq!(receive().unwrap().count, 4);
+        assert!(handles.is_empty());
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn what_is_told_waits_for_nobody_and_stays_in_order() {
+        let (parent, handover) = connection().unwrap();
+        let child = Stream::blocking(handover.pipe).unwrap();
+        let mut told = Vec::new();
+        // As much as the pipe holds, and one more time.
+        while child.has_room(Instant::now()) {
+            let next = vec![told.len() as u8; 60_000];
+            assert_eq!(child.tell(&[IoSlice::new(&next), IoSlice::new(b"end")]).unwrap(), 60_003);
+            told.extend(next);
+            told.extend_from_slice(b"end");
+            assert!(told.len() < 10 << 20, "it takes everything");
+        }
+        assert!(!child.has_room(Instant::now() + Duration::from_millis(30)));
+        let (answer, mut read) = (vec![7; 100_000], Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(child.write(&[IoSlice::new(&answer)], &[]).unwrap(), answer.len()));
+            while read.len() < told.len() + answer.len() {
+                let mut buf = [0; 10_000];
+                match (&parent).read(&mut buf) {
+                    Ok(count) => read.extend_from_slice(&buf[..count]),
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+                }
+            }
+        });
+        assert!(read[..told.len()] == told && read[told.len()..] == answer);
+        assert!(child.has_room(Instant::now()));
+        drop(parent);
+        // Writing tells.
+        assert!(child.has_room(Instant::now()) && child.tell(&[IoSlice::new(b"x")]).is_err());
     }
 }

@@ -7,8 +7,8 @@ use std::os::windows::io::{AsRawHandle as _, BorrowedHandle};
 use std::ptr::NonNull;
 
 use windows_sys::Win32::System::Memory::{
-    FILE_MAP, FILE_MAP_READ, FILE_MAP_WRITE, MEMORY_BASIC_INFORMATION, MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFile,
-    UnmapViewOfFile, VirtualQuery,
+    FILE_MAP, FILE_MAP_READ, FILE_MAP_WRITE, MEM_COMMIT, MEMORY_BASIC_INFORMATION, MEMORY_MAPPED_VIEW_ADDRESS,
+    MapViewOfFile, UnmapViewOfFile, VirtualQuery,
 };
 
 /// What is mapped until it is dropped. No section becomes smaller.
@@ -43,12 +43,16 @@ impl View {
         self.0
     }
 
-    /// How many bytes it has, in whole pages.
+    /// How many bytes it has that can be looked at, in whole pages.
     pub(super) fn len(&self) -> io::Result<usize> {
         let mut info = MEMORY_BASIC_INFORMATION::default();
         // SAFETY: the call takes any address, and writes at most as many bytes as the structure has.
         let known = unsafe { VirtualQuery(self.0.as_ptr().cast(), &raw mut info, size_of_val(&info)) };
-        if known == 0 { Err(io::Error::last_os_error()) } else { Ok(info.RegionSize) }
+        if known == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // There may be no memory yet behind a section of somebody else: touching it would end this process.
+        if info.State == MEM_COMMIT { Ok(info.RegionSize) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
 
@@ -57,5 +61,35 @@ impl Drop for View {
         let view = MEMORY_MAPPED_VIEW_ADDRESS { Value: self.0.as_ptr().cast() };
         // SAFETY: the view was made by `new`, and whoever has given out references to it has it no longer.
         unsafe { UnmapViewOfFile(view) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::windows::io::AsHandle as _;
+
+    use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
+    use windows_sys::Win32::System::Memory::{CreateFileMappingW, PAGE_READWRITE, SEC_RESERVE};
+
+    use super::super::AnyHandle;
+    use super::super::handle::opened;
+    use super::super::segment::{Segment, section};
+    use super::super::stored::Stored;
+    use super::*;
+
+    #[test]
+    fn a_section_without_memory_is_not_looked_at() {
+        // SAFETY: there are no attributes and there is no name, which are the pointers that it could read from.
+        let reserved = unsafe {
+            let protection = PAGE_READWRITE | SEC_RESERVE;
+            CreateFileMappingW(INVALID_HANDLE_VALUE, std::ptr::null(), protection, 0, 1 << 20, std::ptr::null())
+        };
+        // SAFETY: the handle was just made.
+        let reserved = unsafe { opened(reserved) }.unwrap();
+        assert!(View::to_read(reserved.as_handle()).unwrap().len().is_err());
+        assert!(Stored::open(AnyHandle::from(reserved.try_clone().unwrap())).is_err());
+        assert!(Segment::adopt(reserved.into(), 100).is_err());
+        let usual = section(100).unwrap();
+        assert_eq!(View::to_read(usual.as_handle()).unwrap().len().unwrap(), 4096);
     }
 }
