@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use spawnsafe::{Engine, Pool};
 use spawnsafe_tests::{KillAll, KillOnDrop, eventually, is_running};
 
-use super::sleeps;
+use super::{pool, sleeps, square};
 
 const CLUSTERS: &str = env!("CARGO_BIN_EXE_clusters");
 
@@ -53,4 +53,42 @@ fn a_link_that_holds_messages_back_is_kept_going_where_little_is_left_to_do() {
     }
     println!("all was done in {:?}", start.elapsed());
     assert!(start.elapsed() < 4 * HOLD, "{:?}", start.elapsed());
+}
+
+/// How often a process has written something.
+fn writes(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("syscw: ")).unwrap().parse().unwrap()
+}
+
+/// Where all workers are busy, nothing can come that they would wait for.
+#[test]
+fn busy_nodes_say_no_more_than_their_answers() {
+    let pool = pool(&"command:env".parse().unwrap()).workers(8).build().unwrap();
+    let agent = pool.submit(sleeps::call(1)).unwrap().join().unwrap().1;
+    let mut tasks = std::collections::VecDeque::new();
+    for _ in 0..8 {
+        tasks.push_back(pool.submit(sleeps::call(320)).unwrap());
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    let (before, start) = (writes(agent), Instant::now());
+    for _ in 0..50 {
+        tasks.pop_front().unwrap().join().unwrap();
+        tasks.push_back(pool.submit(sleeps::call(320)).unwrap());
+    }
+    let count = writes(agent) - before;
+    println!("{count} writes for 50 answers in {:?}", start.elapsed());
+    // Besides, its threads wake each other, and it talks to its workers.
+    assert!(count < 400, "{count}");
+}
+
+/// Terminals hold back what has no end of a line, and take some bytes for orders.
+#[test]
+fn a_terminal_on_the_way_is_told_of() {
+    let link = "command:script -qc 'exec env SPAWNSAFE_AGENT=before-main {program}' /dev/null";
+    let engine: Engine = link.parse::<Engine>().unwrap();
+    let pool = pool(&engine).build().unwrap();
+    let error = pool.submit(square::call(1)).and_then(|task| task.join()).unwrap_err();
+    println!("{error}");
+    assert!(error.to_string().contains("terminal"), "{error}");
 }

@@ -211,13 +211,14 @@ impl Common {
     }
 
     /// Moves tasks from the queue to the thread of a worker, or a node, that has `open` tasks already, and notes whether it is idle.
-    /// All of them have the same inherited statics. Gives whether it may have more at once, which are of another kind.
-    pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) -> bool {
+    /// All of them have the same inherited statics. Gives how many more it may have at once, which are of another kind, or
+    /// too large to go together with these.
+    pub(super) fn take(&self, seat: &Seat, most: usize, open: usize, to: &mut Vec<Job>) -> usize {
         let mut answers = Vec::new();
         let mut state = self.state();
         let width = seat.width.load(Ordering::Acquire).max(1);
         let share = match self.share(&state, most, open, seat) {
-            0 if open >= width => return false,
+            0 if open >= width => return 0,
             share => share,
         };
         let (mut left, mut bytes) = (share, 0);
@@ -246,10 +247,10 @@ impl Common {
             }
         }
         seat.idle.store(open + (share - left) < width, Ordering::Release);
-        let has_more = left > 0 && !to.is_empty() && !state.queue.is_empty();
+        let more = if state.queue.is_empty() { 0 } else { left };
         drop(state);
         self.deliver(answers);
-        has_more
+        more
     }
 
     /// Whether some worker has nothing to do and nothing to take.
@@ -258,9 +259,11 @@ impl Common {
         state.queue.is_empty() && state.seats.iter().any(|seat| seat.idle.load(Ordering::Acquire))
     }
 
-    /// The seat's worker is gone, and with it what it had.
+    /// The seat's worker is gone, or cannot be given anything now. If it was woken for a task, others are instead.
     pub(super) fn not_idle(&self, seat: &Seat) {
+        let state = self.state();
         seat.idle.store(false, Ordering::Release);
+        state.wake(state.waiting);
     }
 
     /// Puts answers into their mailboxes.

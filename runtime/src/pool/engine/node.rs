@@ -317,7 +317,8 @@ impl Node<'_> {
                 None => Err(damaged()),
             },
             #[cfg(feature = "tracing")]
-            (Kind::Node(NodeKind::Event), Some(_)) => {
+            // Workers may be quicker than the hello of their agent.
+            (Kind::Node(NodeKind::Event), _) => {
                 let (span, event) = self.flight.event(&frame).ok_or_else(damaged)?;
                 self.events.push(span, event);
                 Ok(())
@@ -355,11 +356,16 @@ impl Node<'_> {
         if is_modest && self.flight.len() >= workers {
             return;
         }
-        let mut has_more = true;
-        while has_more && self.flight.len() < depth && self.remote.unwritten() < MOST_UNWRITTEN {
+        // What it may have is settled once: large tasks go one by one, and must not be more of what waits for that.
+        let mut left = depth.saturating_sub(self.flight.len());
+        while left > 0 {
+            if self.remote.unwritten() >= MOST_UNWRITTEN {
+                self.common.not_idle(self.seat);
+                break;
+            }
             let open = self.flight.len();
             let mut jobs = Vec::new();
-            has_more = self.common.take(self.seat, depth - open, open, &mut jobs);
+            left = self.common.take(self.seat, left, open, &mut jobs);
             if jobs.is_empty() {
                 break;
             }

@@ -101,10 +101,11 @@ impl Answering {
         }
     }
 
-    /// Whether something was heard since then, and what comes next may be for workers that have nothing to do. The other
-    /// side does not answer that if nothing is left to do, so this comes to an end.
+    /// Whether something was heard since then, and what comes next may be for workers that have nothing to do. Where all
+    /// have something, the other side has nothing for them before it is told an answer, which acknowledges as well.
+    /// The other side does not answer that if nothing is left to do, so this comes to an end.
     fn is_awaited(&self, said: Instant) -> bool {
-        self.heard.silence() < said.elapsed() && !self.common.has_waiting()
+        self.heard.silence() < said.elapsed() && self.common.is_hungry()
     }
 
     /// No worker can begin.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Write as _};
+use std::io::{BufReader, IsTerminal as _, Read, Write as _};
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,8 +37,13 @@ struct Said {
 }
 
 impl Output {
-    pub(super) fn new(file: File) -> Self {
-        Self(Mutex::new(Said { file, has_begun: false }))
+    /// A terminal is told at once what shows the other side that it is one: orders hardly come through it.
+    pub(super) fn new(mut file: File) -> Self {
+        let has_begun = file.is_terminal();
+        if has_begun && file.write_all(&MAGIC).is_err() {
+            exit(EXIT_ABANDONED);
+        }
+        Self(Mutex::new(Said { file, has_begun }))
     }
 
     /// Sends a frame. Where nobody listens there is nothing left to do.
