@@ -35,10 +35,10 @@ use crate::pool::builder::{InitializerCall, Settings};
 use crate::pool::mailbox::Mailbox;
 use crate::registry::{self, Dispatch, Entry};
 use crate::sys::{self, AGENT_VARIABLE, Stdio};
-#[cfg(feature = "tracing")]
-use crate::wire::EventHead;
 use crate::wire::node::{Hello, Orders, decode_numbers, encode_numbers};
-use crate::wire::{Blob, CallHead, Kind, NodeKind, Packed, TOKEN_BEFORE_MAIN, TOKEN_MAIN, WorkerHead};
+use crate::wire::{Blob, CallHead, Kind, NodeKind, TOKEN_BEFORE_MAIN, TOKEN_MAIN, WorkerHead};
+#[cfg(feature = "tracing")]
+use crate::wire::{EventHead, Packed};
 
 /// The exit status of a process whose variable makes no sense: `EX_USAGE`.
 const EXIT_NOT_AN_AGENT: i32 = 64;
