@@ -77,7 +77,7 @@ impl State {
         let width = |seat: &Seat| seat.width.load(Ordering::Acquire).max(1);
         let others = || self.seats.iter().filter(|other| !std::ptr::eq(&***other, seat) && other.is_at_work());
         let all = width(seat) + others().map(|other| width(other)).sum::<usize>();
-        let part = self.waiting.saturating_mul(width(seat)).div_ceil(all.max(1)).max(most / LEAST_PART);
+        let part = self.waiting.saturating_mul(width(seat)).div_ceil(all).max(most / LEAST_PART);
         // Whoever was woken and has not taken anything yet is as free as before.
         let for_others: usize =
             others().map(|other| width(other).saturating_sub(other.tasks.load(Ordering::Acquire))).sum();
