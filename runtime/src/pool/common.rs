@@ -233,7 +233,7 @@ impl Common {
                 state.enqueue_first(job);
                 break;
             }
-            let part = left.min(job.within(MOST_BYTES - bytes));
+            let part = left.min(job.within(MOST_BYTES - bytes).max(1));
             if part < job.len() {
                 let rest = job.split_off(part);
                 state.enqueue_first(rest);

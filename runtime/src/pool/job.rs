@@ -124,10 +124,10 @@ impl Job {
         rest
     }
 
-    /// How many of its tasks, at least one, have so many bytes together.
+    /// How many of its tasks have so many bytes together.
     pub(super) fn within(&self, bytes: usize) -> usize {
         let most = self.start().saturating_add(bytes);
-        self.bundle.ends[self.tasks.clone()].partition_point(|&end| end <= most).max(1)
+        self.bundle.ends[self.tasks.clone()].partition_point(|&end| end <= most)
     }
 
     /// What the mailbox knows its first task by.
@@ -204,7 +204,7 @@ impl fmt::Debug for Bundle {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::registry::Origin;
 
@@ -215,18 +215,21 @@ mod tests {
         |_| unreachable!(),
     );
 
+    /// A job of tasks with so many bytes of arguments each, that many everywhere.
+    pub(in crate::pool) fn job_of(lens: &[u8]) -> Job {
+        let mut bundle = Bundle::new((&ENTRY, 0), (&Arc::default(), &Arc::default()), 100, 4);
+        lens.iter().for_each(|&len| bundle.push(&vec![len; len.into()]));
+        bundle.into_job(0)
+    }
+
     #[test]
     fn a_job_is_divided_by_tasks_and_by_bytes() {
-        let mut bundle = Bundle::new((&ENTRY, 0), (&Arc::default(), &Arc::default()), 100, 4);
-        for len in [1, 2, 3, 200] {
-            bundle.push(&vec![len; len.into()]);
-        }
-        assert_eq!((bundle.len(), bundle.bytes()), (4, 2 + 3 + 4 + 202));
-        let mut first = bundle.into_job(0);
-        assert_eq!([0, 4, 5, 9, 210, 211, 1000].map(|bytes| first.within(bytes)), [1, 1, 2, 3, 3, 4, 4]);
+        let mut first = job_of(&[1, 2, 3, 200]);
+        assert_eq!((first.len(), first.bytes()), (4, 2 + 3 + 4 + 202));
+        assert_eq!([0, 4, 5, 9, 210, 211, 1000].map(|bytes| first.within(bytes)), [0, 1, 2, 3, 3, 4, 4]);
         let mut rest = first.split_off(1);
         assert_eq!((first.records(), rest.len(), rest.bytes()), (&[1, 1][..], 3, 209));
-        assert_eq!([0, 7, 208, 209].map(|bytes| rest.within(bytes)), [1, 2, 2, 3]);
+        assert_eq!([0, 7, 208, 209].map(|bytes| rest.within(bytes)), [0, 2, 2, 3]);
         let last = rest.split_off(2);
         assert_eq!((rest.records(), last.bytes()), (&[2, 2, 2, 3, 3, 3, 3][..], 202));
         let mut deliveries = Vec::new();

@@ -27,7 +27,7 @@ use std::borrow::Cow;
 
 use super::bytes::{Fields, put_number, put_sized};
 use super::columns;
-use super::worker::RunHead;
+use super::worker::{EntryHead, RunHead};
 
 /// In front of an agent's first frame. No text: nothing that greets people contains it.
 pub(crate) const MAGIC: [u8; 16] = *b"\x01spawnsafe-agt\n\x02";
@@ -163,6 +163,10 @@ pub(crate) struct NodeRun<'a> {
 }
 
 impl<'a> NodeRun<'a> {
+    /// How much room one takes at most besides its records and the name of its entry: columns are shorter than what they
+    /// are made of, but for the length of what is in none.
+    pub(crate) const ROOM: usize = 8 + 8 + EntryHead::LEN + RunHead::LEN + 10;
+
     pub(crate) fn encode(&self, records: &[u8], to: &mut Vec<u8>) {
         to.extend_from_slice(&self.number.to_le_bytes());
         to.extend_from_slice(&self.timeout.unwrap_or(NONE).to_le_bytes());

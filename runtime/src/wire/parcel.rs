@@ -31,8 +31,11 @@ pub(crate) struct ParcelHead<'a> {
 }
 
 impl<'a> ParcelHead<'a> {
+    /// How much room it takes besides the orders.
+    pub(crate) const LEN: usize = 8 + 4 + 4 + 2 + 8;
+
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut to = Vec::with_capacity(32 + self.orders.len());
+        let mut to = Vec::with_capacity(Self::LEN + self.orders.len());
         to.extend_from_slice(&self.first.to_le_bytes());
         to.extend_from_slice(&self.count.to_le_bytes());
         to.extend_from_slice(&self.retries.to_le_bytes());
@@ -87,6 +90,7 @@ mod tests {
     fn heads_survive_and_damaged_ones_are_none() {
         let head = ParcelHead { first: 7, count: 3, retries: 2, blobs: 1, orders: b"orders" };
         let mut bytes = head.encode();
+        assert_eq!(bytes.len(), ParcelHead::LEN + head.orders.len());
         assert!((0..bytes.len()).all(|len| ParcelHead::decode(&bytes[..len]).is_none()));
         bytes.push(9);
         assert_eq!(ParcelHead::decode(&bytes), Some((head, &[9][..])));

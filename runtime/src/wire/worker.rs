@@ -85,6 +85,11 @@ pub(crate) struct EntryHead<'a> {
     pub(crate) name: &'a str,
 }
 
+impl EntryHead<'_> {
+    /// How much room it takes besides the name.
+    pub(crate) const LEN: usize = 4 + 4 + 4 + 8;
+}
+
 /// Tasks of one entry, one after another, in a frame of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RunHead<'a> {

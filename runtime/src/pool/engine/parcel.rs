@@ -1,5 +1,6 @@
 //! Tasks and answers as they lie in a queue: each piece by itself, whoever takes it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use crate::pool::job::{Bundle, Job};
 use crate::pool::mailbox::Mailbox;
 use crate::pool::seat;
 use crate::portable::SpawnSafe;
+use crate::wire::node::NodeRun;
 use crate::wire::parcel::{ParcelHead, ShortHead};
-use crate::wire::{AnswerHead, Blob, Kind, NodeKind, TaskRecord};
+use crate::wire::{AnswerHead, BLOB_HEADER_LEN, Blob, HEADER_LEN, Kind, NodeKind, TaskRecord};
 
 /// What all parcels of a pool say of it.
 pub(super) struct Standing {
@@ -44,9 +46,36 @@ impl Standing {
         Self { orders, blobs }
     }
 
-    /// How long that is.
-    pub(super) fn len(&self) -> usize {
-        self.orders.len() + self.blobs.iter().map(|blob| blob.len()).sum::<usize>()
+    /// Takes jobs off, or a part of the first that is left, for one parcel of so many tasks and bytes at most. One task alone
+    /// may be longer. All have the same inherited statics.
+    pub(super) fn divide(&self, jobs: &mut VecDeque<Job>, most_tasks: usize, most_bytes: usize) -> Vec<Job> {
+        let (mut parcel, mut tasks) = (Vec::<Job>::new(), 0);
+        let mut left = most_bytes.saturating_sub(jobs.front().map_or(0, |job| self.len_without(job)));
+        while let Some(mut job) = jobs.pop_front() {
+            let room = NodeRun::ROOM + job.bundle.entry.name().len();
+            let mut part = job.within(left.saturating_sub(room)).min(most_tasks - tasks);
+            if let Some(first) = parcel.first() {
+                if part == 0 || job.retries != first.retries || !job.bundle.blobs.is_empty() {
+                    jobs.push_front(job);
+                    break;
+                }
+            }
+            part = part.max(1);
+            if part < job.len() {
+                jobs.push_front(job.split_off(part));
+            }
+            left = left.saturating_sub(room + job.bytes() + BLOB_HEADER_LEN * job.bundle.blobs.len());
+            tasks += part;
+            parcel.push(job);
+        }
+        parcel
+    }
+
+    /// How many bytes a parcel has besides runs of tasks, if the inherited statics are those of this job.
+    fn len_without(&self, job: &Job) -> usize {
+        let values: usize = job.bundle.values.section().iter().map(|piece| piece.len()).sum();
+        let blobs: usize = self.blobs.iter().map(|blob| BLOB_HEADER_LEN + blob.len()).sum();
+        HEADER_LEN + ParcelHead::LEN + self.orders.len() + values + blobs
     }
 
     /// The parcel of these jobs, and the number of its first task. All have the same inherited statics and retries.
@@ -173,5 +202,45 @@ pub fn open<R: SpawnSafe>(answer: &[u8]) -> Result<R, Error> {
         }
         Kind::Failure => Err(handle::failure(&frame.items, frame.blobs)),
         _ => Err(damaged()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::job::tests::job_of;
+
+    #[test]
+    fn no_parcel_is_longer_than_a_message_if_its_tasks_are_not() {
+        let standing = Standing::of_nobody();
+        for shape in [&[60][..], &[1, 100, 3], &[90; 40], &[0; 500], &[200; 3]] {
+            for most_bytes in (600..1200).step_by(7) {
+                let mut jobs: VecDeque<Job> = (0..40).map(|_| job_of(shape)).collect();
+                let (mut flight, mut tasks) = (Flight::default(), 0);
+                while !jobs.is_empty() {
+                    let parcel = standing.divide(&mut jobs, 300, most_bytes);
+                    let count = parcel.iter().map(Job::len).sum::<usize>();
+                    assert!((1..=300).contains(&count));
+                    let (first, bytes) = standing.parcel(parcel, &mut flight);
+                    assert_eq!(first, tasks);
+                    assert!(bytes.len() <= most_bytes, "{shape:?}: {} of {most_bytes}", bytes.len());
+                    tasks += count as u64;
+                }
+                assert_eq!(tasks, 40 * shape.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_too_long_is_alone() {
+        let standing = Standing::of_nobody();
+        let mut jobs: VecDeque<Job> = [&[1, 200, 2][..], &[3]].map(job_of).into();
+        let parcels: Vec<Vec<usize>> = std::iter::from_fn(|| {
+            let most_bytes = standing.len_without(jobs.front()?) + 100;
+            let parcel = standing.divide(&mut jobs, 300, most_bytes);
+            Some(parcel.iter().map(Job::bytes).collect())
+        })
+        .collect();
+        assert_eq!(parcels, [vec![2], vec![202], vec![3], vec![4]]);
     }
 }

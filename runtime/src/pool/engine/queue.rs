@@ -34,9 +34,6 @@ const PARCEL: Duration = Duration::from_millis(10);
 const MOST_TASKS: usize = 1024;
 const MOST_BYTES: usize = 128 << 10;
 
-/// What a parcel has besides its tasks and what is said of the pool.
-const ROOM: usize = 1 << 10;
-
 /// With so many parcels that the queue has not taken, there is no hurry to make more.
 const MOST_UNSENT: usize = 64;
 
@@ -406,25 +403,9 @@ impl Queue<'_> {
     fn give(&mut self, mut jobs: VecDeque<Job>, workers: usize) {
         let total: usize = jobs.iter().map(Job::len).sum();
         let most = self.credit.tasks_in(PARCEL, MOST_TASKS).min(total.div_ceil(workers)).max(1);
-        // As far as that is known before they are packed.
-        let most_bytes = MOST_BYTES.min(self.line.carrier.largest().saturating_sub(self.standing.len() + ROOM)).max(1);
-        while let Some(mut job) = jobs.pop_front() {
-            let (retries, mut parcel, mut count, mut bytes) = (job.retries, Vec::new(), 0, 0);
-            loop {
-                let part = (most - count).min(job.within(most_bytes.saturating_sub(bytes)));
-                if part < job.len() {
-                    jobs.push_front(job.split_off(part));
-                }
-                count += part;
-                bytes += job.bytes();
-                parcel.push(job);
-                let fits = |next: &Job| next.retries == retries && next.bundle.blobs.is_empty();
-                if count >= most || bytes >= most_bytes || !jobs.front().is_some_and(fits) {
-                    break;
-                }
-                let Some(next) = jobs.pop_front() else { break };
-                job = next;
-            }
+        let most_bytes = MOST_BYTES.min(self.line.carrier.largest());
+        while !jobs.is_empty() {
+            let parcel = self.standing.divide(&mut jobs, most, most_bytes);
             self.send(parcel);
         }
     }
