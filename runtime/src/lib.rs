@@ -131,6 +131,7 @@ mod batch;
 mod channel;
 mod child;
 mod error;
+mod features;
 mod handle;
 mod inherit;
 mod launch;
