@@ -271,16 +271,21 @@ const PR_GET_TID_ADDRESS: libc::c_int = 40;
 
 impl Library {
     fn now() -> Result<Self, String> {
-        let mut thread_id: *mut libc::pid_t = ptr::null_mut();
-        // SAFETY: prctl(2) with this command writes the address that the C library has told the kernel at its start to the
-        // variable.
-        let done = unsafe { libc::prctl(PR_GET_TID_ADDRESS, &raw mut thread_id) };
+        // Room for two: a kernel of 64 bits writes 8 bytes, also to a program of 32, and then the other half is zero.
+        let mut told: [*mut libc::pid_t; 2] = [ptr::null_mut(); 2];
+        // SAFETY: prctl(2) with this command writes the address that the C library has told the kernel at its start, of this
+        // machine's size or of twice that, to the variable, which has that size at least.
+        let done = unsafe { libc::prctl(PR_GET_TID_ADDRESS, told.as_mut_ptr()) };
+        let thread_id = told.into_iter().find(|place| !place.is_null()).unwrap_or(ptr::null_mut());
         // SAFETY: if it is not null, the kernel may write a thread's id there when the thread ends, so it is memory of the C
         // library for that, mapped as long as this thread lives, and written by no other.
         let found = (done == 0 && !thread_id.is_null()).then(|| unsafe { thread_id.read() });
         if found != Some(rustix::thread::gettid().as_raw_nonzero().get()) {
-            return Err("the kernel does not tell where the C library keeps the id of its thread (it was built without                         CONFIG_CHECKPOINT_RESTORE), and in a copy of the process that would be wrong"
-                .into());
+            return Err(
+                "the kernel does not tell where the C library keeps the id of its thread (it was built without \
+                        CONFIG_CHECKPOINT_RESTORE), and in a copy of the process that would be wrong"
+                    .into(),
+            );
         }
         let mut robust_list = (0_usize, 0_usize);
         // SAFETY: get_robust_list(2) writes an address and a size to the variables. Where it fails there is no list.
