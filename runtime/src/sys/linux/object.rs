@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 /// A new memory file, which is empty, and which may get so many bytes. An error where it may not: the limit of the size of files
@@ -13,7 +14,12 @@ pub(super) fn memory_file(name: &str, len: u64) -> io::Result<OwnedFd> {
         let message = format!("{len} bytes are more than files of this process may have (`ulimit -f`)");
         return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
     }
-    Ok(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match rustix::fs::memfd_create(name, flags) {
+        // A system may want to be told that nobody will execute it (`vm.memfd_noexec`). Older ones do not know what that means.
+        Err(Errno::ACCESS) => Ok(rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)?),
+        made => Ok(made?),
+    }
 }
 
 /// So many bytes that have no name anywhere, all zero.
