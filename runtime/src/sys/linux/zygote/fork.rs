@@ -13,9 +13,10 @@ use rustix::process::PidfdFlags;
 
 use super::surroundings::Surroundings;
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
+use crate::sys::imp::inherited::here;
 use crate::sys::imp::status::Status;
 use crate::sys::imp::{SEND_FLAGS, Shared, lifeline};
-use crate::sys::unix::{Adopted, Stream, identity, set_environment};
+use crate::sys::unix::{Adopted, Stream, identity, identity_in, set_environment};
 
 /// This process, which forks on request.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Forker {
         let connection = request.connection;
         announce(&connection);
         let taken = library.repair().and_then(|()| take_streams(request.streams)).and_then(|()| {
-            rustix::process::fchdir(&request.directory)?;
+            take_directory(&request.directory)?;
             request.shared.map(Shared::adopt).transpose()
         });
         let (shared, failure) = match taken {
@@ -233,6 +234,14 @@ fn take_streams(streams: [Option<OwnedFd>; 3]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Goes to the directory; one that this user may not enter is right if this process was started in it.
+fn take_directory(directory: &OwnedFd) -> io::Result<()> {
+    match rustix::process::fchdir(directory) {
+        Err(Errno::ACCESS) if identity(directory) == Some(identity_in(&here()?)) => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// Closes what has survived the execution of this program: the descriptors without CLOEXEC, but for the standard streams and
