@@ -36,9 +36,12 @@ mod counted {
     /// What the compiler of these numbers is called: another one's are others.
     const COMPILER: &str = "rustc 1.95.";
 
-    /// How much more than known is too much. The same program differs by less than a thousandth between runs; processors for which
-    /// the C library copies memory in other ways differ more.
+    /// How much more than known is too much. The same program differs by less than a thousandth between runs, and by a twentieth
+    /// on a busy machine; processors for which the C library copies memory in other ways differ more.
     const TOLERANCE: f64 = 1.10;
+
+    /// How often it is counted again where it is too much: on a busy machine there may have been more to wait for.
+    const RECOUNTS: usize = 2;
 
     /// What is counted.
     struct Counted {
@@ -138,12 +141,21 @@ mod counted {
         let is_check = std::env::args().any(|argument| argument == "--check");
         let compiler = Command::new("rustc").arg("--version").output().expect("there is a compiler").stdout;
         let is_known = String::from_utf8_lossy(&compiler).starts_with(COMPILER);
+        let is_too_much = |Counted { times, known, .. }: &Counted, count: u64| {
+            is_check && is_known && (count / times) as f64 > *known as f64 * TOLERANCE
+        };
+        let mut counts = count();
+        for _ in 0..RECOUNTS {
+            if COUNTED.iter().zip(&counts).any(|(counted, &count)| is_too_much(counted, count)) {
+                counts = counts.into_iter().zip(count()).map(|(before, again)| before.min(again)).collect();
+            }
+        }
         let mut failed = 0;
-        for (Counted { name, times, known, .. }, count) in COUNTED.into_iter().zip(count()) {
+        for (counted, count) in COUNTED.iter().zip(counts) {
+            let Counted { name, times, known, .. } = counted;
             let each = count / times;
-            let is_too_much = each as f64 > known as f64 * TOLERANCE;
             println!("{name}: {each} instructions, known are {known}");
-            if is_check && is_known && is_too_much {
+            if is_too_much(counted, count) {
                 println!("    that is too many: make it cheaper, or write the new number down and say why");
                 failed = 1;
             }
