@@ -54,6 +54,26 @@ mod linux {
         print!("{}", passes(&program, "follows-without-rights", &[]));
     }
 
+    /// As in a container: the group of these processes is one of outside, and has no number here.
+    #[test]
+    fn children_in_a_namespace_of_processes() {
+        let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+        let inside = |script: &str| {
+            let mut command = std::process::Command::new("unshare");
+            command.args(namespace).args(["sh", "-c", script, ZYGOTES]).stdin(std::process::Stdio::null());
+            command.output()
+        };
+        if !inside("exit 0").is_ok_and(|output| output.status.success()) {
+            return println!(
+                "left out: there is no `unshare`, or the system does not let this user have such a namespace"
+            );
+        }
+        // The shell, which is its first process, could have no children forked for it.
+        let output = inside("\"$0\" follows; exit $?").unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}\n{text}", output.status);
+    }
+
     #[test]
     fn a_zygote_that_is_killed_is_replaced_and_no_call_is_lost() {
         passes(ZYGOTES, "killed", &[]);

@@ -57,6 +57,8 @@ impl<T: bytemuck::Pod + Send + Sync> Plain for T {}
 /// assert_eq!(sum::run(numbers)?, 499_999_500_000.0);
 /// # Ok(()) }
 /// ```
+///
+/// On Linux a copy of this process that is made by `fork` does not have this memory: it could write to it.
 pub struct SharedBuf<T> {
     /// `None` if it is empty: there is no mapping of nothing.
     segment: Option<SegmentMut>,
@@ -108,7 +110,8 @@ impl<T> SharedBuf<T> {
     /// A list of so many elements, all of whose bytes are zero.
     ///
     /// # Errors
-    /// If the system has no memory, or no descriptor, for it. On systems that this library does not support:
+    /// If the system has no memory, or no descriptor, for it; on Linux also if it is longer than files of this process may be
+    /// (`ulimit -f`). On systems that this library does not support:
     /// [`io::ErrorKind::Unsupported`], unless it is empty.
     pub fn zeroed(len: usize) -> io::Result<Self>
     where

@@ -160,20 +160,31 @@ fn spins() {
     }
 }
 
-#[test]
-fn an_endless_loop_and_tasks_behind_it() {
-    let pool = Pool::builder().workers(1).task_timeout(Duration::from_millis(300)).build().unwrap();
+/// Two endless loops, and ten tasks that wait for longer than they may run. `false` if one of these was too slow by itself, as it
+/// may be on a busy machine.
+fn loops_within(limit: Duration) -> bool {
+    let pool = Pool::builder().workers(1).task_timeout(limit).build().unwrap();
     let loops = [pool.submit(spins::call()).unwrap(), pool.submit(spins::call()).unwrap()];
-    // They wait for longer than they may run.
     let behind: Vec<_> = (0..10).map(|x| pool.submit(square::call(x)).unwrap()).collect();
     for task in loops {
         let error = task.join().unwrap_err();
         assert_eq!((error.kind(), error.entry()), (ErrorKind::TimedOut, Some(spins::NAME)));
     }
+    let mut too_slow = 0;
     for (x, task) in (0..).zip(behind) {
-        assert_eq!(task.join().unwrap(), x * x);
+        match task.join() {
+            Ok(square) => assert_eq!(square, x * x),
+            Err(error) if error.kind() == ErrorKind::TimedOut => too_slow += 1,
+            Err(error) => panic!("{error}"),
+        }
     }
-    assert_eq!(pool.figures().restarts, 2);
+    assert_eq!(pool.figures().restarts, 2 + too_slow);
+    too_slow == 0
+}
+
+#[test]
+fn an_endless_loop_and_tasks_behind_it() {
+    assert!([300, 3_000, 30_000].into_iter().any(|limit| loops_within(Duration::from_millis(limit))));
 }
 
 /// Leaves a file in the directory, beside those of others; how many were there.

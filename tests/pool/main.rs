@@ -18,7 +18,7 @@ mod traced;
 
 use std::time::Duration;
 
-use spawnsafe::{ErrorKind, Pool, PoolBuilder, Stdio, child_entry};
+use spawnsafe::{Error, ErrorKind, Pool, PoolBuilder, Stdio, child_entry};
 use spawnsafe_tests::eventually;
 
 /// A pool of two workers that keep their complaints to themselves.
@@ -63,7 +63,22 @@ const KILLED: ErrorKind = if cfg!(windows) { ErrorKind::Exited } else { ErrorKin
 /// That the pool still works, with all its workers.
 #[track_caller]
 fn works(pool: &Pool) {
-    let squares: Vec<u64> = pool.map(square::call, 0..200).collect::<Result<_, _>>().unwrap();
-    assert_eq!(squares, (0..200).map(|x| x * x).collect::<Vec<u64>>());
+    works_but_for(pool, |_| false);
+}
+
+/// The same for a pool whose tasks may run for a short time only: on a busy machine, any may be too slow.
+#[track_caller]
+fn works_within_its_limit(pool: &Pool) {
+    works_but_for(pool, |error| error.kind() == ErrorKind::TimedOut);
+}
+
+#[track_caller]
+fn works_but_for(pool: &Pool, may_be: impl Fn(&Error) -> bool) {
+    for (x, square) in (0..200).zip(pool.map(square::call, 0..200)) {
+        match square {
+            Ok(square) => assert_eq!(square, x * x),
+            Err(error) => assert!(may_be(&error), "{error}"),
+        }
+    }
     eventually("all workers are there again", || (pool.figures().workers == 2).then_some(()));
 }

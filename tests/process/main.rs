@@ -25,6 +25,8 @@ mod handle;
 #[cfg(target_os = "linux")]
 mod handles;
 mod inherit;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(unix)]
 mod posix;
 #[cfg(target_os = "linux")]

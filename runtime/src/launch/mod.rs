@@ -70,8 +70,9 @@ pub enum StartMethod {
     /// - What constructors of libraries have made, before `main`, all children have alike: random numbers, caches, open files. Seeds of
     ///   `HashMap` are each child's own. Handlers of `pthread_atfork` do not run. What such code reads from the environment (`LD_PRELOAD`,
     ///   `MALLOC_ARENA_MAX`) it reads when the zygote starts.
-    /// - Namespaces, control groups, Landlock rules of a program that has `no_new_privs` anyway, memory policy and OOM score are those of the
-    ///   time at which the zygote was started. A program that gives up such things later uses [`Exec`](StartMethod::Exec).
+    /// - Namespaces, control groups, Landlock rules of a program that has `no_new_privs` anyway, memory policy, OOM score, priority of input
+    ///   and output, `personality`, and the settings of timers (slack), huge pages and core dumps are those of the time at which the zygote
+    ///   was started. A program that gives up such things later uses [`Exec`](StartMethod::Exec).
     /// - Descriptors without the flag CLOEXEC, which any executed program would inherit, are not passed on.
     /// - One more process, with the memory of a program that has just started. Code that waits for all children of this
     ///   process, whosever they are, until none is left (`waitpid(-1, …)`), waits for ever.

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -171,6 +172,12 @@ fn follows_without_rights() {
     assert_eq!(unsafe { libc::setresgid(48_755, 48_755, 48_755) }, 0);
     is_followed();
     let before = only_child();
+    // Which the other user may not enter.
+    let dir = std::env::temp_dir().join(format!("spawnsafe-rights-{}", std::process::id()));
+    std::fs::DirBuilder::new().mode(0o700).create(&dir).unwrap();
+    std::env::set_current_dir(&dir).unwrap();
+    std::fs::remove_dir(&dir).unwrap();
+    is_followed();
     // SAFETY: setresuid(2) has no preconditions.
     assert_eq!(unsafe { libc::setresuid(48_755, 48_755, 48_755) }, 0);
     is_followed();

@@ -86,6 +86,9 @@ unsafe extern "C" fn first_object(info: *mut libc::dl_phdr_info, _: usize, found
     let info = unsafe { &*info };
     // SAFETY: the pointer is that of `this_program`'s variable, which nothing else uses meanwhile.
     let found = unsafe { &mut *found.cast::<ThisProgram>() };
+    if info.dlpi_phdr.is_null() {
+        return 1;
+    }
     // SAFETY: the description says where the object's program headers are and how many; they stay mapped.
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     found.names_loader = headers.iter().any(|header| header.p_type == libc::PT_INTERP);

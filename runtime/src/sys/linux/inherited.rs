@@ -4,6 +4,7 @@
 
 use std::io;
 
+use rustix::fs::{AtFlags, CWD, Stat};
 use rustix::process::{Resource, getpriority_process, getrlimit};
 
 use super::status::Status;
@@ -35,8 +36,7 @@ const LIMITS: [Resource; 9] = [
 impl Inherited {
     pub(crate) fn now() -> io::Result<Self> {
         let mut all = Status::now()?.inherited();
-        for directory in [".", "/"] {
-            let stat = rustix::fs::stat(directory)?;
+        for stat in [here()?, rustix::fs::stat(c"/")?] {
             #[allow(clippy::useless_conversion)] // Their types are not the same on all processors.
             let place = [u64::from(stat.st_dev), u64::from(stat.st_ino)];
             place.iter().for_each(|part| all.extend_from_slice(&part.to_ne_bytes()));
@@ -52,6 +52,11 @@ impl Inherited {
         all.extend_from_slice(&unsafe { libc::sched_getscheduler(0) }.to_ne_bytes());
         Ok(Self(all))
     }
+}
+
+/// This process's directory; also one that this user may not enter any more.
+pub(super) fn here() -> rustix::io::Result<Stat> {
+    rustix::fs::statat(CWD, c"", AtFlags::EMPTY_PATH)
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::SealFlags;
+use rustix::io::Errno;
 
+use super::object::memory_file;
 use crate::sys::Identity;
 use crate::sys::unix::mapping::Mapping;
 
@@ -31,16 +34,21 @@ const LENGTH: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 /// … and its content.
 const CONTENT: SealFlags = SealFlags::WRITE.union(SealFlags::SEAL);
 
+/// How long memory may be in use elsewhere when it is to be sealed, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(1);
+
 impl SegmentMut {
     /// `len` is not 0.
     pub(crate) fn zeroed(len: usize) -> io::Result<Self> {
-        let fd = rustix::fs::memfd_create("spawnsafe-shared", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let fd = memory_file("spawnsafe-shared", len as u64)?;
         rustix::fs::ftruncate(&fd, len as u64)?;
         rustix::fs::fcntl_add_seals(&fd, LENGTH)?;
         // SAFETY: the file was just made with this length, which is sealed. Its descriptor is in no other hands before it
         // is sealed against writing as well. (A process of this user that opens it through `/proc` does what a debugger
         // does.)
-        let mapping = unsafe { Mapping::to_write(&fd, len)? };
+        let mut mapping = unsafe { Mapping::to_write(&fd, len)? };
+        keep_from_copies(&mut mapping);
         Ok(Self { mapping, fd, len })
     }
 
@@ -58,10 +66,32 @@ impl SegmentMut {
         let Self { mapping, fd, len } = self;
         // The system seals nothing that could still be written through a mapping.
         drop(mapping);
-        rustix::fs::fcntl_add_seals(&fd, CONTENT)?;
+        add_seals(&fd)?;
         // SAFETY: length and content are sealed now, for good.
         let mapping = unsafe { Mapping::to_read(&fd, len)? };
         Ok(Segment { mapping, fd: Arc::new(fd) })
+    }
+}
+
+/// What another thread forks meanwhile does not get the mapping, through which it could write, and which would keep the memory
+/// from being sealed until it executes a program.
+fn keep_from_copies(mapping: &mut Mapping) {
+    // SAFETY: it was made by `to_write`.
+    let bytes = unsafe { mapping.bytes_mut() };
+    // SAFETY: madvise(2) with MADV_DONTFORK changes what a copy of this process has, and nothing here. The range is a mapping.
+    // Where it is refused, sealing may have to wait.
+    unsafe { libc::madvise(bytes.as_mut_ptr().cast(), bytes.len(), libc::MADV_DONTFORK) };
+}
+
+/// Tries again for a while: a copy of this process that was made just before the mapping was kept from copies has it until it
+/// executes a program, most often within a millisecond.
+fn add_seals(fd: &OwnedFd) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match rustix::fs::fcntl_add_seals(fd, CONTENT) {
+            Err(Errno::BUSY) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            sealed => return Ok(sealed?),
+        }
     }
 }
 

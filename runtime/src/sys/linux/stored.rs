@@ -3,22 +3,15 @@
 use std::io::{self, IoSlice, Read};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::SealFlags;
 use rustix::io::Errno;
-use rustix::process::Resource;
 
+use super::object::memory_file;
 use crate::sys::OwnedHandle;
 
 /// Puts bytes into new memory. It is written and not mapped, which for fresh memory is faster.
 pub(crate) fn store<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<OwnedHandle> {
-    // The limit of the size of files is that of such memory as well, and whoever goes beyond gets a signal.
-    let limit = rustix::process::getrlimit(Resource::Fsize).current;
-    let len = pieces.clone().map(|piece| piece.len() as u64).sum::<u64>();
-    if limit.is_some_and(|limit| len > limit) {
-        let message = format!("{len} bytes are more than files of this process may have (`ulimit -f`)");
-        return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
-    }
-    let fd = rustix::fs::memfd_create("spawnsafe", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let fd = memory_file("spawnsafe", pieces.clone().map(|piece| piece.len() as u64).sum())?;
     for mut piece in pieces {
         while !piece.is_empty() {
             match rustix::io::writev(&fd, &[IoSlice::new(piece)]) {
@@ -66,6 +59,8 @@ impl Read for Stored {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::MemfdFlags;
+
     use super::*;
 
     fn refused(fd: OwnedFd) {

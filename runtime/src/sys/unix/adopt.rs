@@ -138,7 +138,7 @@ pub(in crate::sys) fn identity(fd: &impl AsFd) -> Option<Identity> {
     rustix::fs::fstat(fd).ok().map(|stat| identity_in(&stat))
 }
 
-fn identity_in(stat: &Stat) -> Identity {
+pub(in crate::sys) fn identity_in(stat: &Stat) -> Identity {
     (stat.st_dev.into(), stat.st_ino.into())
 }
 

@@ -45,6 +45,10 @@ impl Mapping {
     /// The descriptor's memory must have at least this length as long as it is mapped: looking at what is not there ends
     /// the process.
     unsafe fn new(fd: &impl AsFd, len: usize, protection: libc::c_int, flags: libc::c_int) -> io::Result<Self> {
+        // No slice may be longer; of 32 bits an address space can hold more.
+        if isize::try_from(len).is_err() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         // SAFETY: a new mapping at an address of the system's choice replaces none, and touches no memory of this process.
         let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, fd.as_fd().as_raw_fd(), 0) };
         let start = NonNull::new(start.cast()).filter(|_| start != libc::MAP_FAILED);
@@ -52,8 +56,8 @@ impl Mapping {
     }
 
     pub(in crate::sys) fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is there until `self` is dropped, is at least this long (whoever made it has seen to that,
-        // and that nobody else writes to it), and can be read. Unique access to it needs `&mut self`.
+        // SAFETY: the mapping is there until `self` is dropped, is at least this long, which no slice may exceed (whoever made
+        // it has seen to that, and that nobody else writes to it), and can be read. Unique access to it needs `&mut self`.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 

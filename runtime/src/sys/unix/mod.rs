@@ -26,10 +26,10 @@ mod streams;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-#[cfg(target_os = "linux")]
-pub(in crate::sys) use adopt::identity;
 pub(in crate::sys) use adopt::is_cut;
 pub(crate) use adopt::{Adopted, adopt, prepare_before_main};
+#[cfg(target_os = "linux")]
+pub(in crate::sys) use adopt::{identity, identity_in};
 #[cfg(any(target_os = "macos", spawnsafe_datagram_queue))]
 pub(crate) use datagram::{PACKET_HANDLES, PacketEnd, wait_to_receive, wait_to_send};
 #[cfg(target_os = "linux")]

@@ -13,7 +13,6 @@ const HEAD: usize = size_of::<u64>();
 pub(crate) fn store<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<OwnedHandle> {
     let len = pieces.clone().map(|piece| piece.len() as u64).sum::<u64>();
     let whole = usize::try_from(len).ok().and_then(|len| len.checked_add(HEAD)).ok_or(io::ErrorKind::OutOfMemory)?;
-    check_limit(whole as u64)?;
     let mut memory = SegmentMut::zeroed(whole)?;
     let (head, mut rest) = memory.bytes_mut().split_at_mut(HEAD);
     head.copy_from_slice(&len.to_le_bytes());
@@ -23,23 +22,6 @@ pub(crate) fn store<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> io::R
         rest = behind;
     }
     memory.seal()?.into_handle()
-}
-
-/// The limit of the size of files is that of such memory as well on Linux, and whoever goes beyond gets a signal.
-#[cfg(target_os = "linux")]
-fn check_limit(len: u64) -> io::Result<()> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    if limit.is_some_and(|limit| len > limit) {
-        let message = format!("{len} bytes are more than files of this process may have (`ulimit -f`)");
-        return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
-    }
-    Ok(())
-}
-
-/// Shared memory has none.
-#[cfg(not(target_os = "linux"))]
-fn check_limit(_: u64) -> io::Result<()> {
-    Ok(())
 }
 
 /// Bytes that another process has stored, to be read once.

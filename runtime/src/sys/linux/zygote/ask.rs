@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
@@ -44,8 +45,7 @@ pub(crate) fn request(
     deadline: Instant,
 ) -> io::Result<Option<Requested>> {
     let (lifeline, held) = pipe()?;
-    // A child that is executed works in the same directory even if its path now leads to another one, or to none.
-    let directory = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let directory = directory()?;
     let sources = [Source::of(&command.stdin, 0)?, Source::of(&command.stdout, 1)?, Source::of(&command.stderr, 2)?];
     let mut what = 0;
     let mut fds = vec![handover.fd.as_fd(), lifeline.as_fd(), directory.as_fd()];
@@ -65,6 +65,16 @@ pub(crate) fn request(
     let [stdin, stdout, stderr] = sources.map(Source::into_parent_end);
     let piped = Piped { stdin: stdin.map(Into::into), stdout: stdout.map(Into::into), stderr: stderr.map(Into::into) };
     Ok(Some(Requested { lifeline, held, piped }))
+}
+
+/// This process's directory. A child that is executed works in the same even if its path now leads to another one, or to none, and
+/// even if this user may not enter it any more: then its name leads nowhere, and what `/proc` has does.
+fn directory() -> rustix::io::Result<OwnedFd> {
+    let open = |path: &CStr| rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    match open(c".") {
+        Err(Errno::ACCESS) => open(c"/proc/thread-self/cwd"),
+        opened => opened,
+    }
 }
 
 /// This process's stream of that number, as an executed program would have it: not if it is closed, and its number that of

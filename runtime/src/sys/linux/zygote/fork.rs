@@ -13,9 +13,10 @@ use rustix::process::PidfdFlags;
 
 use super::surroundings::Surroundings;
 use super::{BORN, HAS_SHARED, HAS_STREAM, MAX_DESCRIPTORS, NOT_BORN, REPLY_LEN};
+use crate::sys::imp::inherited::here;
 use crate::sys::imp::status::Status;
 use crate::sys::imp::{SEND_FLAGS, Shared, lifeline};
-use crate::sys::unix::{Adopted, Stream, identity, set_environment};
+use crate::sys::unix::{Adopted, Stream, identity, identity_in, set_environment};
 
 /// This process, which forks on request.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Forker {
         let connection = request.connection;
         announce(&connection);
         let taken = library.repair().and_then(|()| take_streams(request.streams)).and_then(|()| {
-            rustix::process::fchdir(&request.directory)?;
+            take_directory(&request.directory)?;
             request.shared.map(Shared::adopt).transpose()
         });
         let (shared, failure) = match taken {
@@ -235,6 +236,14 @@ fn take_streams(streams: [Option<OwnedFd>; 3]) -> io::Result<()> {
     Ok(())
 }
 
+/// Goes to the directory; one that this user may not enter is right if this process was started in it.
+fn take_directory(directory: &OwnedFd) -> io::Result<()> {
+    match rustix::process::fchdir(directory) {
+        Err(Errno::ACCESS) if identity(directory) == Some(identity_in(&here()?)) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
 /// Closes what has survived the execution of this program: the descriptors without CLOEXEC, but for the standard streams and
 /// those that are `own`.
 fn close_inherited(own: &[RawFd]) -> io::Result<()> {
@@ -271,16 +280,21 @@ const PR_GET_TID_ADDRESS: libc::c_int = 40;
 
 impl Library {
     fn now() -> Result<Self, String> {
-        let mut thread_id: *mut libc::pid_t = ptr::null_mut();
-        // SAFETY: prctl(2) with this command writes the address that the C library has told the kernel at its start to the
-        // variable.
-        let done = unsafe { libc::prctl(PR_GET_TID_ADDRESS, &raw mut thread_id) };
+        // Room for two: a kernel of 64 bits writes 8 bytes, also to a program of 32, and then the other half is zero.
+        let mut told: [*mut libc::pid_t; 2] = [ptr::null_mut(); 2];
+        // SAFETY: prctl(2) with this command writes the address that the C library has told the kernel at its start, of this
+        // machine's size or of twice that, to the variable, which has that size at least.
+        let done = unsafe { libc::prctl(PR_GET_TID_ADDRESS, told.as_mut_ptr()) };
+        let thread_id = told.into_iter().find(|place| !place.is_null()).unwrap_or(ptr::null_mut());
         // SAFETY: if it is not null, the kernel may write a thread's id there when the thread ends, so it is memory of the C
         // library for that, mapped as long as this thread lives, and written by no other.
         let found = (done == 0 && !thread_id.is_null()).then(|| unsafe { thread_id.read() });
         if found != Some(rustix::thread::gettid().as_raw_nonzero().get()) {
-            return Err("the kernel does not tell where the C library keeps the id of its thread (it was built without                         CONFIG_CHECKPOINT_RESTORE), and in a copy of the process that would be wrong"
-                .into());
+            return Err(
+                "the kernel does not tell where the C library keeps the id of its thread (it was built without \
+                        CONFIG_CHECKPOINT_RESTORE), and in a copy of the process that would be wrong"
+                    .into(),
+            );
         }
         let mut robust_list = (0_usize, 0_usize);
         // SAFETY: get_robust_list(2) writes an address and a size to the variables. Where it fails there is no list.

@@ -34,7 +34,8 @@
 //!   groups, capabilities, seccomp, session, root directory, limits, scheduling policy) makes the zygote stale, and another
 //!   one is started: a child never has rights that its parent has given up. See [`surroundings`].
 //! - **What cannot be seen is that of the time at which the zygote was started**: namespaces, control groups, Landlock
-//!   without `no_new_privs`, the memory policy, the OOM score. The documentation of `StartMethod` says so.
+//!   without `no_new_privs`, the memory policy, the OOM score, the priority of input and output, the
+//!   slack of timers. The documentation of `StartMethod` says so.
 //! - **Descriptors without CLOEXEC** are not passed on: those that the parent had when the zygote was started would stay open
 //!   in it, and whoever waits for their end would wait for ever. So the zygote closes all that it inherited: those that survived
 //!   an execution are told from those of constructors by the missing flag. It has `/dev/null` as its streams.

@@ -53,7 +53,7 @@ impl Surroundings {
             umask: umask.ok_or_else(not_told)?,
             ignored: status.ignored(),
             niceness: niceness()?,
-            group: rustix::process::getpgrp().as_raw_nonzero().get(),
+            group: process_group(),
             processors: processors(),
         })
     }
@@ -103,7 +103,8 @@ impl Surroundings {
             // SAFETY: setpriority(2) has no preconditions; 0 means this process.
             check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, number(12)) })?;
         }
-        if rustix::process::getpgrp().as_raw_nonzero().get() != number(16) {
+        // One without a number cannot be joined.
+        if number(16) > 0 && process_group() != number(16) {
             rustix::process::setpgid(None, Pid::from_raw(number(16)))?;
         }
         let wanted = &encoded[20..][..PROCESSORS_LEN];
@@ -128,6 +129,13 @@ impl Standing {
             policy: unsafe { libc::sched_getscheduler(0) },
         })
     }
+}
+
+/// This process's group; 0 if that is of another process namespace, as for what a container's first process is started in. Not by
+/// `rustix`, which has no process 0.
+fn process_group() -> i32 {
+    // SAFETY: getpgrp(2) has no preconditions.
+    unsafe { libc::getpgrp() }
 }
 
 fn niceness() -> io::Result<i32> {
