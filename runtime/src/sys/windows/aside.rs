@@ -58,7 +58,9 @@ fn begin<T: Send + 'static>(bell: OwnedHandle, work: impl FnOnce() -> T + Send +
     let of_thread = Arc::clone(&place);
     thread::Builder::new().name("spawnsafe-fetch".into()).stack_size(128 << 10).spawn(move || {
         let done = work();
-        *lock(&of_thread) = Some(done);
+        let mut place = lock(&of_thread);
+        *place = Some(done);
+        // While nobody can take it yet: whoever has taken it uses the event for something else.
         // SAFETY: the handle is open.
         unsafe { SetEvent(bell.as_raw_handle()) };
     })?;
@@ -74,7 +76,21 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use super::super::handle::is_signalled;
     use super::*;
+
+    #[test]
+    fn whoever_has_what_was_found_out_has_the_bell() {
+        for _ in 0..50 {
+            let bell = event().unwrap();
+            let later = Instant::now() + Duration::from_secs(60);
+            let aside = Aside::begin(bell.try_clone().unwrap(), later, || 7).unwrap();
+            while aside.take().is_none() {
+                thread::yield_now();
+            }
+            assert!(is_signalled(&bell));
+        }
+    }
 
     #[test]
     fn what_takes_too_long_is_left_behind() {
