@@ -9,6 +9,7 @@ mod confine;
 mod handle;
 mod handles;
 mod job;
+mod lasting;
 mod memory;
 mod message;
 mod mutex;
