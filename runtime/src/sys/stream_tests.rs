@@ -51,11 +51,14 @@ fn what_a_thread_writes_goes_on_when_it_has_ended() {
     let arrived = thread::scope(|scope| {
         let reads = scope.spawn(|| read(&child, bytes.len()));
         while written < bytes.len() {
-            written = write_on(&parent, &bytes, written).unwrap_or_else(|error| {
-                // Or the reader waits for ever.
-                drop(parent);
-                panic!("{error}");
-            });
+            match write_on(&parent, &bytes, written) {
+                Ok(now) => written = now,
+                Err(error) => {
+                    // Or the reader waits for ever.
+                    drop(parent);
+                    panic!("{error}");
+                }
+            }
         }
         reads.join().unwrap()
     });

@@ -53,14 +53,14 @@ pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
 
 #[cfg(all(feature = "tokio", spawnsafe_datagram_queue))]
 pub(crate) use super::unix::AsyncEnd;
+#[cfg(all(test, feature = "tracing"))]
+pub(crate) use super::unix::has_more_to_write;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
     Adopted, OwnedHandle, Piped, Shared, Stream, StreamHandle, adopt, connection, for_each_native_handle,
     is_same_variable, os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
-#[cfg(all(test, feature = "tracing"))]
-pub(crate) use super::unix::has_more_to_write;
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary, parent_and_child};
 // macOS' queue, so that the tests of channels are about it here.

@@ -36,6 +36,8 @@ pub(in crate::sys) use spawn::{
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unix::AsyncEnd;
+#[cfg(all(test, feature = "tracing"))]
+pub(crate) use super::unix::has_more_to_write;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
@@ -43,8 +45,6 @@ pub(crate) use super::unix::{
     connection, for_each_native_handle, is_same_variable, os_string, prepare_before_main, start, start_hint, store,
     wait_to_receive, wait_to_send, with_signals_blocked,
 };
-#[cfg(all(test, feature = "tracing"))]
-pub(crate) use super::unix::has_more_to_write;
 #[cfg(test)]
 pub(crate) use super::unix::{Canary, both_ends, canary, parent_and_child};
 pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};

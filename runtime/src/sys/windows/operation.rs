@@ -223,11 +223,7 @@ impl State {
         })
     }
 
-    fn begin(
-        &mut self,
-        event: &OwnedHandle,
-        begin: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn begin(&mut self, event: &OwnedHandle, begin: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>) -> io::Result<()> {
         assert!(!self.pending, "an operation at a time");
         let hevent: HANDLE = event.as_raw_handle();
         // SAFETY: the pointer is valid, and as no operation is pending, nobody else uses what it points to.

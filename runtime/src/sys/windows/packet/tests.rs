@@ -102,7 +102,8 @@ fn what_is_no_message_is_a_packet_that_is_none() {
 #[test]
 fn ends_are_made_of_their_handles_and_of_nothing_else() {
     let (sender, receiver) = PacketEnd::pair(1 << 20).unwrap();
-    let copies = |end: &PacketEnd| end.handles().unwrap().iter().map(|one| one.try_clone().unwrap()).collect::<Vec<_>>();
+    let copies =
+        |end: &PacketEnd| end.handles().unwrap().iter().map(|one| one.try_clone().unwrap()).collect::<Vec<_>>();
     let others =
         [PacketEnd::from_handles(copies(&sender)).unwrap(), PacketEnd::from_handles(copies(&receiver)).unwrap()];
     assert_eq!((others[0].0.room, others[1].0.room), (2 << 20, 2 << 20));
