@@ -40,6 +40,10 @@ mod counted {
     /// the C library copies memory in other ways differ more.
     const TOLERANCE: f64 = 1.10;
 
+    /// How often it is counted again where it was too much: what else the machine does can only add, as a thread that waits
+    /// looks more often whether it still has to.
+    const TRIES: usize = 5;
+
     /// What is counted.
     struct Counted {
         name: &'static str,
@@ -49,6 +53,12 @@ mod counted {
         times: u64,
         /// How many instructions it is known to take each time.
         known: u64,
+    }
+
+    impl Counted {
+        fn is_too_much(&self, count: u64) -> bool {
+            (count / self.times) as f64 > self.known as f64 * TOLERANCE
+        }
     }
 
     const COUNTED: [Counted; 5] = [
@@ -139,11 +149,10 @@ mod counted {
         let compiler = Command::new("rustc").arg("--version").output().expect("there is a compiler").stdout;
         let is_known = String::from_utf8_lossy(&compiler).starts_with(COMPILER);
         let mut failed = 0;
-        for (Counted { name, times, known, .. }, count) in COUNTED.into_iter().zip(count()) {
-            let each = count / times;
-            let is_too_much = each as f64 > known as f64 * TOLERANCE;
-            println!("{name}: {each} instructions, known are {known}");
-            if is_check && is_known && is_too_much {
+        for (counted, count) in COUNTED.iter().zip(least()) {
+            let Counted { name, times, known, .. } = counted;
+            println!("{name}: {} instructions, known are {known}", count / times);
+            if is_check && is_known && counted.is_too_much(count) {
                 println!("    that is too many: make it cheaper, or write the new number down and say why");
                 failed = 1;
             }
@@ -152,6 +161,18 @@ mod counted {
             println!("nothing is compared: the known numbers are those of {COMPILER}x");
         }
         failed
+    }
+
+    /// The least of each.
+    fn least() -> Vec<u64> {
+        let mut least = count();
+        for _ in 1..TRIES {
+            if !COUNTED.iter().zip(&least).any(|(counted, &count)| counted.is_too_much(count)) {
+                break;
+            }
+            least = least.into_iter().zip(count()).map(|(a, b)| a.min(b)).collect();
+        }
+        least
     }
 
     fn ask_to_be_traced() -> io::Result<()> {

@@ -1,5 +1,8 @@
 //! The rounds: in each, all contestants take turns, so that what else the machine does meets all alike.
 
+use std::thread;
+use std::time::Duration;
+
 use crate::contestants::Contestant;
 
 /// One table: for each contestant and each column the median of its rounds.
@@ -85,6 +88,9 @@ fn together(contestants: &[Contestant], question: &Question) -> Vec<Option<Vec<f
 fn in_turns(contestants: &[Contestant], question: &Question) -> Vec<Option<Vec<f64>>> {
     /// How often each enters.
     const BLOCKS: usize = 2;
+    /// What lies between two of its turns: about as long as those of the others take where all are there. Without it processes
+    /// that were started ahead would be used up.
+    const PAUSE: Duration = Duration::from_millis(100);
     let mut answers: Vec<Option<Vec<f64>>> = contestants.iter().map(|_| Some(Vec::new())).collect();
     for _ in 0..BLOCKS {
         for (one, answers) in contestants.iter().zip(&mut answers) {
@@ -97,7 +103,10 @@ fn in_turns(contestants: &[Contestant], question: &Question) -> Vec<Option<Vec<f
                 *answers = None;
                 continue;
             }
-            (0..question.rounds.div_ceil(BLOCKS)).for_each(|_| known.extend(entered.ask(&question.asked)));
+            for _ in 0..question.rounds.div_ceil(BLOCKS) {
+                thread::sleep(PAUSE);
+                known.extend(entered.ask(&question.asked));
+            }
         }
     }
     answers

@@ -85,6 +85,8 @@ pub(crate) struct EntryHead<'a> {
     pub(crate) name: &'a str,
 }
 
+/// Only what a message of a limited size carries is measured.
+#[cfg(feature = "engines")]
 impl EntryHead<'_> {
     /// How much room it takes besides the name.
     pub(crate) const LEN: usize = 4 + 4 + 4 + 8;
