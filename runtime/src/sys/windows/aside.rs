@@ -76,21 +76,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::super::handle::is_signalled;
     use super::*;
-
-    #[test]
-    fn whoever_has_what_was_found_out_has_the_bell() {
-        for _ in 0..50 {
-            let bell = event().unwrap();
-            let later = Instant::now() + Duration::from_secs(60);
-            let aside = Aside::begin(bell.try_clone().unwrap(), later, || 7).unwrap();
-            while aside.take().is_none() {
-                thread::yield_now();
-            }
-            assert!(is_signalled(&bell));
-        }
-    }
 
     #[test]
     fn what_takes_too_long_is_left_behind() {
