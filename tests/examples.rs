@@ -118,7 +118,7 @@ fn missing_guard() {
         "missing_guard",
         &[],
         "child entry `missing_guard::worker`: no process was started: `main` lacks `#[spawnsafe::process_main]`, so a \
-         child process would run it again; put the attribute on `fn main` (or, in a test crate, write \
+         child process would run it again; put the attribute on `fn main` (or, in a test crate or a doc-test, write \
          `spawnsafe::test_harness!();`)\n",
     );
 }

@@ -67,8 +67,10 @@ mod programs {
     #[test]
     #[cfg_attr(windows, ignore = "cargo does not run under Wine; elsewhere `SPAWNSAFE_TARGET` builds for Windows")]
     fn library_of_another_name() {
-        let package = Package::new("renamed").library("processes").programs(&[program("renamed")]);
+        let programs = [program("renamed"), program("renamed_once")];
+        let package = Package::new("renamed").library("processes").programs(&programs);
         package.build();
         assert_eq!(package.run("renamed"), "8\n");
+        assert_eq!(package.run("renamed_once"), "6\n2\n");
     }
 }

@@ -13,7 +13,7 @@ const ROWS: &[&[&str]] = &[
     &["inherit", "channel", "passed", "shared"],
     &["registry", "link", "portable", "probe"],
     &["wire", "sys", "trace"],
-    &["error"],
+    &["error", "features"],
 ];
 
 /// Where unsafe code may stand. That of `probe` is never run: it reads statics in const evaluation.

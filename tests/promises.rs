@@ -49,6 +49,14 @@ fn the_body_of_main_runs_in_the_root_process_only() {
 }
 
 #[test]
+fn main_that_an_entry_calls_does_not_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let marks = dir.path().join("marks");
+    passes(scenario(SCENARIOS, "main-again").env("MARK_MAIN", &marks));
+    assert_eq!(std::fs::read_to_string(marks).unwrap(), "main ran\n");
+}
+
+#[test]
 fn without_the_attribute_nothing_is_started() {
     let dir = tempfile::tempdir().unwrap();
     let marks = dir.path().join("marks");

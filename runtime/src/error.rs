@@ -55,7 +55,7 @@ struct Inner {
 pub enum ErrorKind {
     /// `main` lacks `#[process_main]`, so a child would run it again: nothing was started.
     NoProcessMain,
-    /// The system could not start the process.
+    /// The process could not be started: the system refused, or what was set is not possible, or not on this system.
     Spawn,
     /// An argument or an inherited static could not be encoded (nothing was started), or a result or a message could not.
     Encode,
@@ -74,20 +74,22 @@ pub enum ErrorKind {
     Exited,
     /// The process was ended by a signal or a crash: see [`Error::exit_status`].
     Signaled,
-    /// The time limit passed and the child was killed; or a channel had no room for a message within the time given.
+    /// The time limit passed and the child was killed; or a channel had no room for a message within the time given, or a
+    /// pool was not done within the time for its [`shutdown`](crate::Pool::shutdown).
     TimedOut,
-    /// The child was killed by [`Child::kill`](crate::Child::kill).
+    /// The child was killed by [`Child::kill`](crate::Child::kill), or the task stopped by
+    /// [`Task::cancel`](crate::Task::cancel) or the pool's [`shutdown`](crate::Pool::shutdown).
     Cancelled,
     /// There is nothing more to wait for: the result was already taken, or the connection was lost; or the other ends of
-    /// a channel are gone.
+    /// a channel are gone, or the pool was closed or dropped.
     Closed,
     /// The child sent bytes that are no answer, and was killed.
     Protocol,
     /// The node of a cluster that had the task vanished, so that nobody knows whether it has run; and its entry does not say
     /// that it may run again.
     Lost,
-    /// The system refused what a channel needs, such as a descriptor or memory; nothing was lost. Or it refused to read or
-    /// write a file of a batch.
+    /// The system refused what a channel or a shared slice needs, such as a descriptor or memory; nothing was lost. Or it
+    /// refused to read or write a file of a batch. An [`io::Error`] that `?` makes an [`Error`] is of this kind as well.
     System,
 }
 
@@ -304,6 +306,22 @@ impl From<Error> for io::Error {
     }
 }
 
+/// What the system refuses beside a call, as memory for a [`SharedSlice`](crate::SharedSlice) or a file, is an
+/// [`ErrorKind::System`] of the same text, so that `?` takes both kinds of errors. An [`Error`] that was made an [`io::Error`]
+/// is itself again.
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        error.downcast::<Error>().unwrap_or_else(|error| {
+            let message = error.to_string();
+            // Its text is said already; what it knows of its causes is not.
+            match error.into_inner().and_then(|inner| inner.source().map(RemoteError::new)) {
+                Some(cause) => Self::new(ErrorKind::System, message).with_source(cause),
+                None => Self::new(ErrorKind::System, message),
+            }
+        })
+    }
+}
+
 impl Serialize for Source {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (Source::Local(source) | Source::Remote(source)) = self;
@@ -314,5 +332,42 @@ impl Serialize for Source {
 impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         RemoteError::deserialize(deserializer).map(|error| Source::Remote(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_keeps_its_text_and_causes() {
+        let outer = Error::new(ErrorKind::Spawn, "cannot start").with_source(io::Error::from(io::ErrorKind::NotFound));
+        let error = Error::from(io::Error::other(Outside(outer)));
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::System, "outside"));
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "cannot start");
+        let plain = Error::from(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!((plain.kind(), plain.to_string().as_str()), (ErrorKind::System, "entity not found"));
+        assert!(std::error::Error::source(&plain).is_none());
+    }
+
+    #[test]
+    fn an_error_comes_back_as_it_was() {
+        let error = Error::from(io::Error::from(Error::new(ErrorKind::TimedOut, "too slow").in_entry("work")));
+        assert_eq!((error.kind(), error.entry()), (ErrorKind::TimedOut, Some("work")));
+    }
+
+    #[derive(Debug)]
+    struct Outside(Error);
+
+    impl fmt::Display for Outside {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("outside")
+        }
+    }
+
+    impl std::error::Error for Outside {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
     }
 }

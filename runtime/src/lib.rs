@@ -24,7 +24,8 @@
 //! lose them on another. What relies on more than that does not compile, and the error says what to do: see
 //! [`SpawnSafe`](trait@SpawnSafe), and [`guide::refusals`] for every such error with a repair.
 //!
-//! Who knows Python's `multiprocessing` finds its calls beside those of this crate in [`guide::python`].
+//! If you know Python's `multiprocessing`, [`guide::python`] puts its calls beside those of this crate. If you have code that may
+//! crash, hang or be attacked, [`guide::isolation`] says what to set, and what a process alone does not do.
 //!
 //! # What a child has, and what not
 //! | | |
@@ -33,7 +34,7 @@
 //! | `std::env::args()`, environment, working directory, standard streams | the parent's, or what [`Call`] sets |
 //! | statics with [`#[inherit]`](macro@inherit) | the value that they had when the child was started |
 //! | other statics, thread-locals | as the program initializes them: nothing that the parent did to them |
-//! | open files, sockets, threads, locks | none of the parent's, but for what a [`Handle`] passes |
+//! | open files, sockets, threads, locks | none of the parent's, except what a [`Handle`] passes |
 //! | the body of `main` | never runs |
 //!
 //! # How it ends
@@ -71,18 +72,19 @@
 //! [`Task`] can be awaited in any executor.
 //!
 //! # What is open, and what is large
-//! A [`Handle`] carries a file, a socket or a pipe to the other process, open. A [`SharedSlice`] is a list in memory that all
-//! processes see which were given it, without a copy; [`SharedBuf`] is what it is before it is sealed. Both travel wherever
-//! a value does, but for `#[inherit]` statics.
+//! A [`Handle`] carries a file, a socket or a pipe to the other process, open. A [`SharedSlice`] is a list in memory that every
+//! process sees which was given it, without a copy; it begins as a [`SharedBuf`], which is filled and then sealed. Both can be
+//! part of any value that travels, except of `#[inherit]` statics.
 //!
 //! # Messages
-//! [`channel`] makes a [`Sender`] and a [`Receiver`] that travel to any process, for a stream of results, for requests and
-//! replies, for children that talk to each other.
+//! [`channel`] makes a [`Sender`] and a [`Receiver`]. Both can be passed to any process: for a stream of results, for requests
+//! and replies, for children that talk to each other.
 //!
 //! # In tests
 //! Entries work in `#[test]` functions as they are, under `cargo test` and cargo-nextest: a child of a test binary runs
 //! its entry, and nothing of the test harness. Only a test crate that defines no entry of its own and calls another
-//! crate's needs a line: [`test_harness!`]. A doc-test needs `#[process_main]` on its `main`.
+//! crate's needs a line, as a file in `tests/` often is: [`test_harness!`]. A doc-test needs the same line, or `#[process_main]`
+//! on its `main`.
 //!
 //! # Platforms
 //! Linux from 5.4 on, with glibc 2.29 or newer and `/proc` mounted; Windows from 10 on, tested under Wine and not yet on
@@ -99,7 +101,7 @@
 //! | `bytes`, `chrono`, `indexmap`, `rust_decimal`, `semver`, `serde_json`, `smallvec`, `time`, `url`, `uuid` | no | the plain types of the crate of that name may travel |
 
 pub mod guide {
-    //! For reading, and not for use.
+    //! Pages to read; there is nothing in them to call.
 
     // Its pieces are incomplete, and those that are faulty would cost a compile each: `tests/guide.rs` compiles them all at
     // once, and compares what the compiler says.
@@ -112,6 +114,9 @@ pub mod guide {
 
     #[doc = include_str!("docs/limits.md")]
     pub mod limits {}
+
+    #[doc = include_str!("docs/isolation.md")]
+    pub mod isolation {}
 
     #[doc = include_str!("docs/python.md")]
     pub mod python {}
@@ -131,6 +136,7 @@ mod batch;
 mod channel;
 mod child;
 mod error;
+mod features;
 mod handle;
 mod inherit;
 mod launch;
@@ -189,13 +195,29 @@ pub use sys::{HandleSafe, Stdio};
 ///
 /// ```
 /// spawnsafe::test_harness!();
+///
+/// // and then, as in any test crate:
+/// // #[test]
+/// // fn squares() {
+/// //     assert_eq!(my_library::square::run(3).unwrap(), 9);
+/// // }
 /// # #[spawnsafe::process_main]
 /// # fn main() {}
 /// ```
 ///
-/// It works for any program whose `main` cannot carry an attribute, as those of benchmark harnesses. There a child
-/// takes over before `main`, when std has not yet prepared the main thread: a stack overflow in the entry then ends
-/// the child with SIGSEGV, without the usual message.
+/// It works for any program whose `main` cannot carry an attribute: benchmark harnesses, and doc-tests, where it may be a hidden
+/// line:
+///
+/// ```text
+/// /// ```
+/// /// # spawnsafe::test_harness!();
+/// /// assert_eq!(my_library::square::run(3)?, 9);
+/// /// # Ok::<(), spawnsafe::Error>(())
+/// /// ```
+/// ```
+///
+/// There a child takes over before `main`, when std has not yet prepared the main thread: a stack overflow in the entry then
+/// ends the child with SIGSEGV, without the usual message.
 #[macro_export]
 macro_rules! test_harness {
     () => {

@@ -196,6 +196,33 @@ fn of_odd_name(#[expect(non_snake_case, reason = "is what is tried out")] Given:
     Given.to_string()
 }
 
+/// Makes an entry.
+macro_rules! entry {
+    ($(#[$attribute:meta])* $vis:vis $name:ident, $module:ident) => {
+        $(#[$attribute])*
+        #[child_entry]
+        #[must_use]
+        $vis fn $name(text: &str) -> usize {
+            text.len()
+        }
+
+        /// Wholly of the macro.
+        pub mod $module {
+            /// Joins.
+            #[spawnsafe::child_entry]
+            #[must_use]
+            pub fn joined(words: &[String]) -> String {
+                words.concat()
+            }
+        }
+    };
+}
+
+entry! {
+    /// Of a macro.
+    pub made, made_elsewhere
+}
+
 /// Its own entry is no use of it.
 #[deprecated]
 #[child_entry]
@@ -213,6 +240,8 @@ fn closures() -> Result<(), Error> {
 #[test]
 fn all_lints() -> Result<(), Error> {
     assert_eq!(of_odd_name::run(1)?, "1");
+    assert_eq!(made::run("ab")?, 2);
+    assert_eq!(made_elsewhere::joined::run(&["a".to_owned()])?, "a");
     #[expect(deprecated, reason = "so is the type beside it")]
     let former = former::run()?;
     assert_eq!(former, "former");

@@ -142,3 +142,19 @@ async fn in_process_it_is_an_ordinary_async_function() {
     assert_eq!(sleeps::spawn("text", 1).unwrap().await.unwrap(), "TEXT");
     assert_eq!(awaits_grandchild::spawn(1).unwrap().await.unwrap(), awaits_grandchild(1).await);
 }
+
+#[tokio::test]
+async fn waiting_can_be_given_up_and_taken_up_again() {
+    let mut child = sleeps::spawn("text", 300).unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(1), &mut child).await.is_err());
+    assert_eq!((&mut child).await.unwrap(), "TEXT");
+    assert_eq!((&mut child).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(child.await.unwrap_err().kind(), ErrorKind::Closed);
+
+    let mut long = sleeps::spawn("text", 600_000).unwrap();
+    tokio::select! {
+        result = &mut long => panic!("{result:?}"),
+        () = tokio::time::sleep(Duration::from_millis(1)) => long.kill().unwrap(),
+    }
+    assert_eq!(long.await.unwrap_err().kind(), ErrorKind::Cancelled);
+}

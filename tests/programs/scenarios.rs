@@ -99,6 +99,13 @@ fn returns_while_another_thread_panics(len: usize) -> Vec<u8> {
     vec![7; len]
 }
 
+/// As if `main` were a function like any other.
+#[child_entry]
+#[allow(clippy::main_recursion)]
+fn calls_main() {
+    main();
+}
+
 /// Leaves an exit handler behind that takes its time, as that of a C library may, and then marks the file; for ever if
 /// there is none. Returns its process.
 #[child_entry]
@@ -145,6 +152,7 @@ fn main() {
             std::process::exit(0)
         }
         "leaves-an-exiting-child" => leaves_an_exiting_child(),
+        "main-again" => main_again(),
         "spawn" => println!("{:?}", adds::run(1, 2).map_err(|error| error.to_string())),
         "aborting-panic" => aborting_panic(),
         "aborting-race" => aborting_race(),
@@ -259,6 +267,13 @@ fn flood() {
     let printed = std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
     assert_eq!(printed, LEN as u64);
     assert_eq!(child.join().unwrap(), LEN);
+}
+
+/// An entry that calls `main` does not run it, and does not wait for ever.
+fn main_again() {
+    let error = calls_main::call().stderr(Stdio::null()).run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panicked, "{error}");
+    assert!(error.panic().unwrap().message().contains("never runs in a child process"), "{error}");
 }
 
 /// Only sensible if the program was built with `panic = "abort"`.

@@ -93,7 +93,7 @@ impl<A: SpawnSafe, B: SpawnSafe> Duplex<A, B> {
     /// Replies to each message with what `reply` makes of it, until the other side is gone.
     ///
     /// # Errors
-    /// As [`Sender::send`] and [`Receiver::recv`], but for [`Closed`](ErrorKind::Closed), which is the end.
+    /// As [`Sender::send`] and [`Receiver::recv`], except for [`Closed`](ErrorKind::Closed), which is the end.
     pub fn serve(&mut self, mut reply: impl FnMut(B) -> A) -> Result<(), Error> {
         for request in &self.receiver {
             match self.sender.send(reply(request?)) {

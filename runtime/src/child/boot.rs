@@ -1,5 +1,6 @@
 //! The moment at which a process learns that it is a child.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::io::IoSlice;
 use std::process::exit;
@@ -22,7 +23,14 @@ pub(super) const EXIT_ABANDONED: i32 = 1;
 ///
 /// Where several `main`s run on threads of one program, as those of doc-tests may, one of them becomes the child, and the
 /// others get no further.
+///
+/// # Panics
+/// If the entry of a child calls `main`, which has been entered in its thread, and never runs there.
 pub(crate) fn enter_main() {
+    assert!(
+        !IS_CHILD.get(),
+        "an entry called `main`, which never runs in a child process: move what both need into a function of its own"
+    );
     static ENTERING: Mutex<()> = Mutex::new(());
     let _entering = ENTERING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(value) = std::env::var_os(CHILD_VARIABLE) {
@@ -42,7 +50,13 @@ fn before_main() {
     }
 }
 
+thread_local! {
+    /// Whether this thread is the one that runs what a child was started for.
+    static IS_CHILD: Cell<bool> = const { Cell::new(false) };
+}
+
 fn become_child(value: OsString) -> ! {
+    IS_CHILD.set(true);
     let (token, adopted) = adopt(&value).unwrap_or_else(|reason| {
         complain(format_args!(
             "the environment variable {CHILD_VARIABLE} is set to {value:?}, which makes this program a child \

@@ -27,6 +27,19 @@ use serde::{Deserialize, Serialize};
 ///     Ok(())
 /// }
 /// ```
+///
+/// # With `anyhow`
+/// Neither of `anyhow::Error` and `RemoteError` is a [`std::error::Error`], so between the two `?` is not enough:
+///
+/// ```text
+/// #[child_entry]
+/// fn load(path: &str) -> Result<Config, RemoteError> {
+///     load_with_anyhow(path).map_err(|error| RemoteError::new(&*error))
+/// }
+///
+/// fn main() -> anyhow::Result<()> {
+///     let config = load::run("config.toml")?.map_err(|error| anyhow::Error::from_boxed(error.into()))?;
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteError {
     message: String,

@@ -10,6 +10,8 @@ use super::Child;
 use super::ending::{self, duplicate, not_started};
 use super::running::Running;
 use crate::error::Error;
+#[cfg(not(feature = "tracing"))]
+use crate::features::FeatureTracing;
 use crate::inherit;
 use crate::launch::{Environment, Launched, Order, StartMethod};
 use crate::link::{self, Outbox};
@@ -22,8 +24,8 @@ use crate::wire::{CallHead, CodecError, Fault, Kind, Packed, Packer, Unpacker};
 /// A call of a child entry: the arguments are packed, nothing is started.
 ///
 /// `entry::call(…)` makes it; [`spawn`](Call::spawn) and [`run`](Call::run) start it. In between, the process that will
-/// run it can be set up, as with [`std::process::Command`]. Unlike there, the program and its arguments are not for
-/// choosing: the child is this program, with this program's arguments.
+/// run it can be set up, as with [`std::process::Command`]. Unlike there, you cannot choose the program and its arguments:
+/// the child is this program, with this program's arguments.
 ///
 /// ```
 /// use std::time::Duration;
@@ -178,7 +180,7 @@ impl<R> Call<R> {
         self
     }
 
-    /// Starts the child with an empty environment, but for what is set after this. On Windows it still has `SystemRoot`,
+    /// Starts the child with an empty environment, except for what is set after this. On Windows it still has `SystemRoot`,
     /// without which the system's libraries find neither sockets nor cryptography; whoever sets that has it as it was set.
     pub fn env_clear(mut self) -> Self {
         self.altered("env_clear").environment.clear();
@@ -233,7 +235,7 @@ impl<R> Call<R> {
     ///
     /// Texts of an event are cut at 8 KiB, and fields beyond the fifteenth are joined in one. Some dozens of events wait for this
     /// process (some kilobytes on macOS); where it does not look after the child for longer, further ones are lost, and counted,
-    /// and the entry goes on: a warning says how many, but for the last ones of a child that is killed, exits or crashes. A
+    /// and the entry goes on: a warning says how many, except for the last ones of a child that is killed, exits or crashes. A
     /// subscriber that the entry installs for the whole process is refused, as there is one; one for a scope
     /// (`tracing::subscriber::with_default`) takes the events of that scope.
     ///
@@ -254,6 +256,15 @@ impl<R> Call<R> {
     #[cfg(feature = "tracing")]
     pub fn forward_events(mut self, forward: bool) -> Self {
         self.altered("forward_events").forwards = Forwards(forward);
+        self
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[doc(hidden)]
+    pub fn forward_events(self, _forward: bool) -> Self
+    where
+        for<'never> Self: FeatureTracing<'never>,
+    {
         self
     }
 

@@ -30,6 +30,39 @@ use crate::sys::Piped;
 /// assert_eq!(squares, [1, 4, 9]);
 /// # Ok(()) }
 /// ```
+///
+/// # Awaiting
+/// With feature `tokio`, a child can be awaited within a tokio runtime. Where awaiting `child` is given up, by a time limit or
+/// another branch of a `select!`, the child is killed; awaiting `&mut child` leaves it running.
+///
+/// ```
+/// # #[cfg(feature = "tokio")] mod example {
+/// use std::time::Duration;
+/// use spawnsafe::{ErrorKind, child_entry};
+///
+/// #[child_entry]
+/// fn sleeps(milliseconds: u64) -> u64 {
+///     std::thread::sleep(Duration::from_millis(milliseconds));
+///     milliseconds
+/// }
+///
+/// # pub async fn run() -> Result<(), spawnsafe::Error> {
+/// assert_eq!(sleeps::spawn(1)?.await?, 1);
+///
+/// let mut long = sleeps::spawn(600_000)?;
+/// tokio::select! {
+///     result = &mut long => println!("{result:?}"),
+///     () = tokio::time::sleep(Duration::from_millis(50)) => long.kill()?,
+/// }
+/// assert_eq!(long.await.unwrap_err().kind(), ErrorKind::Cancelled);
+/// # Ok(()) }
+/// # }
+/// # #[spawnsafe::process_main]
+/// # fn main() -> Result<(), spawnsafe::Error> {
+/// # #[cfg(feature = "tokio")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example::run())?;
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping a `Child` kills its process: `join` it, or `detach` it to let it run on"]
 pub struct Child<R> {
     /// The other end of the child's standard input, if it was asked for with [`Stdio::piped`](crate::Stdio::piped).
@@ -131,6 +164,20 @@ impl<R> Child<R> {
     #[cfg(feature = "tokio")]
     pub(super) fn running(&mut self) -> &mut Running {
         &mut self.running
+    }
+}
+
+/// Never: says at an `.await` which feature is missing. (With the feature a child is no future, and becomes one.)
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+impl<R> Future for Child<R>
+where
+    for<'never> Child<R>: crate::features::FeatureTokio<'never>,
+{
+    type Output = Result<R, Error>;
+
+    fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        std::task::Poll::Pending
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) fn no_process_main() -> Error {
     Error::new(
         ErrorKind::NoProcessMain,
         "no process was started: `main` lacks `#[spawnsafe::process_main]`, so a child process would run it again; put \
-         the attribute on `fn main` (or, in a test crate, write `spawnsafe::test_harness!();`)",
+         the attribute on `fn main` (or, in a test crate or a doc-test, write `spawnsafe::test_harness!();`)",
     )
 }
 

@@ -21,11 +21,26 @@ impl<R: 'static> IntoFuture for Child<R> {
     /// Waits as [`Child::join`] does, without blocking a thread. Must be awaited within a tokio runtime with I/O
     /// and time enabled.
     fn into_future(self) -> Join<R> {
-        Join(Box::pin(join(self)))
+        Join(Box::pin(async move {
+            let mut child = self;
+            join(&mut child).await
+        }))
     }
 }
 
-async fn join<R>(mut child: Child<R>) -> Result<R, Error> {
+impl<'a, R: 'static> IntoFuture for &'a mut Child<R> {
+    type Output = Result<R, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<R, Error>> + Send + 'a>>;
+
+    /// As for a [`Child`] by value, but giving up the wait leaves the child as it is: it runs on, and can be awaited or joined
+    /// again. Once it has given the result it gives [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(join(self))
+    }
+}
+
+/// Whoever drops it in the middle loses nothing: all that was read is in the child.
+async fn join<R>(child: &mut Child<R>) -> Result<R, Error> {
     drop(child.stdin.take());
     let mut wait = None;
     loop {

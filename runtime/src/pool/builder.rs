@@ -10,6 +10,8 @@ use std::time::Duration;
 use super::engine::{self, Engine};
 use super::{Pool, texts};
 use crate::error::{Error, RemoteError};
+#[cfg(not(feature = "tracing"))]
+use crate::features::FeatureTracing;
 use crate::handle::{self, Call};
 use crate::launch::{Environment, StartMethod};
 use crate::link;
@@ -252,7 +254,7 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts the workers with an empty environment, but for what is set after this, and for `SystemRoot` on Windows.
+    /// Starts the workers with an empty environment, except for what is set after this, and for `SystemRoot` on Windows.
     pub fn env_clear(mut self) -> Self {
         self.settings.environment.clear();
         self
@@ -353,6 +355,15 @@ impl PoolBuilder {
     #[cfg(feature = "tracing")]
     pub fn forward_events(mut self, forward: bool) -> Self {
         self.settings.forwards = Forwards(forward);
+        self
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[doc(hidden)]
+    pub fn forward_events(self, _forward: bool) -> Self
+    where
+        for<'never> Self: FeatureTracing<'never>,
+    {
         self
     }
 

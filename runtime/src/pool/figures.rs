@@ -4,6 +4,21 @@
 ///
 /// Tasks count from `submit` on, those of a `map` from when it hands them to the pool. The numbers are taken one after
 /// another while the pool works, so that they may be off by the tasks of that moment.
+///
+/// ```
+/// use spawnsafe::{Pool, child_entry};
+///
+/// #[child_entry]
+/// fn square(x: u64) -> u64 { x * x }
+///
+/// # #[spawnsafe::process_main]
+/// # fn main() -> Result<(), spawnsafe::Error> {
+/// let pool = Pool::builder().workers(2).build()?;
+/// assert_eq!(pool.map(square::call, 0..100).count(), 100);
+/// let figures = pool.figures();
+/// assert_eq!((figures.done, figures.failed, figures.queued), (100, 0, 0));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Figures {

@@ -4,6 +4,8 @@
 //! closure need be `Send`, and what nobody asks for is not begun. The price is that workers run dry if nobody asks for
 //! long; how far ahead inputs are handed out therefore grows where they do.
 
+#[cfg(not(feature = "progress"))]
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::iter::Fuse;
@@ -16,6 +18,8 @@ use super::job::{Bundle, Job};
 use super::letters::{Content, Letter};
 use super::mailbox::{Mailbox, Until};
 use crate::error::Error;
+#[cfg(not(feature = "progress"))]
+use crate::features::FeatureProgress;
 use crate::handle::{Call, Unpack};
 use crate::inherit::Values;
 use crate::link;
@@ -63,6 +67,15 @@ where
 {
     pub(super) fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
         Self { feed: Feed::new(pool, call, inputs), ready: VecDeque::new() }
+    }
+
+    #[cfg(not(feature = "progress"))]
+    #[doc(hidden)]
+    pub fn with_progress(self, _what: impl Into<Cow<'static, str>>) -> Self
+    where
+        for<'never> Self: FeatureProgress<'never>,
+    {
+        self
     }
 
     /// Puts what has arrived in its place.
@@ -115,6 +128,15 @@ where
 {
     pub(super) fn new(pool: &'p Pool, call: F, inputs: I) -> Self {
         Self { feed: Feed::new(pool, call, inputs), ready: VecDeque::new() }
+    }
+
+    #[cfg(not(feature = "progress"))]
+    #[doc(hidden)]
+    pub fn with_progress(self, _what: impl Into<Cow<'static, str>>) -> Self
+    where
+        for<'never> Self: FeatureProgress<'never>,
+    {
+        self
     }
 }
 

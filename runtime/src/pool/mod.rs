@@ -143,8 +143,14 @@ impl Pool {
     /// is an `Err` in its place, and the others go on; only if the pool itself takes no more tasks the results end with
     /// that error. Dropping the iterator takes back what has not begun.
     ///
+    /// `f::call` is enough where the inputs are what the entry takes. Where it takes several, or borrows (`&str`, `&[f64]`) what
+    /// the inputs own, write a closure: `|(a, b)| f::call(a, b)`, `|text| f::call(&text)`. It is called here, and may capture.
+    ///
     /// ```
     /// use spawnsafe::{Pool, child_entry};
+    ///
+    /// #[child_entry]
+    /// fn count_words(text: &str) -> usize { text.split_whitespace().count() }
     ///
     /// #[child_entry]
     /// fn power(base: u64, exponent: u32) -> u64 { base.pow(exponent) }
@@ -155,6 +161,10 @@ impl Pool {
     /// let pairs = [(2, 10), (3, 4)];
     /// let powers: Vec<u64> = pool.map(|(base, exponent)| power::call(base, exponent), pairs).collect::<Result<_, _>>()?;
     /// assert_eq!(powers, [1024, 81]);
+    ///
+    /// let texts: Vec<String> = vec!["one two".to_owned(), "three".to_owned()];
+    /// let counts: Vec<usize> = pool.map(|text| count_words::call(text), &texts).collect::<Result<_, _>>()?;
+    /// assert_eq!(counts, [2, 1]);
     /// # Ok(()) }
     /// ```
     pub fn map<R, I, F>(&self, call: F, inputs: I) -> Map<'_, R, I::IntoIter, F>

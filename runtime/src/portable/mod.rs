@@ -75,6 +75,7 @@ use crate::wire::{CodecError, Packer, Unpacker};
     note = "for a type of your own: put `#[derive(serde::Serialize, serde::Deserialize, spawnsafe::SpawnSafe)]` on it",
     note = "for plain data of another crate: write `#[trust]` before the parameter or the field; for a result, return a type of your own with such a field",
     note = "for types of some crates (`bytes`, `chrono`, `uuid` and others) spawnsafe has a feature of the crate's name",
+    note = "for an error: return `Result<T, spawnsafe::RemoteError>`, which `?` makes of any error (`RemoteError::new(&*error)` of `anyhow::Error`)",
     note = "for an array of more than 32 elements: use a `Vec`",
     note = "for a `dyn` type: name the concrete type, or use an enum of the types that it can be"
 )]

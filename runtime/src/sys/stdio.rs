@@ -4,7 +4,7 @@ use super::imp::StreamHandle;
 
 /// What a standard stream of a child process is connected to.
 ///
-/// The same as [`std::process::Stdio`], which cannot be used as it does not let out what it holds. The default is
+/// Like [`std::process::Stdio`], which cannot be used here because it does not give out what it holds. The default is
 /// [`inherit`](Stdio::inherit) for all three streams. Files and the pipes of another child convert into it.
 #[derive(Debug)]
 pub struct Stdio(StdioKind);

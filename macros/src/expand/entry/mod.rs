@@ -7,7 +7,7 @@ mod registration;
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Ident, ItemFn, Type};
+use syn::{Attribute, Ident, ItemFn, Type, VisRestricted, Visibility};
 
 use super::generic::Generic;
 use crate::check;
@@ -80,7 +80,7 @@ pub(super) fn expand(function: &ItemFn, unchanged: Option<TokenStream>, options:
 /// The type, and the attribute that puts these items beside it, where nobody sees them. They are not written there right away because the
 /// function may stand where no type can: that is one error only if all that is generated goes with the type.
 fn type_with(function: &ItemFn, options: &Options, items: &TokenStream) -> TokenStream {
-    let (vis, ty, krate) = (&function.vis, type_ident(function), options.crate_path());
+    let (vis, ty, krate) = (type_visibility(function), type_ident(function), options.crate_path());
     let (import, allowed) = (import(options), allowed(&function.attrs));
     let items = quote! {
         #(#allowed)*
@@ -105,6 +105,16 @@ pub(super) fn import(options: &Options) -> TokenStream {
 pub(super) fn type_ident(function: &ItemFn) -> Ident {
     let name = &function.sig.ident;
     Ident::new_raw(&name.unraw().to_string(), located_at(name))
+}
+
+/// The function's visibility. Its first word is where rustc says that the type begins: if a `macro_rules!` of the user's has
+/// written it, lints would apply to the type.
+fn type_visibility(function: &ItemFn) -> Visibility {
+    let mut vis = function.vis.clone();
+    if let Visibility::Public(word) | Visibility::Restricted(VisRestricted { pub_token: word, .. }) = &mut vis {
+        word.span = located_at(word);
+    }
+    vis
 }
 
 /// The function's attributes that concern its name: `#[cfg]`, whether it is documented, and whether it is to be used.

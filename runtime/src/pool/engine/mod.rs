@@ -236,7 +236,7 @@ impl FromStr for Engine {
                 let scheme = foreign::find(name).map_err(texts::no_engine)?;
                 (scheme.engine)(text.trim()).map(Self::__of)
             }
-            _ => Err(texts::no_engine("there is none of this name")),
+            _ => Err(texts::no_engine(format_args!("there is no `{}`", text.trim()))),
         }
     }
 }
