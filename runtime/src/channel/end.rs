@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::link;
@@ -60,7 +61,8 @@ impl<'de> Deserialize<'de> for Arrived {
 
 impl Serialize for End {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let handles: Vec<_> = self.packets.handles().into_iter().map(Leaving).collect();
+        let handles = self.packets.handles().map_err(S::Error::custom)?;
+        let handles: Vec<_> = handles.into_iter().map(Leaving).collect();
         (self.max_message, handles).serialize(serializer)
     }
 }

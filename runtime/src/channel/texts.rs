@@ -13,7 +13,7 @@ pub(super) fn not_made(error: io::Error) -> Error {
 
 /// What to do if the system has refused something.
 fn hint(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::Unsupported {
+    if [io::ErrorKind::Unsupported, io::ErrorKind::TimedOut].contains(&error.kind()) {
         ""
     } else {
         "; if too many files are open, raise the limit (`ulimit -n`) or close some"

@@ -174,13 +174,14 @@ impl<R> Call<R> {
         self
     }
 
-    /// Removes a variable from the child's environment.
+    /// Removes a variable from the child's environment; on Windows not `SystemRoot`, see [`env_clear`](Self::env_clear).
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
         self.altered("env_remove").environment.remove(key.as_ref());
         self
     }
 
-    /// Starts the child with an empty environment, except for what is set after this.
+    /// Starts the child with an empty environment, except for what is set after this. On Windows it still has `SystemRoot`,
+    /// without which the system's libraries find neither sockets nor cryptography; whoever sets that has it as it was set.
     pub fn env_clear(mut self) -> Self {
         self.altered("env_clear").environment.clear();
         self

@@ -247,13 +247,14 @@ impl PoolBuilder {
         self
     }
 
-    /// Removes a variable from the environment of the workers.
+    /// Removes a variable from the environment of the workers; on Windows not `SystemRoot`, see
+    /// [`Call::env_clear`](crate::Call::env_clear).
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
         self.settings.environment.remove(key.as_ref());
         self
     }
 
-    /// Starts the workers with an empty environment, except for what is set after this.
+    /// Starts the workers with an empty environment, except for what is set after this, and for `SystemRoot` on Windows.
     pub fn env_clear(mut self) -> Self {
         self.settings.environment.clear();
         self

@@ -16,6 +16,9 @@ mod imp;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]
 #[path = "unsupported.rs"]
 mod imp;
+// macOS does not tell all kinds apart, nor say how long memory is to the byte: see its own tests.
+#[cfg(all(test, any(target_os = "linux", windows), not(spawnsafe_unsupported)))]
+mod handle_tests;
 #[cfg(any(not(target_os = "linux"), spawnsafe_unsupported))]
 mod no_zygote;
 #[cfg(all(test, any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported)))]
@@ -23,6 +26,8 @@ mod rehearsal;
 #[cfg(all(test, any(target_os = "linux", windows), not(spawnsafe_unsupported)))]
 mod segment_tests;
 mod stdio;
+#[cfg(all(test, any(target_os = "linux", target_os = "macos", windows), not(spawnsafe_unsupported)))]
+mod stream_tests;
 #[cfg(all(any(target_os = "linux", target_os = "macos"), not(spawnsafe_unsupported)))]
 mod unix;
 #[cfg(any(not(any(target_os = "linux", target_os = "macos", windows)), spawnsafe_unsupported))]

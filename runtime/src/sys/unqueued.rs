@@ -24,7 +24,7 @@ impl PacketEnd {
         unsupported()
     }
 
-    pub(crate) fn handles(&self) -> Vec<Arc<OwnedHandle>> {
+    pub(crate) fn handles(&self) -> io::Result<Vec<Arc<OwnedHandle>>> {
         match self.0 {}
     }
 

@@ -53,6 +53,8 @@ pub(crate) use zygote::{Forker, Standing, Surroundings, can_fork, request};
 
 #[cfg(all(feature = "tokio", spawnsafe_datagram_queue))]
 pub(crate) use super::unix::AsyncEnd;
+#[cfg(all(test, feature = "tracing"))]
+pub(crate) use super::unix::has_more_to_write;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
@@ -60,7 +62,7 @@ pub(crate) use super::unix::{
     is_same_variable, os_string, prepare_before_main, start, start_hint, with_signals_blocked,
 };
 #[cfg(test)]
-pub(crate) use super::unix::{Canary, both_ends, canary};
+pub(crate) use super::unix::{Canary, both_ends, canary, parent_and_child};
 // macOS' queue, so that the tests of channels are about it here.
 #[cfg(spawnsafe_datagram_queue)]
 pub(crate) use super::unix::{PACKET_HANDLES, PacketEnd, Stored, store, wait_to_receive, wait_to_send};

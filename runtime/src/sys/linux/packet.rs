@@ -41,8 +41,8 @@ impl PacketEnd {
     }
 
     /// What must travel for the end to travel.
-    pub(crate) fn handles(&self) -> Vec<Arc<OwnedHandle>> {
-        vec![self.0.clone()]
+    pub(crate) fn handles(&self) -> io::Result<Vec<Arc<OwnedHandle>>> {
+        Ok(vec![self.0.clone()])
     }
 
     /// The end from what has travelled; `None` if that is something else.

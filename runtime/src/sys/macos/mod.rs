@@ -36,6 +36,8 @@ pub(in crate::sys) use spawn::{
 pub(crate) use super::no_zygote::{Forker, Standing, Surroundings, can_fork, request};
 #[cfg(feature = "tokio")]
 pub(crate) use super::unix::AsyncEnd;
+#[cfg(all(test, feature = "tracing"))]
+pub(crate) use super::unix::has_more_to_write;
 #[cfg(feature = "engines")]
 pub(crate) use super::unix::take_streams;
 pub(crate) use super::unix::{
@@ -44,7 +46,7 @@ pub(crate) use super::unix::{
     wait_to_receive, wait_to_send, with_signals_blocked,
 };
 #[cfg(test)]
-pub(crate) use super::unix::{Canary, both_ends, canary};
+pub(crate) use super::unix::{Canary, both_ends, canary, parent_and_child};
 pub(crate) use super::unshared::{Inherited, Streams, at_exit, prepare_thread_count, receive_streams, thread_count};
 
 /// Has the system call `$function` before `main`.

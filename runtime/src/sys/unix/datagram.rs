@@ -97,9 +97,9 @@ impl PacketEnd {
     }
 
     /// What must travel for the end to travel.
-    pub(crate) fn handles(&self) -> Vec<Arc<OwnedHandle>> {
+    pub(crate) fn handles(&self) -> io::Result<Vec<Arc<OwnedHandle>>> {
         let Inner { socket, lifeline, anchor, .. } = &*self.0;
-        [socket, lifeline].into_iter().chain(anchor).cloned().collect()
+        Ok([socket, lifeline].into_iter().chain(anchor).cloned().collect())
     }
 
     /// The end from what has travelled; `None` if that is something else.

@@ -37,8 +37,10 @@ pub(in crate::sys) use environment::set_environment;
 pub(in crate::sys) use poll::poll;
 #[cfg(all(feature = "tokio", any(target_os = "macos", spawnsafe_datagram_queue)))]
 pub(crate) use reactor::AsyncEnd;
+#[cfg(all(test, feature = "tracing"))]
+pub(crate) use rehearsal::has_more_to_write;
 #[cfg(test)]
-pub(crate) use rehearsal::{Canary, both_ends, canary};
+pub(crate) use rehearsal::{Canary, both_ends, canary, parent_and_child};
 pub(crate) use shared::Shared;
 pub(crate) use signals::with_signals_blocked;
 pub(in crate::sys) use spawn::FileActions;

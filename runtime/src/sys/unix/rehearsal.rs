@@ -13,6 +13,20 @@ pub(crate) fn both_ends() -> io::Result<(Stream, Stream)> {
     Ok((parent, Stream::new(child.fd, child.anchor)))
 }
 
+/// Both ends as a parent and its child have them: the child's blocks.
+pub(crate) fn parent_and_child() -> io::Result<(Stream, Stream)> {
+    let (parent, child) = connection()?;
+    // macOS has a small one.
+    rustix::net::sockopt::set_socket_send_buffer_size(&child.fd, 8192)?;
+    Ok((parent, Stream::new(child.fd, child.anchor)))
+}
+
+/// Whether something that was told is still to be written.
+#[cfg(feature = "tracing")]
+pub(crate) fn has_more_to_write(stream: &Stream) -> bool {
+    !stream.behind().is_empty()
+}
+
 /// Tells whether a handle and all its copies are closed.
 #[derive(Debug)]
 pub(crate) struct Canary(OwnedFd);

@@ -137,7 +137,7 @@ impl Stream {
     }
 
     #[cfg(feature = "tracing")]
-    fn behind(&self) -> MutexGuard<'_, Vec<u8>> {
+    pub(super) fn behind(&self) -> MutexGuard<'_, Vec<u8>> {
         self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,40 +223,5 @@ mod tests {
             let offered: Vec<u8> = at_most(limit, &pieces).iter().flat_map(|piece| piece.to_vec()).collect();
             assert_eq!(offered, b"abcdef"[..limit.min(6)]);
         }
-    }
-
-    #[cfg(feature = "tracing")]
-    #[test]
-    fn what_is_told_waits_for_nobody_and_stays_in_order() {
-        let (parent, handover) = connection().unwrap();
-        let child = Stream::new(handover.fd, handover.anchor);
-        // macOS has a small one.
-        rustix::net::sockopt::set_socket_send_buffer_size(&child.fd, 8192).unwrap();
-        let mut told = Vec::new();
-        while child.has_room(Instant::now()) {
-            let next = vec![told.len() as u8; 60_000];
-            assert_eq!(child.tell(&[IoSlice::new(&next), IoSlice::new(b"end")]).unwrap(), 60_003);
-            told.extend(next);
-            told.extend_from_slice(b"end");
-            assert!(told.len() < 10 << 20, "it takes everything");
-        }
-        assert!(!child.has_room(Instant::now() + Duration::from_millis(30)));
-        assert!(!child.behind().is_empty());
-        let (answer, mut read) = (vec![7; 1000], Vec::new());
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(child.write(&[IoSlice::new(&answer)], &[]).unwrap(), answer.len()));
-            while read.len() < told.len() + answer.len() {
-                let mut buf = [0; 10_000];
-                match (&parent).read(&mut buf) {
-                    Ok(count) => read.extend_from_slice(&buf[..count]),
-                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
-                }
-            }
-        });
-        assert!(read[..told.len()] == told && read[told.len()..] == answer);
-        assert!(child.has_room(Instant::now()));
-        drop(parent);
-        // Writing tells.
-        assert!(child.has_room(Instant::now()) && child.tell(&[IoSlice::new(b"x")]).is_err());
     }
 }

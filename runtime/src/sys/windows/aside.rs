@@ -58,7 +58,9 @@ fn begin<T: Send + 'static>(bell: OwnedHandle, work: impl FnOnce() -> T + Send +
     let of_thread = Arc::clone(&place);
     thread::Builder::new().name("spawnsafe-fetch".into()).stack_size(128 << 10).spawn(move || {
         let done = work();
-        *lock(&of_thread) = Some(done);
+        let mut place = lock(&of_thread);
+        *place = Some(done);
+        // While nobody can take it yet: whoever has taken it uses the event for something else.
         // SAFETY: the handle is open.
         unsafe { SetEvent(bell.as_raw_handle()) };
     })?;

@@ -9,6 +9,7 @@ mod confine;
 mod handle;
 mod handles;
 mod job;
+mod lasting;
 mod memory;
 mod message;
 mod mutex;
@@ -48,8 +49,10 @@ pub(crate) use packet::{PacketEnd, wait_to_receive, wait_to_send};
 pub(crate) use process::{Process, Watch, is_kill};
 #[cfg(feature = "tokio")]
 pub(crate) use reactor::{AsyncEnd, AsyncWait};
+#[cfg(all(test, feature = "tracing"))]
+pub(crate) use rehearsal::has_more_to_write;
 #[cfg(test)]
-pub(crate) use rehearsal::{Canary, both_ends, canary};
+pub(crate) use rehearsal::{Canary, both_ends, canary, parent_and_child};
 pub(crate) use segment::{Segment, SegmentMut};
 pub(crate) use shared::Shared;
 pub(crate) use spawn::{start, start_hint};

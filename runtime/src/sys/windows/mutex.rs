@@ -9,9 +9,13 @@ use std::ptr;
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{ERROR_NOT_OWNER, WAIT_ABANDONED, WAIT_OBJECT_0, WAIT_TIMEOUT};
-use windows_sys::Win32::System::Threading::{CreateMutexW, INFINITE, ReleaseMutex, WaitForSingleObject};
+use windows_sys::Win32::System::Threading::{CreateMutexW, ReleaseMutex, WaitForSingleObject};
 
 use super::handle::opened;
+
+/// How long anybody may hold one, in milliseconds: a queue's are held while 4 GiB are copied, and while those are waited for.
+/// Who is stopped meanwhile, or keeps it on purpose, is an error for the others, and not their end.
+const LONGEST: u32 = 120_000;
 
 /// A mutex of the system. Nobody holds it while it waits for anything but the system's memory.
 #[derive(Debug)]
@@ -48,8 +52,16 @@ impl SharedMutex {
         Arc::clone(&self.0)
     }
 
+    /// Waits until nobody else holds it. An error if somebody does for longer than it can take.
     pub(super) fn lock(&self) -> io::Result<Held<'_>> {
-        self.lock_within(INFINITE)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
+        self.lock_unless_kept(LONGEST)
+    }
+
+    fn lock_unless_kept(&self, milliseconds: u32) -> io::Result<Held<'_>> {
+        self.lock_within(milliseconds)?.ok_or_else(|| {
+            let message = "another process keeps the channel locked; is it stopped?";
+            io::Error::new(io::ErrorKind::TimedOut, message)
+        })
     }
 
     /// `None` if somebody else still holds it after that time.
@@ -82,7 +94,11 @@ mod tests {
         let mutex = SharedMutex::new().unwrap();
         let other = SharedMutex::from_handle(mutex.handle().try_clone().unwrap()).unwrap();
         let held = mutex.lock().unwrap();
-        thread::scope(|scope| scope.spawn(|| assert!(other.lock_within(5).unwrap().is_none())).join()).unwrap();
+        let waits = || {
+            assert!(other.lock_within(5).unwrap().is_none());
+            other.lock_unless_kept(5).map(drop).unwrap_err().kind()
+        };
+        assert_eq!(thread::scope(|scope| scope.spawn(waits).join()).unwrap(), io::ErrorKind::TimedOut);
         drop(held);
         thread::scope(|scope| scope.spawn(|| std::mem::forget(other.lock().unwrap())).join()).unwrap();
         drop(mutex.lock().unwrap());

@@ -5,6 +5,12 @@
 //! copies, as any process of a user may from any other one of the same, and sets an event when it has. Then they are closed
 //! here; and also when nobody is left who could receive the packet. So they are lost with a process that ends before.
 //!
+//! **Which process that is, nobody can verify**: the system tells who has opened an end of a pipe, which is whoever has made the
+//! queue, and not who has written a message. So a sender could name another process, and numbers of handles there. It gains
+//! nothing by itself that it could not have: it is of the same user, or has fewer rights, and the handles go to the receiver. That one
+//! could be made to use what is not meant for it; `docs/channel.md` says so. Rejected: a proof that the named process has an end of
+//! the same queue (`CompareObjectHandles`), as the receiver itself has one, whose handles are worth most.
+//!
 //! **A socket cannot be fetched**: the process that has it must describe it for the other one (`socket`). So whoever is to have
 //! sockets asks for them, through a pipe that it has got as it gets handles, and says which process it is; the thread
 //! answers with a message for each socket, and a short one behind them. What was described and not asked for would stay

@@ -22,7 +22,8 @@ use windows_sys::core::BOOL;
 #[cfg(feature = "tracing")]
 use super::handle::wait_for_one_of;
 use super::handle::{check, event};
-use super::pipe::{is_closed, is_part};
+use super::lasting::Write;
+use super::pipe::{self, is_closed, is_part};
 
 /// Place for one operation at a time on one pipe. Whoever drops it has called [`cancel`](Operation::cancel).
 #[derive(Debug)]
@@ -147,12 +148,7 @@ impl Operation {
         if !state.pending {
             state.buffer.clear();
             fill(&mut state.buffer)?;
-            let (bytes, len) = (state.buffer.as_ptr(), u32::try_from(state.buffer.len()).unwrap_or(u32::MAX));
-            state.start(&self.event, |overlapped| {
-                // SAFETY: the handle is open. The bytes are those of the buffer, which stays as it is while the
-                // operation is pending: it is changed above only, and freed after `cancel` only.
-                unsafe { WriteFile(pipe.as_raw_handle(), bytes, len, std::ptr::null_mut(), overlapped) }
-            })?;
+            state.write_buffer(&self.event, pipe)?;
         }
         state.result(pipe, false).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
@@ -164,12 +160,7 @@ impl Operation {
         let mut state = self.lock();
         state.finish_before(pipe);
         state.buffer = from;
-        let (bytes, len) = (state.buffer.as_ptr(), u32::try_from(state.buffer.len()).unwrap_or(u32::MAX));
-        state.start(&self.event, |overlapped| {
-            // SAFETY: the handle is open. The bytes are those of the buffer, which stays as it is while the operation is
-            // pending: it is changed only where none is, and freed after `cancel` only.
-            unsafe { WriteFile(pipe.as_raw_handle(), bytes, len, std::ptr::null_mut(), overlapped) }
-        })
+        state.write_buffer(&self.event, pipe)
     }
 
     /// Whether nothing is on its way any more; waits for that until the deadline.
@@ -216,17 +207,30 @@ impl Operation {
 }
 
 impl State {
-    /// Starts an operation. None may be pending.
+    /// Starts an operation, which is over before this thread ends, or can be started again. None may be pending.
     fn start(&mut self, event: &OwnedHandle, start: impl FnOnce(*mut OVERLAPPED) -> BOOL) -> io::Result<()> {
+        self.begin(event, |overlapped| check(start(overlapped)))
+    }
+
+    /// Starts to write the buffer, which may go on for as long as it takes.
+    fn write_buffer(&mut self, event: &OwnedHandle, pipe: &OwnedHandle) -> io::Result<()> {
+        let (bytes, len) = (self.buffer.as_ptr(), u32::try_from(self.buffer.len()).unwrap_or(u32::MAX));
+        self.begin(event, |overlapped| {
+            // SAFETY: the handle is open. The bytes are those of the buffer, which stays as it is while the operation is
+            // pending: it is changed only where none is, and freed after `cancel` only.
+            let write = unsafe { Write::new(pipe.as_raw_handle(), bytes, len, overlapped) };
+            if pipe::has_room(pipe, len) { write.begin() } else { write.begin_to_last() }
+        })
+    }
+
+    fn begin(&mut self, event: &OwnedHandle, begin: impl FnOnce(*mut OVERLAPPED) -> io::Result<()>) -> io::Result<()> {
         assert!(!self.pending, "an operation at a time");
         let hevent: HANDLE = event.as_raw_handle();
         // SAFETY: the pointer is valid, and as no operation is pending, nobody else uses what it points to.
         unsafe { self.overlapped.write(OVERLAPPED { hEvent: hevent, ..OVERLAPPED::default() }) };
-        if start(self.overlapped.as_ptr()) == 0 {
-            let error = io::Error::last_os_error();
-            if error.raw_os_error() != Some(ERROR_IO_PENDING as i32) {
-                return Err(error);
-            }
+        match begin(self.overlapped.as_ptr()) {
+            Err(error) if error.raw_os_error() != Some(ERROR_IO_PENDING as i32) => return Err(error),
+            _ => {}
         }
         // Also if it is over already: its result is taken in one place.
         self.pending = true;

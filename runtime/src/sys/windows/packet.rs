@@ -80,7 +80,7 @@ struct Receiving {
     /// A place for one packet, which is used again.
     scratch: Mutex<Vec<u8>>,
     /// What was taken, and has sockets that are not here yet: the next packet, whoever receives. It is lost with this end,
-    /// as is whatever somebody has taken who ends.
+    /// as is whatever somebody has taken who ends; so the end does not [travel](PacketEnd::handles) meanwhile.
     coming: Mutex<Option<Coming>>,
 }
 
@@ -104,12 +104,17 @@ impl PacketEnd {
         Ok((Self(Arc::new(sender)), Self(Arc::new(Inner::new(to, beside_to, room, sending, Some(receiving))))))
     }
 
-    /// What must travel for the end to travel.
-    pub(crate) fn handles(&self) -> Vec<Arc<AnyHandle>> {
+    /// What must travel for the end to travel. An error if a packet was taken that waits for its sockets: it would be lost if
+    /// this end is not kept, and nobody says here whether it is.
+    pub(crate) fn handles(&self) -> io::Result<Vec<Arc<AnyHandle>>> {
         let Inner { packets, beside, sending, receiving, .. } = &*self.0;
+        if receiving.as_ref().is_some_and(|receiving| receiving.coming().is_some()) {
+            let message = "a message with sockets is on its way to this end of the channel: receive it first";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
+        }
         let mutex = receiving.as_ref().map(|receiving| receiving.mutex.handle());
         let all = [packets.clone(), beside.clone(), sending.handle()].into_iter().chain(mutex);
-        all.map(|handle| Arc::new(handle.into())).collect()
+        Ok(all.map(|handle| Arc::new(handle.into())).collect())
     }
 
     /// The end from what has travelled; `None` if that is something else.
@@ -311,8 +316,11 @@ impl Inner {
             let bell = receiving.watching.event();
             let fetch = move || offers::fetch(owner, &numbers);
             let handles = bell.try_clone_to_owned().and_then(|bell| Aside::begin(bell, offers::limit(), fetch));
-            // This process may have no more threads.
-            let Ok(handles) = handles else { return Ok(Some(complete(packet, None))) };
+            let Ok(handles) = handles else {
+                // This process may have no more threads. Others of it wait for the next packet.
+                receiving.watching.watch_messages(&self.packets)?;
+                return Ok(Some(complete(packet, None)));
+            };
             *coming = Some(Coming { bytes: buffer[..packet.len].to_vec(), packet, handles });
             wait_for_one_of(&[bell], Some(Instant::now() + MOMENT))?;
         }

@@ -9,8 +9,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use windows_sys::Wdk::Storage::FileSystem::{
-    FILE_MODE_INFORMATION, FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT, FileModeInformation,
-    NtQueryInformationFile,
+    FILE_MODE_INFORMATION, FILE_PIPE_LOCAL_INFORMATION, FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT,
+    FileModeInformation, FilePipeLocalInformation, NtQueryInformationFile,
 };
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_MORE_DATA, ERROR_NO_DATA, ERROR_PIPE_BUSY, ERROR_PIPE_NOT_CONNECTED,
@@ -132,6 +132,18 @@ pub(super) fn available(pipe: &OwnedHandle) -> io::Result<Option<usize>> {
     if is_closed(&error) { Ok(None) } else { Err(error) }
 }
 
+/// Whether so many bytes go into it at once. It is this end alone that writes them.
+pub(super) fn has_room(pipe: &OwnedHandle, len: u32) -> bool {
+    let (mut status, mut info) = (IO_STATUS_BLOCK::default(), FILE_PIPE_LOCAL_INFORMATION::default());
+    // SAFETY: the handle is open. The call writes to the two structures, of which the second is the one of this class of
+    // information, of the size that is given.
+    let result = unsafe {
+        let (into, len) = ((&raw mut info).cast(), size_of_val(&info) as u32);
+        NtQueryInformationFile(pipe.as_raw_handle(), &raw mut status, into, len, FilePipeLocalInformation)
+    };
+    result >= 0 && info.WriteQuotaAvailable >= len
+}
+
 /// How long the next message is; 0 if there is none.
 pub(super) fn message_len(pipe: &OwnedHandle) -> io::Result<usize> {
     let mut len = 0;
@@ -205,6 +217,12 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_pipe_has_no_room() {
+        let (ours, _theirs) = pair(Purpose::Connection).unwrap();
+        assert!(!has_room(&ours, u32::MAX));
+    }
 
     #[test]
     fn only_what_makes_nobody_wait_is_a_queue() {

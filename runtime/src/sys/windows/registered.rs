@@ -47,7 +47,7 @@ impl<'a> Registered<'a> {
             Self { wait: ptr::null_mut(), call: Box::into_raw(Box::new(Box::new(call) as Call)), handle };
         // SAFETY: the handle is open and stays so; the function takes a pointer to a `Call`, which is valid until the
         // registration has ended (or there is none, if this fails).
-        check(unsafe {
+        let registers = check(unsafe {
             RegisterWaitForSingleObject(
                 &raw mut registered.wait,
                 handle.as_raw_handle(),
@@ -56,8 +56,12 @@ impl<'a> Registered<'a> {
                 milliseconds,
                 WT_EXECUTEONLYONCE,
             )
-        })?;
-        Ok(registered)
+        });
+        if registers.is_err() {
+            // Nobody says what the call leaves there then.
+            registered.wait = ptr::null_mut();
+        }
+        registers.map(|()| registered)
     }
 }
 

@@ -17,6 +17,18 @@ pub(crate) fn both_ends() -> io::Result<(Stream, Stream)> {
     Ok((parent, Stream::polled(handover.pipe, Arc::new(Mutex::new(Passing::Parent)))?))
 }
 
+/// Both ends as a parent and its child have them: the child's blocks.
+pub(crate) fn parent_and_child() -> io::Result<(Stream, Stream)> {
+    let (parent, handover) = connection()?;
+    Ok((parent, Stream::blocking(handover.pipe)?))
+}
+
+/// Whether something that was told is still to be written.
+#[cfg(feature = "tracing")]
+pub(crate) fn has_more_to_write(stream: &Stream) -> bool {
+    stream.writing.is_pending()
+}
+
 /// Tells whether a handle and all its copies are closed.
 #[derive(Debug)]
 pub(crate) struct Canary(OwnedHandle);

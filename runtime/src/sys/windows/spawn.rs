@@ -23,7 +23,7 @@ use windows_sys::Win32::System::Threading::{
 use super::handle::{check, duplicate, opened};
 use super::passing::Passing;
 use super::streams::{Piped, Source, Target};
-use super::strings::{command_line, environment_block, wide};
+use super::strings::{command_line, environment_block, wide, with_system_root};
 use super::{Handover, Process, Shared, job, program};
 use crate::sys::{CHILD_VARIABLE, Command, Started};
 
@@ -74,7 +74,7 @@ fn create_process(
 ) -> io::Result<(OwnedHandle, u32)> {
     let program = wide(program::path()?);
     let mut arguments = command_line(&command.args)?;
-    let environment = environment_block(&command.env, (CHILD_VARIABLE, place))?;
+    let environment = environment_block(&with_system_root(&command.env), (CHILD_VARIABLE, place))?;
     let jobs = [job.as_raw_handle()];
     let attributes = Attributes::new(inherited, &jobs)?;
 

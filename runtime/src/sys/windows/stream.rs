@@ -19,7 +19,7 @@ use crate::sys::{Interest, Receive, Received};
 pub(crate) struct Stream {
     pipe: OwnedHandle,
     reading: Operation,
-    writing: Operation,
+    pub(super) writing: Operation,
     /// The parent's end tells when it can be read. The child's blocks.
     watching: Option<Operation>,
     passing: Arc<Mutex<Passing>>,
@@ -280,38 +280,5 @@ mod tests {
         wait_for_one_of(&parent.events(Interest::Read).unwrap().unwrap(), None).unwrap();
         assert_eq!(receive().unwrap().count, 4);
         assert!(handles.is_empty());
-    }
-
-    #[cfg(feature = "tracing")]
-    #[test]
-    fn what_is_told_waits_for_nobody_and_stays_in_order() {
-        let (parent, handover) = connection().unwrap();
-        let child = Stream::blocking(handover.pipe).unwrap();
-        let mut told = Vec::new();
-        // As much as the pipe holds, and one more time.
-        while child.has_room(Instant::now()) {
-            let next = vec![told.len() as u8; 60_000];
-            assert_eq!(child.tell(&[IoSlice::new(&next), IoSlice::new(b"end")]).unwrap(), 60_003);
-            told.extend(next);
-            told.extend_from_slice(b"end");
-            assert!(told.len() < 10 << 20, "it takes everything");
-        }
-        assert!(!child.has_room(Instant::now() + Duration::from_millis(30)));
-        let (answer, mut read) = (vec![7; 100_000], Vec::new());
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(child.write(&[IoSlice::new(&answer)], &[]).unwrap(), answer.len()));
-            while read.len() < told.len() + answer.len() {
-                let mut buf = [0; 10_000];
-                match (&parent).read(&mut buf) {
-                    Ok(count) => read.extend_from_slice(&buf[..count]),
-                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
-                }
-            }
-        });
-        assert!(read[..told.len()] == told && read[told.len()..] == answer);
-        assert!(child.has_room(Instant::now()));
-        drop(parent);
-        // Writing tells.
-        assert!(child.has_room(Instant::now()) && child.tell(&[IoSlice::new(b"x")]).is_err());
     }
 }

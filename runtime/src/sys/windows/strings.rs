@@ -75,6 +75,19 @@ fn quote(arg: &[u16], line: &mut Vec<u16>) {
     }
 }
 
+/// What the system's own libraries look for in the environment of whatever process they are in: where they are themselves.
+/// Without it there are no sockets (`WSAStartup` fails), no cryptography, and no libraries that a manifest names.
+const SYSTEM_ROOT: &str = "SystemRoot";
+
+/// Adds [`SYSTEM_ROOT`] as it is in this process to an environment that lacks it.
+pub(super) fn with_system_root(variables: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let mut variables = variables.to_vec();
+    if !variables.iter().any(|(name, _)| is_same_variable(name, SYSTEM_ROOT.as_ref())) {
+        variables.extend(std::env::var_os(SYSTEM_ROOT).map(|root| (SYSTEM_ROOT.into(), root)));
+    }
+    variables
+}
+
 /// `name=value`, each with a zero at its end, in the order of the names, and one more zero.
 pub(super) fn environment_block(variables: &[(OsString, OsString)], own: (&str, &str)) -> io::Result<Vec<u16>> {
     let own = (OsStr::new(own.0), OsStr::new(own.1));
@@ -196,6 +209,17 @@ mod tests {
         assert_eq!(split(&command_line(&args).unwrap()), args);
         assert!(command_line(&["a\0".into()]).is_err());
         assert!(command_line(&["a\"b".into()]).is_err());
+    }
+
+    #[test]
+    fn an_environment_says_where_the_system_is_unless_it_says_something_else() {
+        let root = std::env::var_os("SystemRoot").unwrap();
+        let other = |name: &str, value: &OsStr| (OsString::from(name), value.to_owned());
+        let alone = [other("A", "1".as_ref())];
+        assert_eq!(with_system_root(&alone), [other("A", "1".as_ref()), other("SystemRoot", &root)]);
+        for said in [[other("SYSTEMROOT", "D:\\".as_ref())], [other("systemroot", "".as_ref())]] {
+            assert_eq!(with_system_root(&said), said);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn kind<T>(result: io::Result<T>) -> Option<io::ErrorKind> {
 }
 
 fn copies(end: &PacketEnd) -> Vec<OwnedHandle> {
-    end.handles().iter().map(|one| one.try_clone().unwrap()).collect()
+    end.handles().unwrap().iter().map(|one| one.try_clone().unwrap()).collect()
 }
 
 #[test]

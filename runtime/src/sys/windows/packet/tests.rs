@@ -61,12 +61,14 @@ fn a_sender_that_does_not_describe_its_sockets_holds_up_nobody_who_does_not_wait
         assert_eq!(wait_to_receive(&[&receiver], Some(Instant::now())).unwrap(), [false]);
     }
     assert!(begun.elapsed() < Duration::from_secs(20) && !is_signalled(&taken));
+    assert_eq!(receiver.handles().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
     drop((ours, theirs));
     assert_eq!(wait_to_receive(&[&receiver], None).unwrap(), [true]);
     let packet = receive().unwrap().unwrap();
     assert!(packet.len == 3 && packet.lacks_handles && packet.handles.is_empty());
     assert!(is_signalled(&taken));
     assert_eq!(next(&receiver), Some((6, None)));
+    assert_eq!(receiver.handles().unwrap().len(), 4);
     drop(sender);
     assert_eq!(next(&receiver), None);
 }
@@ -100,7 +102,8 @@ fn what_is_no_message_is_a_packet_that_is_none() {
 #[test]
 fn ends_are_made_of_their_handles_and_of_nothing_else() {
     let (sender, receiver) = PacketEnd::pair(1 << 20).unwrap();
-    let copies = |end: &PacketEnd| end.handles().iter().map(|one| one.try_clone().unwrap()).collect::<Vec<_>>();
+    let copies =
+        |end: &PacketEnd| end.handles().unwrap().iter().map(|one| one.try_clone().unwrap()).collect::<Vec<_>>();
     let others =
         [PacketEnd::from_handles(copies(&sender)).unwrap(), PacketEnd::from_handles(copies(&receiver)).unwrap()];
     assert_eq!((others[0].0.room, others[1].0.room), (2 << 20, 2 << 20));
