@@ -173,10 +173,18 @@ impl Carrier for Line {
 
     fn stop(&mut self, parcel: u64, tasks: &[u64], kills: bool) {
         let subject = self.shared.link.names.control(&format!("stop.{}", self.shared.key(parcel)));
-        let mut bytes = vec![u8::from(kills)];
-        tasks.iter().for_each(|task| bytes.extend_from_slice(&task.to_le_bytes()));
-        let shared = Arc::clone(&self.shared);
-        self.spawn(async move { shared.link.say(subject, bytes.into()).await });
+        // The whole parcel would be without tasks.
+        let most = (self.largest().saturating_sub(1) / size_of::<u64>()).max(1);
+        let words = tasks.chunks(most).map(|tasks| {
+            let tasks = tasks.iter().flat_map(|task| task.to_le_bytes());
+            std::iter::once(u8::from(kills)).chain(tasks).collect::<Bytes>()
+        });
+        let (words, shared): (Vec<Bytes>, _) = (words.collect(), Arc::clone(&self.shared));
+        self.spawn(async move {
+            for bytes in words {
+                shared.link.say(subject.clone(), bytes).await;
+            }
+        });
     }
 
     fn withdraw(&mut self, parcel: u64) {

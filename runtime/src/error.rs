@@ -149,6 +149,25 @@ impl Error {
         self
     }
 
+    /// The same error with so many bytes of each of its texts, about; of its causes the first is left.
+    #[cfg(feature = "engines")]
+    pub(crate) fn shortened(&self, most: usize) -> Self {
+        let mut error = self.copy();
+        let Inner { message, panic, source, .. } = &mut *error.0;
+        shorten(message, most);
+        if let Some(Panic { message, location, thread, backtrace }) = panic {
+            let file = location.as_mut().map(|location| &mut location.file);
+            let texts = [Some(message), file, thread.as_mut(), backtrace.as_mut()];
+            texts.into_iter().flatten().for_each(|text| shorten(text, most));
+        }
+        if let Some(Source::Local(cause) | Source::Remote(cause)) = source {
+            let mut text = cause.to_string();
+            shorten(&mut text, most);
+            *source = Some(Source::Remote(RemoteError::msg(text).into()));
+        }
+        error
+    }
+
     /// Whether it says the same as another one, in whichever entry.
     #[cfg(feature = "engines")]
     pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
@@ -245,6 +264,17 @@ impl fmt::Display for Panic {
             Some(Location { file, line, column }) => write!(f, "{} ({file}:{line}:{column})", self.message),
             None => f.write_str(&self.message),
         }
+    }
+}
+
+/// Leaves the beginning of what is longer than that, and says so.
+#[cfg(feature = "engines")]
+fn shorten(text: &mut String, most: usize) {
+    let len = text.len();
+    if len > most {
+        let end = (0..=most).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(&format!("… ({len} bytes)"));
     }
 }
 

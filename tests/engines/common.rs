@@ -19,7 +19,7 @@ macro_rules! suite {
             use $crate::common;
 
             $crate::common::suite! { @tests $engine =>
-                values, spread, long_values, panics, deaths, repeated_deaths, cancelled, abandoned, too_long,
+                values, spread, long_values, panics, deaths, repeated_deaths, cancelled, cancelled_late, abandoned, too_long,
                 statics, initializers, surroundings, forked, evenly, printed, joined, shut_down, shared
             }
         }
@@ -206,6 +206,28 @@ pub(crate) fn cancelled(engine: &Engine) {
     for (task, ids) in running.into_iter().zip(&ids[1..]) {
         assert_eq!(task.join().unwrap(), *ids, "it was left alone");
     }
+    works(&pool);
+}
+
+/// Cancelled when their answers are on the way already: nobody else is.
+pub(crate) fn cancelled_late(engine: &Engine) {
+    let dir = tempfile::tempdir().unwrap();
+    let (begun, go_on) = (dir.path().join("begun"), dir.path().join("go on"));
+    let pool = pool(engine).build().unwrap();
+    works(&pool);
+    let running = pool.submit(begins_and_waits::call(&begun, &go_on)).unwrap();
+    let ids = written_ids(&begun);
+    for x in 0..150 {
+        let mut task = pool.submit(square::call(x)).unwrap();
+        std::thread::sleep(Duration::from_micros(10 * x));
+        task.cancel();
+        match task.join() {
+            Ok(value) => assert_eq!(value, x * x),
+            Err(error) => assert_eq!((error.kind(), error.entry()), (ErrorKind::Cancelled, Some(square::NAME))),
+        }
+    }
+    std::fs::write(&go_on, "").unwrap();
+    assert_eq!(running.join().unwrap(), ids, "it was left alone");
     works(&pool);
 }
 

@@ -25,7 +25,7 @@ macro_rules! suite {
             use super::*;
 
             crate::common::suite! { @tests $engine =>
-                values, spread, long_values, panics, deaths, repeated_deaths, cancelled, abandoned, too_long,
+                values, spread, long_values, panics, deaths, repeated_deaths, cancelled, cancelled_late, abandoned, too_long,
                 statics, initializers, surroundings, printed, shared
             }
         }
@@ -201,15 +201,15 @@ fn slow_square(x: u64) -> (u64, u32) {
 fn agents_are_killed_in_the_middle_of_a_map() {
     let Some(mut setup) = Setup::with_agents(3, Door::Open) else { return };
     let pool = pool(&setup.engine()).build().unwrap();
-    let mut agents = BTreeSet::new();
-    let mut seen = BTreeSet::new();
+    let (mut agents, mut seen, mut next) = (BTreeSet::new(), BTreeSet::new(), 100);
     for (position, result) in pool.map_unordered(slow_square::call, 0..600) {
         let (squared, agent) = result.unwrap();
         assert_eq!(squared, (position * position) as u64);
         assert!(seen.insert(position), "{position} was answered twice");
-        if seen.len() % 150 == 100 && agents.insert(agent) {
+        if seen.len() >= next && agents.insert(agent) {
             setup.start_agent();
             signal(agent, libc::SIGKILL);
+            next = seen.len() + 150;
         }
     }
     assert!(seen.len() == 600 && agents.len() >= 2, "{agents:?}");
@@ -370,6 +370,56 @@ fn answers_are_divided_where_messages_are_short() {
     assert_eq!(lens, (1000..1500).collect::<Vec<_>>());
     assert_eq!(pool.submit(zeros::call(70_000)).unwrap().join().unwrap_err().kind(), ErrorKind::Encode);
     works(&pool);
+}
+
+/// Each by itself has a head in its parcel, and many of them are as long as a message.
+#[test]
+fn single_tasks_are_divided_where_messages_are_short() {
+    let Some(mut setup) = Setup::with_messages(1, Door::Open, "64KB") else { return };
+    setup.start_agent();
+    let pool = pool(&setup.engine()).build().unwrap();
+    // It is known then that they are short, so that many go together.
+    assert_eq!(pool.map(square::call, 0..5000).filter_map(Result::ok).count(), 5000);
+    let len_of = |x: usize| if x % 2 == 0 { 2 } else { 1900 + x % 200 };
+    let submit = |x| pool.submit(length::call("a", vec![1; len_of(x)])).unwrap();
+    let tasks: Vec<_> = (0..3000).map(submit).collect();
+    for (x, task) in tasks.into_iter().enumerate() {
+        assert_eq!(task.join().unwrap(), len_of(x));
+    }
+}
+
+#[child_entry]
+fn complains(length: usize) -> Result<(), RemoteError> {
+    match length {
+        0 => panic!("{}", "a lot ".repeat(50_000)),
+        length => Err(RemoteError::msg("e".repeat(length))),
+    }
+}
+
+/// An answer that is not stored is none: the task would come to the next agent, and be lost in the end.
+#[test]
+fn errors_are_shortened_where_messages_are_short() {
+    let Some(mut setup) = Setup::with_messages(1, Door::Open, "64KB") else { return };
+    setup.start_agent();
+    let (queue, fit) = (setup.queue(), pool(&setup.engine()).build().unwrap());
+    let panicked = |error: Error| {
+        assert_eq!((error.kind(), error.entry()), (ErrorKind::Panicked, Some(complains::NAME)), "{error}");
+        let message = error.panic().unwrap().message();
+        assert!(message.starts_with("a lot a lot") && message.ends_with("… (300000 bytes)"), "{message}");
+    };
+    let id = queue.submit(complains::call(0)).unwrap();
+    panicked(fit.submit(complains::call(0)).unwrap().join().unwrap_err());
+    panicked(queue.collect::<()>(&id).unwrap_err());
+    works(&fit);
+    let unfit = |length| {
+        let unfit = pool(&setup.engine()).initializer(complains::call(length)).build().unwrap();
+        unfit.submit(square::call(1)).and_then(|task| task.join()).unwrap_err()
+    };
+    let error = unfit(0);
+    assert!(error.kind() == ErrorKind::Panicked && error.to_string().contains("a lot"), "{error}");
+    let error = unfit(100_000);
+    assert!(error.kind() == ErrorKind::Spawn && error.to_string().contains("initializer"), "{error}");
+    works(&fit);
 }
 
 #[test]

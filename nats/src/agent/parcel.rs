@@ -457,7 +457,8 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     fn interval(&self) -> tokio::time::Interval {
-        let third = self.silence / 3;
+        // The server may have been told any time by another program.
+        let third = (self.silence / 3).max(Duration::from_millis(1));
         tokio::time::interval_at(tokio::time::Instant::now() + third, third)
     }
 

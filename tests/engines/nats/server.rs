@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use spawnsafe::Engine;
 use spawnsafe_nats::{Nats, Queue};
@@ -69,6 +70,20 @@ pub(crate) struct Setup {
     pub(crate) query: String,
 }
 
+/// A port that nobody else takes until a server does, which takes it again when it is restarted. Those that the system chooses
+/// are for whoever connects or listens next: another test's server would answer there.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let others = std::process::id() as u16;
+    let ports = (0..PORTS).map(|_| NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(others.wrapping_mul(64)));
+    let mut ports = ports.map(|number| FIRST_PORT + number % PORTS);
+    ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("a port is free")
+}
+
+/// Below those that systems choose.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 6_000;
+
 /// Where the program is; `None`, and a line that says so, where it is not installed.
 fn nats_server() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -102,10 +117,7 @@ impl Setup {
         if door == Door::Guarded {
             make_certificates(dir.path())?;
         }
-        // Nobody takes a port in between that was free a moment ago, most likely.
-        let listeners: Vec<_> = (0..2 * servers).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-        drop(listeners);
+        let ports: Vec<u16> = (0..2 * servers).map(|_| free_port()).collect();
         let query = format!("heartbeat=4&replicas={}", if servers == 3 { 3 } else { 1 });
         let host = host.to_owned();
         let mut setup = Self { dir, door, largest, host, ports, servers: Vec::new(), agents: Vec::new(), query };

@@ -60,6 +60,9 @@ const VARIABLE: &str = "SPAWNSAFE_ENGINE";
 /// How long a node may be silent, unless it is said otherwise.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
+/// How long it may be silent at most: agents are told it as a number of milliseconds.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 #[doc = include_str!("../../docs/engine.md")]
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -143,10 +146,11 @@ impl Engine {
     }
 
     /// How long a node may be silent until it counts as lost, and this process until nodes end by themselves; 30 seconds
-    /// by default, and a tenth of a second at least. A node with nothing to say says so four times in that time.
+    /// by default, and a tenth of a second at least; a year is as good as for ever. A node with nothing to say says so four
+    /// times in that time.
     #[must_use]
     pub fn heartbeat(mut self, limit: Duration) -> Self {
-        self.heartbeat = limit.max(Duration::from_millis(100));
+        self.heartbeat = limit.clamp(Duration::from_millis(100), LONGEST);
         self
     }
 

@@ -241,8 +241,10 @@ impl Node<'_> {
         }
         match self.place.start_timeout {
             Some(limit) if now.duration_since(self.started) >= limit => Err(End::Late(limit)),
-            Some(limit) => Ok(self.started + limit),
-            None => Ok(now + Duration::from_secs(60)),
+            // A time that no clock can express is for ever.
+            limit => {
+                Ok(limit.and_then(|limit| self.started.checked_add(limit)).unwrap_or(now + Duration::from_secs(60)))
+            }
         }
     }
 
@@ -301,12 +303,18 @@ impl Node<'_> {
                 self.yielded = Some(now);
                 self.yields_after = Some(now + if numbers.is_empty() { HOLD_UP } else { MODEST });
                 let mut jobs = Vec::new();
-                for run in numbers.chunks(2) {
-                    let &[number, count] = run else { return Err(damaged()) };
-                    jobs.push(self.flight.take(number, count as usize).ok_or_else(damaged)?);
-                }
+                let are_its = numbers.chunks(2).all(|run| {
+                    let job = match *run {
+                        [number, count] => {
+                            usize::try_from(count).ok().and_then(|count| self.flight.take(number, count))
+                        }
+                        _ => None,
+                    };
+                    job.map(|job| jobs.push(job)).is_some()
+                });
+                // What was taken out before something that makes no sense has no other way back.
                 self.common.give_back(jobs);
-                Ok(())
+                if are_its { Ok(()) } else { Err(damaged()) }
             }
             (Kind::Value, _) => match &self.common.settings.initializer {
                 // The initializer has failed in a worker of the node; what it said can only be understood here.

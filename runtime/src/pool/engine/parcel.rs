@@ -154,10 +154,23 @@ pub fn too_large(entry: &str, bytes: usize, largest: usize) -> Error {
     texts::too_large(bytes, largest).in_entry(entry.to_owned())
 }
 
-/// The answer that an error is.
+/// How long a message is that only says what is wrong with an agent, at most.
+const FAILURE: usize = 8 << 10;
+
+/// The answer that an error is. It fits into a message of any server.
 #[must_use]
 pub fn failure(error: &Error) -> Vec<u8> {
-    bytes_of(Outbox::new(Kind::Failure, &[], child::pack_error(error)))
+    bytes_of(failure_within(FAILURE, Kind::Failure, &[], error))
+}
+
+/// An error as a frame of so many bytes at most, whatever its texts are: the panic of a task may say a lot, and an answer that
+/// is not stored is none. The name of the entry has come in a message as well.
+pub(super) fn failure_within(most: usize, kind: Kind, head: &[u8], error: &Error) -> Outbox {
+    let whole = Outbox::new(kind, head, child::pack_error(error));
+    match whole.len() > most {
+        true => Outbox::new(kind, head, child::pack_error(&error.shortened(most / 16))),
+        false => whole,
+    }
 }
 
 /// The error that [`failure`] has packed.
@@ -229,6 +242,30 @@ mod tests {
                 assert_eq!(tasks, 40 * shape.len() as u64);
             }
         }
+    }
+
+    #[test]
+    fn errors_fit_into_messages() {
+        let long = "ä".repeat(100_000);
+        let panic = crate::error::Panic {
+            message: long.clone(),
+            location: None,
+            thread: Some(long.clone()),
+            backtrace: Some(long.clone()),
+        };
+        let cause = crate::RemoteError::msg(&long);
+        let error = Error::new(ErrorKind::Panicked, &*long).with_panic(panic).with_source(cause).in_entry("e");
+        for most in [1000, 8 << 10, 63 << 10] {
+            let frame = bytes_of(failure_within(most, Kind::Failure, &[], &error));
+            assert!(frame.len() <= most, "{} of {most}", frame.len());
+            let short = failure_in(&frame).unwrap();
+            assert_eq!((short.kind(), short.entry()), (ErrorKind::Panicked, Some("e")));
+            let panic = short.panic().unwrap();
+            assert!(panic.message().starts_with('ä') && panic.message().ends_with("… (200000 bytes)"));
+        }
+        assert!(failure(&error).len() <= FAILURE);
+        let whole = bytes_of(failure_within(usize::MAX, Kind::Failure, &[], &error));
+        assert_eq!(failure_in(&whole).unwrap().panic(), error.panic());
     }
 
     #[test]

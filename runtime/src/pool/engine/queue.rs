@@ -281,12 +281,14 @@ impl Queue<'_> {
                 self.flight.end(number, 1, content, deliveries)
             }
             Kind::Node(NodeKind::Yielded) => {
-                let mut jobs = Vec::new();
+                let mut runs = Vec::new();
                 for run in decode_numbers(&frame.items)?.chunks(2) {
                     let &[first, count] = run else { return None };
                     let end = first.checked_add(count).filter(|&end| first >= numbers.start && end <= numbers.end)?;
-                    jobs.extend((first..end).filter_map(|number| self.flight.take(number, 1)));
+                    runs.push(first..end);
                 }
+                // Only now: what was taken out has no other way back.
+                let jobs = runs.into_iter().flatten().filter_map(|number| self.flight.take(number, 1)).collect();
                 self.common.give_back(jobs);
                 Some(())
             }

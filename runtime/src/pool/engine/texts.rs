@@ -162,6 +162,14 @@ pub(super) fn result_too_large(bytes: usize, largest: usize) -> Error {
     )
 }
 
+/// What is said of an initializer's error that no message of a queue can hold.
+pub(super) fn value_too_large(bytes: usize, largest: usize) -> String {
+    format!(
+        "; what it has returned has {bytes} bytes, and the queue takes messages of {largest} at most (`max_payload` of a NATS \
+         server)"
+    )
+}
+
 /// Why a task is lost whose parcel has come to somebody else.
 pub(super) fn not_heard_of() -> &'static str {
     "it has stopped saying that it works on it"

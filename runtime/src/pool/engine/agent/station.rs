@@ -13,7 +13,6 @@ use super::numbers::{note_answered, numbers_of, without};
 use super::shorts::{ROOM, Shorts};
 use super::streams::{Runs, is_loss};
 use super::{Destination, FailedValue, Find, read_jobs, read_orders, room};
-use crate::child;
 use crate::error::{Error, ErrorKind};
 use crate::handle;
 use crate::inherit::{self, Values};
@@ -21,7 +20,7 @@ use crate::link::{Frame, Outbox};
 use crate::pool::Pool;
 use crate::pool::builder::Settings;
 use crate::pool::common::Fault;
-use crate::pool::engine::parcel::{bytes_of, frames};
+use crate::pool::engine::parcel::{bytes_of, failure_within, frames};
 use crate::pool::engine::texts;
 use crate::pool::job::Job;
 use crate::pool::letters::{Content, Letter};
@@ -391,9 +390,16 @@ impl Errand {
             }
             (Fault::Own, Some((items, blobs))) => {
                 let blobs = blobs.into_iter().map(Blob::from).collect();
-                Outbox::new(Kind::Value, &[], Packed { items, blobs, ..Packed::default() })
+                let frame = Outbox::new(Kind::Value, &[], Packed { items, blobs, ..Packed::default() });
+                match frame.len() {
+                    len if len > self.largest => {
+                        let error = error.with_note(&texts::value_too_large(len, self.largest));
+                        failure_within(self.largest, Kind::Failure, &[], &error)
+                    }
+                    _ => frame,
+                }
             }
-            (Fault::Own, None) => Outbox::new(Kind::Failure, &[], child::pack_error(&error)),
+            (Fault::Own, None) => failure_within(self.largest, Kind::Failure, &[], &error),
         }));
     }
 
@@ -429,7 +435,7 @@ impl Errand {
 
     fn refuse(&mut self, number: u64, error: &Error) {
         let head = AnswerHead { task: number, failed: true }.encode();
-        self.ready.push(bytes_of(Outbox::new(Kind::Node(NodeKind::Long), &head, child::pack_error(error))));
+        self.ready.push(bytes_of(failure_within(self.largest, Kind::Node(NodeKind::Long), &head, error)));
     }
 
     /// Gives back what waits behind something else, so that another agent can run it. The answers say so. Whether there was
@@ -448,7 +454,9 @@ impl Errand {
         let numbers: Vec<u64> = jobs.iter().flat_map(|job| [job.first(), job.len() as u64]).collect();
         self.open -= jobs.iter().map(Job::len).sum::<usize>();
         jobs.iter().for_each(|job| self.runs.ended(job.first(), job.len()));
-        self.send_items(NodeKind::Yielded, encode_numbers(&numbers));
+        // Two for each run.
+        let most = (self.largest.saturating_sub(ROOM) / size_of::<[u64; 2]>()).max(1) * 2;
+        numbers.chunks(most).for_each(|numbers| self.send_items(NodeKind::Yielded, encode_numbers(numbers)));
         true
     }
 

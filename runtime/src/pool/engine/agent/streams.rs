@@ -123,43 +123,55 @@ impl Output {
     }
 }
 
-/// The runs of tasks that the pool has sent, so that it can take back what it has said of them.
+/// The runs of tasks that the pool has sent, by the numbers of their first tasks, so that it can take back what it has said
+/// of them.
 #[derive(Debug, Default)]
-pub(super) struct Runs(Mutex<BTreeMap<u64, (usize, Arc<Mailbox>)>>);
+pub(super) struct Runs(Mutex<BTreeMap<u64, Run>>);
+
+#[derive(Debug)]
+struct Run {
+    /// How many tasks it has had, and how many of them have not ended.
+    count: u64,
+    left: usize,
+    mailbox: Arc<Mailbox>,
+}
 
 impl Runs {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (usize, Arc<Mailbox>)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Run>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin(&self, number: u64, count: usize, mailbox: Arc<Mailbox>) {
-        self.lock().insert(number, (count, mailbox));
+        self.lock().insert(number, Run { count: count as u64, left: count, mailbox });
     }
 
     /// So many tasks of a run have ended, from this number on.
     pub(super) fn ended(&self, number: u64, count: usize) {
         let mut runs = self.lock();
-        let Some((&first, (left, _))) = runs.range_mut(..=number).next_back() else { return };
-        *left = left.saturating_sub(count);
-        if *left == 0 {
+        let Some((&first, run)) = runs.range_mut(..=number).next_back() else { return };
+        run.left = run.left.saturating_sub(count);
+        if run.left == 0 {
             runs.remove(&first);
         }
     }
 
     /// Whether it is that of one of them.
     pub(super) fn has(&self, mailbox: &Arc<Mailbox>) -> bool {
-        self.lock().values().any(|(_, known)| Arc::ptr_eq(known, mailbox))
+        self.lock().values().any(|run| Arc::ptr_eq(&run.mailbox, mailbox))
     }
 
     /// All are stopped, and none need begin.
     pub(super) fn stop_all(&self) {
-        self.lock().values().for_each(|(_, mailbox)| mailbox.cancel());
+        self.lock().values().for_each(|run| run.mailbox.cancel());
     }
 
-    /// The tasks of the run with this one need not begin; and are stopped if they run.
+    /// The tasks of the run with this one need not begin; and are stopped if they run. Nothing if all of them have ended:
+    /// whoever says so may not have heard that yet, and the run before is another one.
     pub(super) fn stop(&self, number: u64, cancels: bool) {
-        if let Some((_, (_, mailbox))) = self.lock().range(..=number).next_back() {
-            if cancels { mailbox.cancel() } else { mailbox.abandon() }
+        let runs = self.lock();
+        let Some((first, run)) = runs.range(..=number).next_back() else { return };
+        if number - first < run.count {
+            if cancels { run.mailbox.cancel() } else { run.mailbox.abandon() }
         }
     }
 }
@@ -170,7 +182,7 @@ pub(super) struct Heard {
     started: Instant,
     /// In microseconds from the start.
     last: AtomicU64,
-    /// How long nothing may come, in milliseconds.
+    /// How long nothing may come, in microseconds.
     limit: AtomicU64,
     is_ordered: AtomicBool,
 }
@@ -181,14 +193,14 @@ impl Heard {
         Self {
             started: Instant::now(),
             last: AtomicU64::new(0),
-            limit: AtomicU64::new(milliseconds(limit)),
+            limit: AtomicU64::new(microseconds(limit)),
             is_ordered: AtomicBool::new(false),
         }
     }
 
     /// The orders have come, and say how long there may be silence.
     pub(super) fn has_orders(&self, limit: Duration) {
-        self.limit.store(milliseconds(limit), Ordering::Release);
+        self.limit.store(microseconds(limit), Ordering::Release);
         self.is_ordered.store(true, Ordering::Release);
     }
 
@@ -197,7 +209,7 @@ impl Heard {
     }
 
     pub(super) fn limit(&self) -> Duration {
-        Duration::from_millis(self.limit.load(Ordering::Acquire))
+        Duration::from_micros(self.limit.load(Ordering::Acquire))
     }
 
     pub(super) fn silence(&self) -> Duration {
@@ -205,8 +217,8 @@ impl Heard {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    time.as_millis().try_into().unwrap_or(u64::MAX)
+fn microseconds(time: Duration) -> u64 {
+    time.as_micros().try_into().unwrap_or(u64::MAX)
 }
 
 pub(super) struct Hearing(pub(super) File, pub(super) Arc<Heard>);
@@ -217,8 +229,7 @@ impl Receive for BufReader<Hearing> {}
 impl Read for Hearing {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let count = self.0.read(buf)?;
-        let now = self.1.started.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
-        self.1.last.store(now, Ordering::Release);
+        self.1.last.store(microseconds(self.1.started.elapsed()), Ordering::Release);
         Ok(count)
     }
 }
@@ -243,5 +254,30 @@ impl Source {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stops_what_has_ended_stops_nothing_else() {
+        let runs = Runs::default();
+        let mailboxes: [Arc<Mailbox>; 3] = Default::default();
+        for (number, mailbox) in [0, 3, 10].into_iter().zip(&mailboxes) {
+            runs.begin(number, 3, Arc::clone(mailbox));
+        }
+        runs.ended(4, 2);
+        runs.ended(3, 1);
+        (3..10).for_each(|number| runs.stop(number, true));
+        assert!(!mailboxes.iter().any(|mailbox| mailbox.is_unwanted()));
+        // One of its tasks has ended, but not all.
+        runs.ended(12, 1);
+        runs.stop(12, false);
+        runs.stop(2, true);
+        let are = |is: fn(&Mailbox) -> bool| [0, 1, 2].map(|run: usize| is(&mailboxes[run]));
+        assert_eq!(are(Mailbox::is_cancelled), [true, false, false]);
+        assert_eq!(are(Mailbox::is_abandoned), [false, false, true]);
     }
 }
