@@ -145,7 +145,7 @@ fn sum_of_bytes(bytes: Vec<u8>) -> u64 {
 #[test]
 fn a_long_argument_arrives_although_the_thread_that_passes_it_ends() {
     let bytes: Vec<u8> = (0..8_000_000_u32).map(|at| at as u8).collect();
-    let sum = bytes.iter().map(|&byte| u64::from(byte)).sum();
+    let sum: u64 = bytes.iter().map(|&byte| u64::from(byte)).sum();
     // More than a connection takes at once, so that most of it is still to be written when the thread ends.
     let child = std::thread::spawn(move || sum_of_bytes::spawn(bytes).unwrap()).join().unwrap();
     assert_eq!(child.join().unwrap(), sum);

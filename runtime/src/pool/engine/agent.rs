@@ -4,7 +4,9 @@
 //! they are. So nothing that a task does can keep it from hearing that the pool is gone.
 
 mod answering;
+pub(in crate::pool) mod errand;
 mod jobs;
+mod local;
 mod numbers;
 mod shorts;
 pub(in crate::pool) mod station;

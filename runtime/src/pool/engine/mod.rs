@@ -42,7 +42,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use agent::enter as enter_agent;
-pub use agent::station::{Before, Errand, Station};
+pub use agent::errand::Errand;
+pub use agent::station::{Before, Station};
 pub use foreign::{Carrier, Event, Scheme, Transport, Wake, build_id, error, error_with};
 pub(super) use node::run;
 pub use parcel::{Posted, failure, failure_in, nobody, open, post, too_large, unfit};
