@@ -267,13 +267,19 @@ impl fmt::Display for Panic {
     }
 }
 
+/// The start of a text that has at most so many bytes.
+#[cfg(any(feature = "engines", feature = "tracing"))]
+pub(crate) fn start_of(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
 /// Leaves the beginning of what is longer than that, and says so.
 #[cfg(feature = "engines")]
 fn shorten(text: &mut String, most: usize) {
     let len = text.len();
     if len > most {
-        let end = (0..=most).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(start_of(text, most).len());
         text.push_str(&format!("… ({len} bytes)"));
     }
 }

@@ -16,6 +16,7 @@ use tracing_core::callsite::{self, Callsite, Identifier};
 use tracing_core::metadata::Kind;
 
 use super::Span;
+use crate::error::start_of;
 
 /// The most of what an event may have: fields, bytes of a name, and bytes of all its texts together.
 const FIELDS: usize = 16;
@@ -261,13 +262,7 @@ impl<'a> Shown<'a> {
 
 /// A name of the program, or the start of it.
 fn name(name: &str) -> String {
-    cut(name, NAME).to_owned()
-}
-
-/// The start of a text that has at most so many bytes.
-fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or(0)]
+    start_of(name, NAME).to_owned()
 }
 
 /// Takes the fields of an event.
@@ -291,7 +286,7 @@ impl Collects {
         }
         if let Some(Value::Written(more)) = values.last_mut() {
             if more.len() < TEXT {
-                let _ = write!(more, "{}={value} ", cut(field.name(), NAME));
+                let _ = write!(more, "{}={value} ", start_of(field.name(), NAME));
             }
         }
     }
@@ -345,7 +340,7 @@ struct Short {
 
 impl fmt::Write for Short {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let taken = cut(text, self.left);
+        let taken = start_of(text, self.left);
         self.text.push_str(taken);
         self.left -= taken.len();
         if taken.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
